@@ -140,7 +140,10 @@ func (a Action) Read(ctx context.Context, c Call, params json.RawMessage) (json.
 func (a Action) Plan(ctx context.Context, c Call, params json.RawMessage) ([]Effect, json.RawMessage, error) {
 	effects, out, err := a.plan(ctx, c, params)
 	for i := range effects {
-		effects[i].Action, effects[i].Status = a.Name, Planned
+		effects[i].Status = Planned
+		if effects[i].Action == "" {
+			effects[i].Action = a.Name
+		}
 		if effects[i].Class == "" {
 			effects[i].Class = a.Class
 		}

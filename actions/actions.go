@@ -83,6 +83,8 @@ type Effect struct {
 	Request json.RawMessage `json:"request,omitempty"` // no secrets: it is stored
 	Lost    []Lost          `json:"lost,omitempty"`
 	Own     []Own           `json:"own,omitempty"`
+	Handle  json.RawMessage `json:"handle,omitempty"` // what Do left for Check
+	Undoes  string          `json:"undoes,omitempty"` // id of the effect that this one takes back
 	Status  Status          `json:"status,omitempty"`
 }
 
