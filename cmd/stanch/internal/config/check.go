@@ -1,0 +1,225 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// entityKinds are what guardrails can count and protect, as an operator writes
+// them.
+var (
+	capKinds     = []string{"files", "users", "devices", "mailboxes", "sites", "incidents"}
+	protectKinds = []string{"files", "users", "devices", "mailboxes", "sites", "labels", "incidents"}
+	groupName    = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	domainName   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+$`)
+	// tenantName is a GUID or a domain.
+	guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+)
+
+// check looks at what the types of the file cannot say.
+func (c *Config) check(d *decoder) {
+	if c.Store != "" {
+		if _, err := ParseStore(c.Store); err != nil {
+			d.fault(d.places["store"], "", "store: %v", err)
+		}
+	}
+	if c.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+			d.fault(d.places["listen"], "such as 127.0.0.1:8080", "listen must be HOST:PORT, not %q", c.Listen)
+		}
+		d.note("listen", "the console and the API are not in this version")
+	}
+	if len(c.Lists) > 0 {
+		d.note("lists", "reference lists are not in this version")
+	}
+	if c.Archive != "" {
+		d.note("archive", "the archive is not in this version; ended runs stay in the store")
+	}
+	c.checkFolders(d)
+	c.checkFeed(d)
+	c.checkPeople(d)
+	c.checkGuardrails(d)
+	oneOf(d, "undo.approval", c.Undo.Approval, "none", "one")
+	if c.HasTenant() {
+		c.checkTenant(d)
+	}
+}
+
+func (d *decoder) note(path, what string) {
+	at := d.places[path]
+	d.notes = append(d.notes, Fault{File: d.file, Line: at.line, Column: at.column, Message: path + " is not used: " + what})
+}
+
+func oneOf(d *decoder, path, got string, want ...string) bool {
+	if slices.Contains(want, got) {
+		return true
+	}
+	hint := ""
+	if near := nearest(got, want); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	d.fault(d.places[path], hint, "%s must be one of %s, not %q", path, strings.Join(want, ", "), got)
+	return false
+}
+
+func (c *Config) checkFolders(d *decoder) {
+	for i, dir := range c.Playbooks {
+		path := fmt.Sprintf("playbooks[%d]", i)
+		switch info, err := os.Stat(dir); {
+		case err != nil:
+			d.fault(d.places[path], "paths are meant from the folder of this file", "%s: %v", path, err)
+		case !info.IsDir():
+			d.fault(d.places[path], "name the folder "+filepath.Dir(dir), "%s: %s is a file, not a folder", path, dir)
+		}
+	}
+}
+
+// The bounds of the feed: Microsoft's services answer a few dozen calls per
+// minute, and what a store may forget must be read again.
+const (
+	leastPoll    = time.Second
+	mostPoll     = 24 * time.Hour
+	mostLookBack = 180 * 24 * time.Hour
+)
+
+func (c *Config) checkFeed(d *decoder) {
+	if c.Feed.Poll < leastPoll || c.Feed.Poll > mostPoll {
+		d.fault(d.places["feed.poll"], "1m is a good start", "feed.poll must be from %s to 24h, not %s", leastPoll, c.Feed.Poll)
+	}
+	if c.Feed.Overlap > mostPoll {
+		d.fault(d.places["feed.overlap"], "10m is a good start", "feed.overlap must be at most 24h, not %s", c.Feed.Overlap)
+	}
+	if c.Feed.Since > mostLookBack {
+		d.fault(d.places["feed.since"], "", "feed.since must be at most 180d: the service keeps incidents no longer")
+	}
+}
+
+func (c *Config) checkPeople(d *decoder) {
+	for _, name := range slices.Sorted(maps.Keys(c.Groups)) {
+		path := join("groups", name)
+		if !groupName.MatchString(name) {
+			d.fault(d.places[path], "such as dlp-officers", "a group's name has small letters, digits and hyphens: %q has not", name)
+		}
+		if len(c.Groups[name]) == 0 {
+			d.fault(d.places[path], "name somebody, or remove the group", "group %s has no members: nobody could approve", name)
+		}
+		seen := map[string]bool{}
+		for i, upn := range c.Groups[name] {
+			at := d.places[fmt.Sprintf("%s[%d]", path, i)]
+			local, domain, has := strings.Cut(upn, "@")
+			if !has || local == "" || !domainName.MatchString(domain) {
+				d.fault(at, "such as dana.officer@contoso.example", "%q is not a user principal name", upn)
+			} else if seen[strings.ToLower(upn)] {
+				d.fault(at, "each person counts once", "%s is in group %s twice", upn, name)
+			}
+			seen[strings.ToLower(upn)] = true
+		}
+	}
+	for i, domain := range c.OwnDomains {
+		if !domainName.MatchString(domain) {
+			d.fault(d.places[fmt.Sprintf("own_domains[%d]", i)], "such as contoso.example", "%q is not a domain", domain)
+		}
+	}
+}
+
+func (c *Config) checkGuardrails(d *decoder) {
+	for _, kind := range slices.Sorted(maps.Keys(c.Guardrails.MaxTargets)) {
+		path := join("guardrails.max_targets", kind)
+		if oneOfKinds(d, path, kind, capKinds) && c.Guardrails.MaxTargets[kind] < 1 {
+			d.fault(d.places[path], "to stop every effect, use `stanch freeze`", "%s must be 1 or more", path)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Guardrails.Protect)) {
+		path := join("guardrails.protect", kind)
+		if oneOfKinds(d, path, kind, protectKinds) && len(c.Guardrails.Protect[kind]) == 0 {
+			d.fault(d.places[path], "name what is protected, or remove the key", "%s is empty", path)
+		}
+	}
+}
+
+func oneOfKinds(d *decoder, path, kind string, kinds []string) bool {
+	if slices.Contains(kinds, kind) {
+		return true
+	}
+	hint := "known here: " + strings.Join(kinds, ", ")
+	if near := nearest(kind, kinds); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	d.fault(d.places[path], hint, "%s: %q is not a kind of target", strings.TrimSuffix(path, "."+kind), kind)
+	return false
+}
+
+func (c *Config) checkTenant(d *decoder) {
+	t := c.Tenant
+	oneOf(d, "tenant.cloud", t.Cloud, "global", "usgov", "dod", "china", Practice)
+	if t.Authority != "" {
+		if u, err := url.Parse(t.Authority); err != nil || u.Scheme != "https" || u.Host == "" {
+			d.fault(d.places["tenant.authority"], "such as https://login.microsoftonline.com", "tenant.authority must be an https address, not %q", t.Authority)
+		}
+	}
+	if t.CA != "" {
+		if _, err := os.Stat(t.CA); err != nil {
+			d.fault(d.places["tenant.ca"], "", "tenant.ca: %v", err)
+		}
+	}
+	if t.Cloud == Practice && t.Auth == (Auth{}) {
+		return
+	}
+	switch {
+	case t.ID == "" && t.Cloud != Practice:
+		d.fault(d.places["tenant"], "the Directory (tenant) ID of the Entra overview page", "tenant.id is missing")
+	case t.ID != "" && !guid.MatchString(t.ID) && !domainName.MatchString(t.ID):
+		d.fault(d.places["tenant.id"], "", "tenant.id must be a GUID or a domain of the tenant, not %q", t.ID)
+	}
+	c.checkAuth(d)
+}
+
+func (c *Config) checkAuth(d *decoder) {
+	a := c.Tenant.Auth
+	where, known := d.places["tenant.auth"]
+	if !known {
+		d.fault(d.places["tenant"], "such as auth: {kind: client_secret, client: ID, secret: {env: STANCH_CLIENT_SECRET}}", "tenant.auth is missing: how should the app sign in?")
+		return
+	}
+	if a.Kind == "" {
+		d.fault(where, "client_secret, certificate, workload, managed or cli", "tenant.auth.kind is missing")
+		return
+	}
+	if !oneOf(d, "tenant.auth.kind", a.Kind, "client_secret", "certificate", "workload", "managed", "cli") {
+		return
+	}
+	need := func(key string, missing bool, hint string) {
+		if missing {
+			d.fault(where, hint, "tenant.auth.%s is missing: %s needs it", key, a.Kind)
+		}
+	}
+	refuse := func(key string, given bool) {
+		if given {
+			d.fault(d.places["tenant.auth."+key], "remove it, or change the kind", "tenant.auth.%s means nothing for %s", key, a.Kind)
+		}
+	}
+	need("client", a.Client == "" && (a.Kind == "client_secret" || a.Kind == "certificate"), "the Application (client) ID of the app registration")
+	need("secret", a.Secret.Empty() && a.Kind == "client_secret", "secret: {env: NAME} or {file: PATH}; the secret itself never stands in this file")
+	need("certificate", a.Certificate.Empty() && a.Kind == "certificate", "certificate: {file: PATH}")
+	refuse("client", a.Client != "" && a.Kind == "cli")
+	refuse("secret", !a.Secret.Empty() && a.Kind != "client_secret")
+	refuse("certificate", !a.Certificate.Empty() && a.Kind != "certificate")
+	refuse("password", !a.Password.Empty() && a.Kind != "certificate")
+	refuse("token_file", a.TokenFile != "" && a.Kind != "workload")
+	if a.Client != "" && !guid.MatchString(a.Client) {
+		d.fault(d.places["tenant.auth.client"], "", "tenant.auth.client must be a GUID, not %q", a.Client)
+	}
+	for key, ref := range map[string]Reference{"secret": a.Secret, "certificate": a.Certificate, "password": a.Password} {
+		if ref.Env != "" && ref.File != "" {
+			d.fault(d.places["tenant.auth."+key], "keep one of them", "tenant.auth.%s names both env and file", key)
+		}
+	}
+}

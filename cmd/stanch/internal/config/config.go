@@ -1,0 +1,100 @@
+// Package config reads the operator's file: which store, which tenant and how
+// to sign in there, who may approve, and the limits that no playbook can
+// loosen. It is strict (an unknown key is a fault), tells all faults at once
+// with their places, and keeps secrets by reference only: it knows where a
+// secret is, and reads it when somebody signs in.
+//
+// It knows nothing of flags, and it opens neither stores nor connections.
+package config
+
+import "time"
+
+// Config is the operator's file with defaults filled in. Paths are absolute:
+// the file means them relative to its own folder.
+type Config struct {
+	// File is where it was read; empty means built-in defaults.
+	File string `yaml:"-"`
+	// Notes are sentences for the operator about keys that this version
+	// accepts and does not use yet.
+	Notes []Fault `yaml:"-"`
+
+	Store      string              `yaml:"store" doc:"where runs are kept, such as sqlite:/var/lib/stanch/stanch.db"`
+	Playbooks  []string            `yaml:"playbooks" doc:"folders of playbooks that serve runs"`
+	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
+	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
+	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
+	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
+	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
+	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
+	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
+	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
+	Archive    string              `yaml:"archive" doc:"folder for ended runs and sealed audit records"`
+}
+
+// Tenant names the tenant and the app that acts there.
+type Tenant struct {
+	ID                string `yaml:"id" doc:"tenant id (a GUID) or one of its domains"`
+	Cloud             string `yaml:"cloud" doc:"global, usgov, dod, china or practice" enum:"global,usgov,dod,china,practice"`
+	Authority         string `yaml:"authority" doc:"https address of the sign-in service, where it is not the cloud's own; of a practice tenant, its address"`
+	CA                string `yaml:"ca" doc:"PEM file of further certificate authorities to trust"`
+	InstanceDiscovery *bool  `yaml:"instance_discovery" doc:"false where the sign-in service is not one that Microsoft lists"`
+	Auth              Auth   `yaml:"auth" doc:"how the app signs in"`
+}
+
+// Auth says how the app signs in.
+type Auth struct {
+	Kind        string    `yaml:"kind" doc:"client_secret, certificate, workload, managed or cli" enum:"client_secret,certificate,workload,managed,cli"`
+	Client      string    `yaml:"client" doc:"application (client) id"`
+	Secret      Reference `yaml:"secret" doc:"where the client secret is: {env: NAME} or {file: PATH}"`
+	Certificate Reference `yaml:"certificate" doc:"where certificate and private key are (PEM or PKCS#12): {file: PATH}"`
+	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}"`
+	TokenFile   string    `yaml:"token_file" doc:"federated token of a workload; default $AZURE_FEDERATED_TOKEN_FILE"`
+}
+
+// Feed says how incidents are fetched.
+type Feed struct {
+	Poll    time.Duration `yaml:"poll" doc:"time between two polls; default 1m"`
+	Overlap time.Duration `yaml:"overlap" doc:"how far each poll looks back behind the last; default 10m"`
+	Since   time.Duration `yaml:"since" doc:"how far back the first poll looks; default 24h"`
+}
+
+// Guardrails are the operator's limits; a playbook's own stand beside them and
+// the stricter wins.
+type Guardrails struct {
+	MaxTargets map[string]int      `yaml:"max_targets" doc:"most targets of one run by kind, such as {files: 50}"`
+	Protect    map[string][]string `yaml:"protect" doc:"what no effect may touch by kind, such as {users: [breakglass@contoso.example]}"`
+}
+
+// Undo says what undoing needs.
+type Undo struct {
+	Approval string `yaml:"approval" doc:"none, or one: an inverse that widens access needs one approval; default one" enum:"none,one"`
+}
+
+// The defaults of what the file leaves out.
+const (
+	defaultPoll    = time.Minute
+	defaultOverlap = 10 * time.Minute
+	defaultSince   = 24 * time.Hour
+)
+
+// Practice is the cloud of the practice tenant, which needs no auth of its own.
+const Practice = "practice"
+
+func (c *Config) fill() {
+	setDefault(&c.Feed.Poll, defaultPoll)
+	setDefault(&c.Feed.Overlap, defaultOverlap)
+	setDefault(&c.Feed.Since, defaultSince)
+	setDefault(&c.Undo.Approval, "one")
+	if c.HasTenant() {
+		setDefault(&c.Tenant.Cloud, "global")
+	}
+}
+
+func setDefault[T comparable](at *T, v T) {
+	if *at == *new(T) {
+		*at = v
+	}
+}
+
+// HasTenant reports whether the file says anything of a tenant.
+func (c *Config) HasTenant() bool { return c.Tenant != (Tenant{}) }

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Reference names where a secret is. The file never holds the secret itself.
+type Reference struct {
+	Env  string `yaml:"env" doc:"name of an environment variable"`
+	File string `yaml:"file" doc:"path of a file that only its owner can read"`
+}
+
+// Empty reports whether nothing is named.
+func (r Reference) Empty() bool { return r == Reference{} }
+
+func (r Reference) String() string {
+	if r.Env != "" {
+		return "environment variable " + r.Env
+	}
+	return "file " + r.File
+}
+
+// Secret is a value that shows nowhere: only Reveal gives it.
+type Secret struct{ value string }
+
+const hidden = "•••"
+
+func (Secret) String() string { return hidden }
+
+// GoString keeps %#v from showing the value.
+func (Secret) GoString() string { return hidden }
+
+// LogValue keeps logs from showing the value.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText keeps encoders from showing the value.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Reveal answers the value.
+func (s Secret) Reveal() string { return s.value }
+
+// NewSecret makes a secret of a value that is public anyway, such as that of
+// the practice tenant.
+func NewSecret(value string) Secret { return Secret{value: value} }
+
+// leastSecret is the shortest secret that is taken: shorter ones are mistakes,
+// and hiding them in texts would hide ordinary words.
+const leastSecret = 8
+
+// maxSecret bounds the file of a secret, in bytes.
+const maxSecret = 1 << 20
+
+// Read answers the secret that r names. Errors name the place, never the value.
+func (r Reference) Read() (Secret, error) {
+	var value string
+	switch {
+	case r.Env != "":
+		v, set := os.LookupEnv(r.Env)
+		if !set || v == "" {
+			return Secret{}, fmt.Errorf("environment variable %s is not set: it must hold the secret", r.Env)
+		}
+		value = v
+	case r.File != "":
+		v, err := readSecret(r.File)
+		if err != nil {
+			return Secret{}, err
+		}
+		value = v
+	default:
+		return Secret{}, fmt.Errorf("no secret is named")
+	}
+	value = strings.TrimRight(value, "\r\n")
+	if len(value) < leastSecret {
+		return Secret{}, fmt.Errorf("%s holds less than %d characters: this is no secret", r, leastSecret)
+	}
+	return Secret{value: value}, nil
+}
+
+// readSecret reads a file that only its owner can read. A link is followed
+// inside its own folder only, which is how mounted secrets are laid out.
+func readSecret(path string) (string, error) {
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("secret: %w", err)
+	}
+	defer root.Close()
+	f, err := root.Open(filepath.Base(path))
+	if err != nil {
+		return "", fmt.Errorf("secret in %s: %w", filepath.Dir(path), err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("secret: %w", err)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("secret: %s is not a file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return "", fmt.Errorf("secret: others can read %s (mode %04o): run `chmod 600 %s`", path, info.Mode().Perm(), path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret))
+	if err != nil {
+		return "", fmt.Errorf("secret: %w", err)
+	}
+	return string(text), nil
+}
