@@ -1,0 +1,113 @@
+package practice
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+func isControl(path string) bool { return path == "/practice" || strings.HasPrefix(path, "/practice/") }
+
+// Control serves what is not Microsoft's:
+//
+//	GET    /practice/audit      every change so far, a JSON array of Change
+//	GET    /practice/state      the company as canonical JSON, without what any
+//	                            write changes by itself: etags, modification
+//	                            times and authors, ids and URLs of permissions
+//	POST   /practice/incidents  puts a Graph incident body with its alerts into
+//	                            the company; answers {"id": "..."}
+//	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
+//	                            [] clears
+//	GET    /practice/faults     what is set
+//	DELETE /practice/faults     clears
+func (t *Tenant) Control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /practice/audit", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, t.Changes())
+	})
+	mux.HandleFunc("GET /practice/state", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(t.State())
+	})
+	mux.HandleFunc("POST /practice/incidents", t.postIncident)
+	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		answer(w, http.StatusOK, append([]*fault{}, t.faults...))
+	})
+	mux.HandleFunc("POST /practice/faults", t.postFaults)
+	mux.HandleFunc("DELETE /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
+		t.setFaults(nil)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+func complain(w http.ResponseWriter, format string, args ...any) {
+	answer(w, http.StatusBadRequest, object{"error": object{"code": "badRequest", "message": fmt.Sprintf(format, args...)}})
+}
+
+func (t *Tenant) postIncident(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		complain(w, "the incident can't be read: %v", err)
+		return
+	}
+	id, err := t.Inject(raw)
+	if err != nil {
+		complain(w, "incident: %v", err)
+		return
+	}
+	answer(w, http.StatusCreated, object{"id": id})
+}
+
+// Inject puts a Graph incident body with its alerts into the company, as POST
+// /practice/incidents does, and answers its id. Times that are missing become
+// now. Without an id, or with one that is taken, the incident is a new one: it
+// and its alerts get new ids and its times are now.
+func (t *Tenant) Inject(body []byte) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.world.addIncident(body, new(t.o.Now()))
+}
+
+func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		complain(w, "the faults can't be read: %v", err)
+		return
+	}
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.DisallowUnknownFields()
+	var list []*fault
+	if err := d.Decode(&list); err != nil {
+		complain(w, "faults: %s; expected an array of {method, path, times, after, status, headers, body, delay, cut, stale_reads}", describe(raw, d.InputOffset(), err))
+		return
+	}
+	for i, f := range list {
+		if f == nil {
+			complain(w, "faults[%d] is null", i)
+			return
+		}
+		if err := f.valid(); err != nil {
+			complain(w, "faults[%d]: %v", i, err)
+			return
+		}
+	}
+	t.setFaults(list)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (t *Tenant) setFaults(list []*fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = list
+}

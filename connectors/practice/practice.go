@@ -1,0 +1,128 @@
+// Package practice is the practice tenant: a server that speaks the protocols
+// of Microsoft Graph, Defender for Endpoint and the Entra token endpoint over a
+// made-up company. It serves the demo, the tests and authors who want to try a
+// playbook without a tenant of their own.
+//
+// It answers as the documented services do: their URLs, verbs, status codes and
+// error bodies, permission checks against the token's roles, paging, filters,
+// ETags, throttling, work that takes time, and on request stale reads and
+// faults. The company changes through these protocols only. What happened is
+// told under /practice/audit and /practice/state.
+//
+// The package knows nothing of Stanch: no connector, no action, no incident
+// model. A client that works here by a secret agreement would prove nothing.
+//
+// Sources of the protocols are named at each route; where the documentation is
+// silent, the comment says so.
+package practice
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options shape a tenant. The zero value is the built-in Contoso with no
+// throttling, no latency, no stale reads and work that takes a moment.
+type Options struct {
+	// Company is a company file (JSON, see Company). Empty means the built-in
+	// Contoso, generated from Seed.
+	Company []byte
+	// Seed varies what is generated: the same seed gives the same company, to
+	// the byte.
+	Seed uint64
+	// Throttle scales the published request limits: 1 is as published, 0.1 a
+	// tenth of them, 0 switches throttling off.
+	Throttle float64
+	// StaleReads is how many reads of an object are answered with its state
+	// before a write, counted from that write.
+	StaleReads int
+	// Latency delays each answer.
+	Latency time.Duration
+	// Now is the tenant's clock; nil means time.Now.
+	Now func() time.Time
+	// MachineActionTime is how long a machine action takes from Pending to
+	// Succeeded; 0 means 200 ms.
+	MachineActionTime time.Duration
+	// LabelTime is how long the assignment of a sensitivity label takes after
+	// its 202; 0 means 100 ms.
+	LabelTime time.Duration
+	// TokenLife is how long an access token is valid; 0 means 15 minutes.
+	// Clients of the Microsoft identity library refetch tokens that live less
+	// than five minutes on every call.
+	TokenLife time.Duration
+}
+
+// Tenant is one running company. It is safe for concurrent use: requests are
+// applied one after another under one lock.
+type Tenant struct {
+	o        Options
+	key      []byte
+	graph    []route
+	machines []route
+
+	mu      sync.Mutex
+	world   *world
+	changes []Change
+	faults  []*fault
+	limits  limiter
+	stale   map[string]*version
+	serial  int
+}
+
+// New makes a tenant. A company file that breaks its contract is refused with
+// an error that names the field.
+func New(o Options) (*Tenant, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	setDefault(&o.MachineActionTime, 200*time.Millisecond)
+	setDefault(&o.LabelTime, 100*time.Millisecond)
+	setDefault(&o.TokenLife, 15*time.Minute)
+	if o.Throttle < 0 || o.StaleReads < 0 || o.Latency < 0 {
+		return nil, fmt.Errorf("practice tenant: throttle, stale reads and latency are not negative")
+	}
+	c := Contoso(o.Seed)
+	if len(o.Company) > 0 {
+		var err error
+		if c, err = ParseCompany(o.Company); err != nil {
+			return nil, err
+		}
+	}
+	w, err := build(c)
+	if err != nil {
+		return nil, err
+	}
+	// The key follows from the company, so that tokens outlive a restart. It
+	// guards nothing: the client secrets are public too.
+	mac := hmac.New(sha256.New, []byte("practice token key"))
+	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
+	return &Tenant{
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), world: w,
+		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
+		stale:  map[string]*version{},
+	}, nil
+}
+
+func setDefault(d *time.Duration, v time.Duration) {
+	if *d <= 0 {
+		*d = v
+	}
+}
+
+// Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
+// under /api, the token endpoint, the monitor of long-running work, and the
+// tenant's own /practice.
+func (t *Tenant) Handler() http.Handler {
+	control := t.Control()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isControl(r.URL.Path) {
+			control.ServeHTTP(w, r)
+			return
+		}
+		t.serveCloud(w, r)
+	})
+}
