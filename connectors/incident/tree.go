@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -30,8 +30,9 @@ func parse(body []byte) (any, error) {
 	if err != nil {
 		return nil, p.place(err)
 	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, p.fail("text after the end of the JSON value; want one value")
+	end := int(p.dec.InputOffset())
+	if rest := bytes.TrimLeft(body[end:], " \t\r\n"); len(rest) > 0 {
+		return nil, fmt.Errorf("%s: text after the end of the JSON value; want one value", position(body, len(body)-len(rest)))
 	}
 	return v, nil
 }
@@ -97,18 +98,20 @@ func (p *parser) fail(format string, args ...any) error {
 	return placedError{fmt.Errorf("%s: %s", position(p.body, int(p.dec.InputOffset())), fmt.Sprintf(format, args...))}
 }
 
-// place gives an error of the decoder its line and column.
+// place gives an error of the decoder its line and column. The decoder counts
+// them in two ways, the check of a whole text in one.
 func (p *parser) place(err error) error {
 	if placed, ok := errors.AsType[placedError](err); ok {
 		return placed.error
 	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("%s: not JSON: %w", position(p.body, int(syntax.Offset)-1), err)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(p.body, new(json.RawMessage)))
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: not JSON: %w", position(p.body, int(p.dec.InputOffset())), err)
+	case syntax.Offset >= int64(len(p.body)) && strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return fmt.Errorf("%s: not JSON: the body ends in the middle of a value; it was cut off", position(p.body, len(p.body)))
 	}
-	return fmt.Errorf("%s: not JSON: %w", position(p.body, int(p.dec.InputOffset())), err)
+	return fmt.Errorf("%s: not JSON: %w", position(p.body, int(syntax.Offset)-1), syntax)
 }
 
 // position names an offset as a person counts: line and column from 1.
