@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -143,7 +144,7 @@ func (f *sightings) addOther(kind string, e *object, s seen) {
 	name := newRaw(e.fields, "createdDateTime", "verdict", "roles", "detailedRoles", "tags",
 		"remediationStatus", "remediationStatusDetails").digest()
 	k := key{text: shorten(kind) + "/" + name[:32]}
-	f.other = append(f.other, sighting[Other]{s, Other{Kind: kind, Raw: raw}, []key{k}})
+	f.other = append(f.other, sighting[Other]{seen: s, item: Other{Kind: kind, Raw: raw}, keys: []key{k}})
 }
 
 // evidence joins the duplicates.
@@ -182,18 +183,19 @@ func (f *sightings) evidence() (Evidence, []Conflict) {
 }
 
 func (f *sightings) addCloudApp(e *object, s seen) bool {
-	appID, instance, name := e.digits("appId"), e.digits("instanceId"), e.first("displayName", "instanceName")
+	appID, instance := e.digits("appId"), e.digits("instanceId")
+	name, ofInstance := e.text("displayName"), e.text("instanceName")
 	if saas := e.digits("saasAppId"); appID == nil {
 		appID = saas
 	}
-	return f.addApp(App{AppID: appID, Name: name}, instance, s)
+	return f.addApp(App{AppID: appID, Name: name}, ofInstance, instance, s)
 }
 
 func (f *sightings) addOAuthApp(e *object, s seen) bool {
-	return f.addApp(App{AppID: guid(e.text("appId")), Name: e.text("displayName")}, guid(e.text("objectId")), s)
+	return f.addApp(App{AppID: guid(e.text("appId")), Name: e.text("displayName")}, nil, guid(e.text("objectId")), s)
 }
 
-func (f *sightings) addApp(a App, instance *string, s seen) bool {
+func (f *sightings) addApp(a App, second, instance *string, s seen) bool {
 	k := key{}
 	switch {
 	case a.AppID != nil && instance != nil:
@@ -202,12 +204,12 @@ func (f *sightings) addApp(a App, instance *string, s seen) bool {
 		k.text = *a.AppID
 	case instance != nil:
 		k.text = "/" + *instance
-	case a.Name != nil:
-		k.text = "name:" + Fold(*a.Name)
+	case cmp.Or(a.Name, second) != nil:
+		k.text = "name:" + Fold(*cmp.Or(a.Name, second))
 	default:
 		return false
 	}
-	f.apps = append(f.apps, sighting[App]{s, a, []key{k}})
+	f.apps = append(f.apps, sighting[App]{seen: s, item: a, spare: App{Name: second}, keys: []key{k}})
 	return true
 }
 
@@ -217,15 +219,14 @@ func (f *sightings) addIP(e *object, s seen) bool {
 	if address == nil {
 		return false
 	}
-	if country == nil {
-		country = inLocation
-	}
 	*address = strings.TrimSpace(*address)
 	if ip, err := netip.ParseAddr(*address); err == nil {
 		*address = ip.Unmap().String()
 	}
 	k := key{text: Fold(*address)}
-	f.ips = append(f.ips, sighting[IP]{s, IP{Address: address, Country: country}, []key{k}})
+	f.ips = append(f.ips, sighting[IP]{
+		seen: s, item: IP{Address: address, Country: country}, spare: IP{Country: inLocation}, keys: []key{k},
+	})
 	return true
 }
 
@@ -241,7 +242,7 @@ func (f *sightings) addURL(e *object, s seen) bool {
 			id += "/" + path
 		}
 	}
-	f.urls = append(f.urls, sighting[URL]{s, URL{URL: address}, []key{{text: id}}})
+	f.urls = append(f.urls, sighting[URL]{seen: s, item: URL{URL: address}, keys: []key{{text: id}}})
 	return true
 }
 
@@ -268,6 +269,6 @@ func (f *sightings) addProcess(e *object, s seen) bool {
 		start = started.Format("2006-01-02T15:04:05.999999999Z")
 	}
 	k := key{text: where + "/" + strconv.FormatInt(*p.PID, 10) + "/" + start}
-	f.processes = append(f.processes, sighting[Process]{s, p, []key{k}})
+	f.processes = append(f.processes, sighting[Process]{seen: s, item: p, keys: []key{k}})
 	return true
 }

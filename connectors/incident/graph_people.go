@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -17,10 +18,9 @@ const (
 func (f *sightings) addUser(a *object, s seen) int {
 	u := User{
 		UPN: a.text("userPrincipalName"), EntraID: guid(a.text("azureAdUserId")),
-		SID: a.text("userSid"), Name: a.first("displayName", "accountName"),
+		SID: a.text("userSid"), Name: a.text("displayName"),
 	}
 	account, domain := a.text("accountName"), a.text("domainName")
-	u.Domain = domain
 	var keys []key
 	if u.UPN != nil {
 		if at := strings.LastIndexByte(*u.UPN, '@'); at >= 0 && at+1 < len(*u.UPN) {
@@ -44,17 +44,17 @@ func (f *sightings) addUser(a *object, s seen) int {
 	if len(keys) == 0 {
 		return -1
 	}
-	f.users = append(f.users, sighting[User]{s, u, keys})
+	f.users = append(f.users, sighting[User]{seen: s, item: u, spare: User{Name: account, Domain: domain}, keys: keys})
 	return len(f.users) - 1
 }
 
 func (f *sightings) addDevice(e *object, s seen) bool {
 	d := Device{
-		EntraID: guid(e.text("azureAdDeviceId")), Name: e.first("deviceDnsName", "hostName"),
+		EntraID: guid(e.text("azureAdDeviceId")), Name: e.text("deviceDnsName"),
 		OS: e.text("osPlatform"), Health: choiceOf[DeviceHealth](e, "healthStatus"),
 		Risk: choiceOf[DeviceRisk](e, "riskScore"), Users: []string{},
 	}
-	logons := e.objects("loggedOnUsers")
+	host, logons := e.text("hostName"), e.objects("loggedOnUsers")
 	var keys []key
 	if id := machine(e.text("mdeDeviceId")); id != nil {
 		keys = append(keys, key{rank: byName, text: *id})
@@ -62,8 +62,8 @@ func (f *sightings) addDevice(e *object, s seen) bool {
 	if d.EntraID != nil {
 		keys = append(keys, key{rank: byEntraID, text: "entra:" + *d.EntraID})
 	}
-	if d.Name != nil {
-		keys = append(keys, key{rank: byAccount, text: "name:" + Fold(*d.Name), weak: true})
+	if name := cmp.Or(d.Name, host); name != nil {
+		keys = append(keys, key{rank: byAccount, text: "name:" + Fold(*name), weak: true})
 	}
 	if len(keys) == 0 {
 		return false
@@ -76,7 +76,7 @@ func (f *sightings) addDevice(e *object, s seen) bool {
 			f.logons[len(f.devices)] = append(f.logons[len(f.devices)], user)
 		}
 	}
-	f.devices = append(f.devices, sighting[Device]{s, d, keys})
+	f.devices = append(f.devices, sighting[Device]{seen: s, item: d, spare: Device{Name: host}, keys: keys})
 	return true
 }
 
@@ -103,7 +103,7 @@ func (f *sightings) addFile(details *object, device *string, s seen) bool {
 	default:
 		return false
 	}
-	f.files = append(f.files, sighting[File]{s, file, []key{{text: id}}})
+	f.files = append(f.files, sighting[File]{seen: s, item: file, keys: []key{{text: id}}})
 	return true
 }
 
@@ -118,7 +118,7 @@ func (f *sightings) addMailbox(address, upn, name *string, s seen) bool {
 	if len(keys) == 0 {
 		return false
 	}
-	f.mailboxes = append(f.mailboxes, sighting[Mailbox]{s, Mailbox{Address: address, UPN: upn, Name: name}, keys})
+	f.mailboxes = append(f.mailboxes, sighting[Mailbox]{seen: s, item: Mailbox{Address: address, UPN: upn, Name: name}, keys: keys})
 	return true
 }
 
@@ -156,7 +156,7 @@ func (f *sightings) addMail(kind string, e *object, s seen) bool {
 	if len(keys) == 0 {
 		return false
 	}
-	f.messages = append(f.messages, sighting[Message]{s, m, keys})
+	f.messages = append(f.messages, sighting[Message]{seen: s, item: m, keys: keys})
 	return true
 }
 
@@ -171,7 +171,7 @@ func (f *sightings) addTeamsMessage(e *object, s seen) bool {
 	}
 	slices.Sort(m.Recipients)
 	k := key{text: "teams:" + thread + "/" + *id}
-	f.messages = append(f.messages, sighting[Message]{s, m, []key{k}})
+	f.messages = append(f.messages, sighting[Message]{seen: s, item: m, keys: []key{k}})
 	return true
 }
 

@@ -31,8 +31,9 @@ type seen struct {
 // evidence; its ID, Alerts, Verdict and Roles are still unset.
 type sighting[T any] struct {
 	seen
-	item T
-	keys []key
+	item  T
+	spare T // fields for which the thing has no better value from any sighting
+	keys  []key
 }
 
 // united are the things behind a list of sightings.
@@ -197,6 +198,9 @@ func combine[T any](kind, id string, list []sighting[T], group []int) (T, []Conf
 		if s.verdict != nil && (verdict == nil || worse(*s.verdict, *verdict)) {
 			verdict = s.verdict
 		}
+	}
+	for _, i := range group {
+		fill(into, reflect.ValueOf(list[i].spare), by, func(int) bool { return false }, 0)
 	}
 	into.FieldByName("ID").SetString(id)
 	into.FieldByName("Alerts").Set(reflect.ValueOf(unique(alerts)))
