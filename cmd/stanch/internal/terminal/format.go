@@ -48,7 +48,7 @@ func (s *Screen) Data(f Format, v any) error {
 		if err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
-		s.put(Safe(text))
+		s.put(escape(text, yamlEscape))
 	default:
 		return fmt.Errorf("output: format %q is not one for data", f)
 	}

@@ -11,7 +11,18 @@ import (
 // (newline and tab stay), marks that turn the direction of text, invisible
 // characters and bytes that are no UTF-8 become escapes such as \u001b. In a
 // JSON string the escape means the character, so JSON stays the same data.
-func Safe(s string) string {
+func Safe(s string) string { return escape(s, jsonEscape) }
+
+// jsonEscape writes a character beyond the first 65,536 as JSON does.
+func jsonEscape(r rune) string {
+	high, low := utf16.EncodeRune(r)
+	return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+}
+
+// yamlEscape writes it as YAML does.
+func yamlEscape(r rune) string { return fmt.Sprintf(`\U%08x`, r) }
+
+func escape(s string, far func(rune) string) string {
 	if !strings.ContainsFunc(s, unsafe) {
 		return s
 	}
@@ -28,8 +39,7 @@ func Safe(s string) string {
 		case !unsafe(r):
 			b.WriteRune(r)
 		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+			b.WriteString(far(r))
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}

@@ -102,7 +102,7 @@ func TestYAMLReadsBack(t *testing.T) {
 		return rapid.OneOf(
 			rapid.Custom(func(t *rapid.T) any { return rapid.String().Draw(t, "text") }),
 			rapid.Custom(func(t *rapid.T) any { return rapid.Bool().Draw(t, "bool") }),
-			rapid.Custom(func(t *rapid.T) any { return nil }),
+			rapid.Just[any](nil),
 			rapid.Custom(func(t *rapid.T) any {
 				return rapid.SliceOfN(rapid.StringMatching(`[a-z:# -]{0,6}`), 0, 3).Draw(t, "list")
 			}),
