@@ -1,0 +1,148 @@
+package connectors
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// API is one service of a cloud: the address that its paths stand under and
+// the scope of its tokens. The zero API is one that the cloud does not have.
+type API struct {
+	Name  string // "graph", "defender": how errors call it
+	Base  string // https, no slash at the end
+	Scope string // ends in /.default
+}
+
+// Cloud is where a tenant lives: the addresses of its login and its APIs. A
+// config may change its fields, for a private endpoint or another authority.
+//
+// Source: learn.microsoft.com/graph/deployments,
+// learn.microsoft.com/defender-endpoint/gov.
+type Cloud struct {
+	Name     string
+	Login    string // base address of the token endpoint's authority
+	Graph    API
+	Defender API
+	// SharePoint is the domain that addresses of long-running SharePoint work
+	// must lie in, such as ".sharepoint.com", or with no dot in front one host
+	// (and port).
+	SharePoint string
+	// KnownAuthority is false where Login is not one of Microsoft's: then it
+	// is not looked up in Microsoft's list of authorities, which needs the
+	// Internet.
+	KnownAuthority bool
+	// CA holds further certificates (PEM) that connections to this cloud
+	// trust; OnlyCA leaves the system's out.
+	CA     []byte
+	OnlyCA bool
+}
+
+// CloudNamed answers one of Microsoft's clouds: global, usgov (GCC High), dod,
+// china. The practice tenant's is PracticeCloud.
+func CloudNamed(name string) (Cloud, error) {
+	clouds := microsoft()
+	at := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == name })
+	if at < 0 {
+		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, usgov, dod, china or practice", name)
+	}
+	return clouds[at], nil
+}
+
+func microsoft() []Cloud {
+	graph := func(host string) API {
+		return API{Name: "graph", Base: "https://" + host + "/v1.0", Scope: "https://" + host + "/.default"}
+	}
+	gov := API{
+		Name: "defender", Base: "https://api-gov.securitycenter.microsoft.us/api",
+		Scope: "https://api-gov.securitycenter.microsoft.us/.default",
+	}
+	return []Cloud{
+		{
+			Name: "global", Login: "https://login.microsoftonline.com", KnownAuthority: true, Graph: graph("graph.microsoft.com"),
+			Defender: API{
+				Name: "defender", Base: "https://api.security.microsoft.com/api",
+				Scope: "https://api.securitycenter.microsoft.com/.default",
+			},
+			SharePoint: ".sharepoint.com",
+		},
+		{
+			Name: "usgov", Login: "https://login.microsoftonline.us", KnownAuthority: true,
+			Graph: graph("graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint.us",
+		},
+		{
+			Name: "dod", Login: "https://login.microsoftonline.us", KnownAuthority: true,
+			Graph: graph("dod-graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint-mil.us",
+		},
+		{
+			Name: "china", Login: "https://login.chinacloudapi.cn", KnownAuthority: true,
+			Graph: graph("microsoftgraph.chinacloudapi.cn"), SharePoint: ".sharepoint.cn",
+		},
+	}
+}
+
+// PracticeCloud is a practice tenant served at base (scheme, host and port),
+// trusted by the certificates of caPEM alone. Its scopes are those of the
+// global cloud.
+func PracticeCloud(base string, caPEM []byte) Cloud {
+	base = strings.TrimRight(base, "/")
+	_, host, _ := strings.Cut(base, "://")
+	return Cloud{
+		Name: "practice", Login: base,
+		Graph:      API{Name: "graph", Base: base + "/v1.0", Scope: "https://graph.microsoft.com/.default"},
+		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
+		SharePoint: host, CA: caPEM, OnlyCA: true,
+	}
+}
+
+// OwnsSharePoint reports whether u is an https address of the cloud's
+// SharePoint, without a name or password in it.
+func (c Cloud) OwnsSharePoint(u *url.URL) bool {
+	if u.Scheme != "https" || u.User != nil || c.SharePoint == "" {
+		return false
+	}
+	host := strings.ToLower(u.Host)
+	if strings.HasPrefix(c.SharePoint, ".") {
+		return u.Port() == "" && strings.HasSuffix(host, c.SharePoint) && len(host) > len(c.SharePoint)
+	}
+	return host == strings.ToLower(c.SharePoint)
+}
+
+// roots answers the certificates that connections trust; nil is the system's.
+func (c Cloud) roots() (*x509.CertPool, error) {
+	if len(c.CA) == 0 {
+		if c.OnlyCA {
+			return nil, fmt.Errorf("cloud %s: no certificate to trust", c.Name)
+		}
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !c.OnlyCA {
+		system, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("cloud %s: the system's certificates: %w", c.Name, err)
+		}
+		pool = system
+	}
+	if !pool.AppendCertsFromPEM(c.CA) {
+		return nil, fmt.Errorf("cloud %s: no certificate found in the given CA; expected PEM (-----BEGIN CERTIFICATE-----)", c.Name)
+	}
+	return pool, nil
+}
+
+// address parses the base address of an API or login.
+func address(what, base string) (*url.URL, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: the address cannot be read: %w", what, errors.Unwrap(err))
+	case u.Scheme != "https":
+		return nil, fmt.Errorf("%s: the address %q does not begin with https://", what, base)
+	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%s: the address %q must be https://host[:port][/path] and no more", what, base)
+	}
+	return u, nil
+}

@@ -1,0 +1,226 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"stanch/connectors"
+)
+
+// IncidentQuery selects incidents. Graph lists the newest first and allows in
+// Filter assignedTo, classification, createdDateTime, determination,
+// lastUpdateDateTime, severity and status.
+type IncidentQuery struct {
+	Since  time.Time // last updated at or after; zero: all
+	Filter string    // further OData, joined with and
+	Top    int       // incidents per page; 0: the service's number
+}
+
+// Incident is an incident as the API sent it, its alerts expanded.
+type Incident struct {
+	ID         string
+	LastUpdate time.Time
+	Raw        json.RawMessage
+}
+
+// IncidentPage is one page of the list.
+type IncidentPage struct {
+	Incidents []Incident
+	RequestID string
+}
+
+// evolving asks for members that enumerations got after clients were built.
+const evolving = "include-unknown-enum-members"
+
+// Incidents yields the pages of the incidents, newest first. After an error
+// the list is incomplete.
+//
+// Source: learn.microsoft.com/graph/api/security-list-incidents.
+func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[IncidentPage, error] {
+	r := connectors.Request{
+		Op: "list incidents", Path: connectors.To("security", "incidents"), Permission: incidentRead,
+		Header: http.Header{"Prefer": {evolving}},
+		Query:  []connectors.Param{{Key: "$expand", Value: "alerts"}},
+	}
+	filter := q.Filter
+	if !q.Since.IsZero() {
+		filter = "lastUpdateDateTime ge " + q.Since.UTC().Format("2006-01-02T15:04:05.9999999Z")
+		if q.Filter != "" {
+			filter += " and (" + q.Filter + ")"
+		}
+	}
+	if filter != "" {
+		r.Query = append(r.Query, connectors.Param{Key: "$filter", Value: filter})
+	}
+	if q.Top > 0 {
+		r.Query = append(r.Query, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
+	}
+	return func(yield func(IncidentPage, error) bool) {
+		for page, err := range c.api.Pages(ctx, r) {
+			out := IncidentPage{RequestID: page.Reply.RequestID}
+			for _, raw := range page.Items {
+				var in Incident
+				if in, err = incident(r.Op, raw, out.RequestID); err != nil {
+					break
+				}
+				out.Incidents = append(out.Incidents, in)
+			}
+			if err != nil {
+				yield(IncidentPage{}, err)
+				return
+			}
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Incident reads one incident with its alerts. One that was merged into
+// another answers with status redirected.
+//
+// Source: learn.microsoft.com/graph/api/security-incident-get.
+func (c *Client) Incident(ctx context.Context, id string) (Incident, error) {
+	var raw json.RawMessage
+	op := "get incident " + connectors.Plain(id)
+	reply, err := c.api.Read(ctx, connectors.Request{
+		Op: op, Path: connectors.To("security", "incidents", id), Permission: incidentRead,
+		Header: http.Header{"Prefer": {evolving}},
+		Query:  []connectors.Param{{Key: "$expand", Value: "alerts"}},
+	}, &raw)
+	if err != nil {
+		return Incident{}, err
+	}
+	return sameIncident(op, id, raw, reply)
+}
+
+// IncidentPatch is what of an incident is written; nil fields stay.
+type IncidentPatch struct {
+	AssignedTo     *string // "" takes the assignment away
+	Status         *string // active, inProgress, resolved
+	Classification *string
+	Determination  *string
+	Tags           *[]string // all custom tags: replaces the list
+}
+
+// MarshalJSON writes the fields that are set, in the API's names.
+func (p IncidentPatch) MarshalJSON() ([]byte, error) {
+	body := map[string]any{}
+	for name, v := range map[string]*string{
+		"status": p.Status, "classification": p.Classification, "determination": p.Determination,
+	} {
+		if v != nil {
+			body[name] = *v
+		}
+	}
+	if p.AssignedTo != nil {
+		body["assignedTo"] = nil
+		if *p.AssignedTo != "" {
+			body["assignedTo"] = *p.AssignedTo
+		}
+	}
+	if p.Tags != nil {
+		body["customTags"] = append([]string{}, *p.Tags...)
+	}
+	return json.Marshal(body)
+}
+
+// UpdateIncident writes fields of an incident and answers it as it is then,
+// without alerts. There is no etag: the last writer wins.
+//
+// Source: learn.microsoft.com/graph/api/security-incident-update.
+func (c *Client) UpdateIncident(ctx context.Context, ch connectors.Change, id string, p IncidentPatch) (Incident, error) {
+	op := "update incident " + connectors.Plain(id)
+	if p == (IncidentPatch{}) {
+		return Incident{}, invalid(op, "no field to write")
+	}
+	var raw json.RawMessage
+	reply, err := c.api.Send(ctx, ch, connectors.Request{
+		Op: op, Method: http.MethodPatch, Path: connectors.To("security", "incidents", id), Permission: incidentWrite,
+		Header: http.Header{"Prefer": {evolving}}, Body: p,
+	}, &raw)
+	if err != nil {
+		return Incident{}, err
+	}
+	in, err := sameIncident(op, id, raw, reply)
+	return in, open(err)
+}
+
+// Comment is a comment of an incident or alert.
+type Comment struct {
+	Text string
+	By   string
+	At   time.Time
+}
+
+// UnmarshalJSON reads the names of v1.0 and those of the preview, which some
+// tenants still send.
+func (c *Comment) UnmarshalJSON(b []byte) error {
+	var w struct {
+		Comment              string    `json:"comment"`
+		CreatedByDisplayName string    `json:"createdByDisplayName"`
+		CreatedBy            string    `json:"createdBy"`
+		CreatedDateTime      time.Time `json:"createdDateTime"`
+		CreatedTime          time.Time `json:"createdTime"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*c = Comment{Text: w.Comment, By: w.CreatedByDisplayName, At: w.CreatedDateTime}
+	if c.By == "" {
+		c.By = w.CreatedBy
+	}
+	if c.At.IsZero() {
+		c.At = w.CreatedTime
+	}
+	return nil
+}
+
+// CommentIncident adds a comment and answers all of them. Doing it twice adds
+// two.
+//
+// Source: learn.microsoft.com/graph/api/security-incident-post-comments.
+func (c *Client) CommentIncident(ctx context.Context, ch connectors.Change, id, text string) ([]Comment, error) {
+	op := "comment incident " + connectors.Plain(id)
+	if text == "" {
+		return nil, invalid(op, "the comment is empty")
+	}
+	var out struct {
+		Value []Comment `json:"value"`
+	}
+	_, err := c.api.Send(ctx, ch, connectors.Request{
+		Op: op, Method: http.MethodPost, Path: connectors.To("security", "incidents", id, "comments"), Permission: incidentWrite,
+		Body: map[string]string{"@odata.type": "microsoft.graph.security.alertComment", "comment": text},
+	}, &out)
+	return out.Value, err
+}
+
+func incident(op string, raw json.RawMessage, request string) (Incident, error) {
+	var head struct {
+		ID         string    `json:"id"`
+		LastUpdate time.Time `json:"lastUpdateDateTime"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil || head.ID == "" {
+		reason := "it has no id"
+		if err != nil {
+			reason = connectors.Plain(err.Error())
+		}
+		return Incident{}, &connectors.Error{
+			Op: "graph: " + op, Code: connectors.Failed, RequestID: request,
+			Message: "an incident of the answer cannot be read: " + reason,
+		}
+	}
+	return Incident{ID: head.ID, LastUpdate: head.LastUpdate, Raw: raw}, nil
+}
+
+func sameIncident(op, id string, raw json.RawMessage, reply connectors.Reply) (Incident, error) {
+	in, err := incident(op, raw, reply.RequestID)
+	if err == nil && in.ID != id {
+		err = other(op, id, in.ID, reply.RequestID)
+	}
+	return in, err
+}

@@ -1,0 +1,114 @@
+package graph
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"stanch/connectors"
+)
+
+// User is a person or guest of the directory.
+type User struct {
+	ID         string `json:"id"`
+	UPN        string `json:"userPrincipalName"`
+	Name       string `json:"displayName"`
+	Mail       string `json:"mail"`
+	Type       string `json:"userType"` // Member, Guest
+	Department string `json:"department"`
+	Title      string `json:"jobTitle"`
+	Enabled    bool   `json:"accountEnabled"`
+	// SessionsValidFrom is when refresh tokens were last revoked.
+	SessionsValidFrom time.Time `json:"signInSessionsValidFromDateTime"`
+}
+
+const userFields = "id,userPrincipalName,displayName,mail,userType,department,jobTitle,accountEnabled,signInSessionsValidFromDateTime"
+
+// User reads a user by object id or UPN.
+//
+// Source: learn.microsoft.com/graph/api/user-get.
+func (c *Client) User(ctx context.Context, id string) (User, error) {
+	op := "get user " + connectors.Plain(id)
+	u, reply, err := c.user(ctx, op, connectors.To("users", id))
+	if err == nil && !strings.EqualFold(u.ID, id) && !strings.EqualFold(u.UPN, id) {
+		return User{}, other(op, id, first(u.UPN, u.ID), reply.RequestID)
+	}
+	return u, err
+}
+
+// Manager reads a user's manager; not_found if there is none.
+//
+// Source: learn.microsoft.com/graph/api/user-list-manager.
+func (c *Client) Manager(ctx context.Context, id string) (User, error) {
+	u, _, err := c.user(ctx, "get manager of user "+connectors.Plain(id), connectors.To("users", id, "manager"))
+	return u, err
+}
+
+func (c *Client) user(ctx context.Context, op string, path connectors.Path) (User, connectors.Reply, error) {
+	var u User
+	reply, err := c.api.Read(ctx, connectors.Request{
+		Op: op, Path: path, Permission: userRead, Query: []connectors.Param{{Key: "$select", Value: userFields}},
+	}, &u)
+	if err == nil && u.ID == "" {
+		err = &connectors.Error{Op: "graph: " + op, Code: connectors.Failed, RequestID: reply.RequestID, Message: "the answer names no user: id is missing"}
+	}
+	return u, reply, err
+}
+
+// LeaveDate reads when a user leaves; zero if no date is set. It needs a
+// permission of its own.
+//
+// Source: learn.microsoft.com/graph/tutorial-lifecycle-workflows-set-employeeleavedatetime.
+func (c *Client) LeaveDate(ctx context.Context, id string) (time.Time, error) {
+	var u struct {
+		Leaves *time.Time `json:"employeeLeaveDateTime"`
+	}
+	_, err := c.api.Read(ctx, connectors.Request{
+		Op: "get leave date of user " + connectors.Plain(id), Path: connectors.To("users", id), Permission: "User-LifeCycleInfo.Read.All",
+		Query: []connectors.Param{{Key: "$select", Value: "employeeLeaveDateTime"}},
+	}, &u)
+	if err != nil || u.Leaves == nil {
+		return time.Time{}, err
+	}
+	return *u.Leaves, nil
+}
+
+// RevokeSessions makes all refresh tokens of a user invalid; within minutes
+// every session asks to sign in. It does not reach guests' home tenants.
+//
+// Source: learn.microsoft.com/graph/api/user-revokesigninsessions.
+func (c *Client) RevokeSessions(ctx context.Context, ch connectors.Change, id string) error {
+	_, err := c.api.Send(ctx, ch, connectors.Request{
+		Op: "revoke sessions of user " + connectors.Plain(id), Method: http.MethodPost,
+		Path: connectors.To("users", id, "revokeSignInSessions"), Permission: revokeSessions,
+	}, nil)
+	return err
+}
+
+// SetAccountEnabled lets a user sign in or not. Privileged users need the app
+// to have a directory role as well.
+//
+// Source: learn.microsoft.com/graph/api/user-update.
+func (c *Client) SetAccountEnabled(ctx context.Context, ch connectors.Change, id string, enabled bool) error {
+	verb := "disable"
+	if enabled {
+		verb = "enable"
+	}
+	_, err := c.api.Send(ctx, ch, connectors.Request{
+		Op: verb + " user " + connectors.Plain(id), Method: http.MethodPatch, Path: connectors.To("users", id),
+		Permission: userEnable, Body: map[string]bool{"accountEnabled": enabled},
+	}, nil)
+	return err
+}
+
+// GroupMembers lists the direct members of a group by its object id; members
+// that are no users have no UPN.
+//
+// Source: learn.microsoft.com/graph/api/group-list-members.
+func (c *Client) GroupMembers(ctx context.Context, group string) ([]User, error) {
+	return list[User](ctx, c, connectors.Request{
+		Op: "list members of group " + connectors.Plain(group), Path: connectors.To("groups", group, "members"), Permission: membersRead,
+		Query: []connectors.Param{{Key: "$select", Value: "id,userPrincipalName,displayName,mail"}},
+	})
+}

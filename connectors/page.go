@@ -1,0 +1,102 @@
+package connectors
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+)
+
+// Page is one page of a list.
+type Page struct {
+	Items []json.RawMessage
+	Reply Reply
+}
+
+// Pages yields the pages of a list in order, each under the client's timeout.
+// It follows a next link only to the very scheme, host and port of the API and
+// only once, and no further than MaxPages; else, and after any error, the list
+// is incomplete and ends with that error.
+func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		seen := map[string]bool{}
+		for n := 1; ; n++ {
+			var body struct {
+				Value *[]json.RawMessage `json:"value"`
+				Next  string             `json:"@odata.nextLink"`
+			}
+			reply, err := c.Read(ctx, r, &body)
+			if err == nil && body.Value == nil {
+				err = &Error{Op: c.op(r), Code: Failed, RequestID: reply.RequestID, Message: `the answer is no list: it has no "value"`}
+			}
+			if err != nil {
+				yield(Page{}, err)
+				return
+			}
+			if !yield(Page{Items: *body.Value, Reply: reply}, nil) || body.Next == "" {
+				return
+			}
+			if err := c.follow(body.Next, seen, n); err != nil {
+				err.Op, err.RequestID = c.op(r), reply.RequestID
+				yield(Page{}, err)
+				return
+			}
+			r.Path, r.Query = Path{link: body.Next}, nil
+		}
+	}
+}
+
+// follow judges the next link after page n.
+func (c *Client) follow(link string, seen map[string]bool, n int) *Error {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != c.base.Scheme || u.User != nil || !strings.EqualFold(u.Host, c.base.Host) || strings.Contains(u.Path, "/../") {
+		return &Error{
+			Code:    Refused,
+			Message: fmt.Sprintf("the next page lies elsewhere than under %s://%s: %q", c.base.Scheme, c.base.Host, line(origin(link), 120)),
+			Hint:    "the list is incomplete; it is not asked for there",
+		}
+	}
+	if seen[link] {
+		return &Error{Code: Failed, Message: fmt.Sprintf("the pages go in a circle: page %d points to one that was read before", n)}
+	}
+	if n >= c.options.MaxPages {
+		return &Error{Code: Limit, Message: fmt.Sprintf("more than %d pages", n), Hint: "ask for less at once"}
+	}
+	seen[link] = true
+	return nil
+}
+
+// origin is a link without its path and query, which may hold a token.
+func origin(link string) string {
+	scheme, rest, found := strings.Cut(link, "://")
+	if !found {
+		return link[:min(len(link), 40)]
+	}
+	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
+		rest = rest[:at]
+	}
+	return scheme + "://" + rest
+}
+
+// List answers the items of all pages, decoded, never nil.
+func List[T any](ctx context.Context, c *Client, r Request) ([]T, error) {
+	out := []T{}
+	for page, err := range c.Pages(ctx, r) {
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range page.Items {
+			var item T
+			if err := json.Unmarshal(raw, &item); err != nil {
+				return nil, &Error{
+					Op: c.op(r), Code: Failed, RequestID: page.Reply.RequestID,
+					Message: "an entry of the list has another shape than expected: " + line(strings.TrimPrefix(err.Error(), "json: "), maxMessage),
+				}
+			}
+			out = append(out, item)
+		}
+	}
+	return out, nil
+}
