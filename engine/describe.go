@@ -1,0 +1,343 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stanch/actions"
+	"stanch/playbooks"
+)
+
+// Run is a run as people and programs read it.
+type Run struct {
+	ID         string                     `json:"id"`
+	Playbook   PlaybookRef                `json:"playbook"`
+	Mode       string                     `json:"mode"`
+	Status     string                     `json:"status"` // queued | running | waiting | succeeded | failed | rejected | cancelled
+	Event      playbooks.Event            `json:"event"`
+	Subject    string                     `json:"subject"`
+	StartedBy  string                     `json:"started_by"`
+	Undoes     string                     `json:"undoes,omitempty"`
+	StartedAt  time.Time                  `json:"started_at"`
+	FinishedAt *time.Time                 `json:"finished_at"`
+	WaitsFor   []string                   `json:"waits_for,omitempty"`
+	Reason     string                     `json:"reason,omitempty"` // what stop or a rejection said
+	Error      *Fault                     `json:"error,omitempty"`
+	Steps      []Step                     `json:"steps"`
+	Outputs    map[string]json.RawMessage `json:"outputs"`
+}
+
+// PlaybookRef names the playbook and the edition of a run.
+type PlaybookRef struct {
+	ID     string `json:"id"`
+	Digest string `json:"digest"`
+}
+
+// Step is one step of a run.
+type Step struct {
+	Path       string          `json:"path"`
+	ID         string          `json:"id,omitempty"`
+	Kind       string          `json:"kind"`
+	Uses       string          `json:"uses,omitempty"`
+	Status     string          `json:"status"` // queued running waiting succeeded failed skipped rejected cancelled unknown
+	Attempts   int             `json:"attempts"`
+	StartedAt  *time.Time      `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at"`
+	Output     json.RawMessage `json:"output,omitempty"`
+	Why        string          `json:"why,omitempty"`
+	Error      *Fault          `json:"error,omitempty"`
+	Approval   *Approval       `json:"approval,omitempty"`
+	Effects    []StepEffect    `json:"effects,omitempty"`
+}
+
+// StepEffect is one effect of a step.
+type StepEffect struct {
+	ID     string          `json:"id"`
+	Action string          `json:"action"`
+	Class  actions.Class   `json:"class"`
+	Target actions.Target  `json:"target"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+	Status actions.Status  `json:"status"`
+	Why    string          `json:"why,omitempty"`
+	Lost   []actions.Lost  `json:"lost,omitempty"`
+	Undoes string          `json:"undoes,omitempty"`
+}
+
+// Ended reports whether nothing more will happen in the run.
+func (r Run) Ended() bool { return ended(r.Status) }
+
+func ended(status string) bool {
+	switch status {
+	case "succeeded", "failed", "rejected", "cancelled":
+		return true
+	}
+	return false
+}
+
+// strandState is a strand of a record with what its facts amount to.
+type strandState struct {
+	record StrandRecord
+	st     *state
+}
+
+// states computes the state of every strand of a run, the strands around a
+// strand before it.
+func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, error) {
+	run, err := e.context(ctx, record.RunHead)
+	if err != nil {
+		return nil, err
+	}
+	strands := slices.Clone(record.Strands)
+	slices.SortFunc(strands, func(a, b StrandRecord) int {
+		if d := strings.Count(a.Path, "[") - strings.Count(b.Path, "["); d != 0 {
+			return d
+		}
+		return comparePaths(a.Path, b.Path)
+	})
+	byPath := map[string]*state{}
+	all := make([]strandState, 0, len(strands))
+	for _, s := range strands {
+		var above *state
+		if parent, ok := parentStrand(s.Path); ok {
+			above = byPath[parent]
+		}
+		st, err := newState(run, s.Path, above, s.Item)
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", record.ID, err)
+		}
+		if err := st.applyAll(s.Facts); err != nil {
+			return nil, fmt.Errorf("run %s: strand %q: %w", record.ID, s.Path, err)
+		}
+		st.cancel = record.Cancel
+		byPath[s.Path] = st
+		all = append(all, strandState{record: s, st: st})
+	}
+	return all, nil
+}
+
+// Run answers a run as it stands.
+func (e *Engine) Run(ctx context.Context, id string) (Run, error) {
+	record, err := e.store.Run(ctx, id)
+	if err != nil {
+		return Run{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	return e.describe(ctx, record)
+}
+
+func (e *Engine) describe(ctx context.Context, record RunRecord) (Run, error) {
+	var head Head
+	if err := json.Unmarshal(record.Head, &head); err != nil {
+		return Run{}, fmt.Errorf("run %s: head: %w", record.ID, err)
+	}
+	r := Run{
+		ID: record.ID, Playbook: PlaybookRef{ID: record.Playbook, Digest: record.Edition}, Mode: record.Mode,
+		Status: record.Status, Event: head.Event, Subject: record.Subject, StartedBy: head.StartedBy, Undoes: head.Undoes,
+		StartedAt: record.BegunAt, Steps: []Step{}, Outputs: map[string]json.RawMessage{},
+	}
+	if !record.EndedAt.IsZero() {
+		r.FinishedAt = &record.EndedAt
+	}
+	res, err := decodeResult(record.Result)
+	if err != nil {
+		return r, fmt.Errorf("run %s: %w", record.ID, err)
+	}
+	r.Error, r.Reason = res.Fault, res.Why
+	if res.Outputs != nil {
+		r.Outputs = res.Outputs
+	}
+	states, err := e.states(ctx, record)
+	if err != nil {
+		return r, err
+	}
+	waiting := 0
+	live := 0
+	for _, s := range states {
+		switch s.record.State {
+		case "waiting":
+			waiting++
+			live++
+			r.WaitsFor = append(r.WaitsFor, s.record.On)
+		case "due", "leased":
+			live++
+		}
+		steps, err := e.steps(ctx, s)
+		if err != nil {
+			return r, err
+		}
+		r.Steps = append(r.Steps, steps...)
+	}
+	if r.Status == "running" && waiting > 0 && waiting == live {
+		r.Status = "waiting"
+	}
+	slices.SortStableFunc(r.Steps, func(a, b Step) int { return comparePaths(a.Path, b.Path) })
+	e.order(states, &r)
+	return r, nil
+}
+
+// order puts steps in the order of the playbook.
+func (e *Engine) order(states []strandState, r *Run) {
+	if len(states) == 0 {
+		return
+	}
+	book := states[0].st.run.book
+	place := map[string]int{}
+	n := 0
+	note := func(path string, _ *playbooks.Step) { place[path] = n; n++ }
+	playbooks.Walk(book.Steps, note)
+	playbooks.Walk(book.OnFailure, func(path string, s *playbooks.Step) { note("on_failure/"+path, s) })
+	slices.SortStableFunc(r.Steps, func(a, b Step) int { return compareOrder(a.Path, b.Path, place) })
+}
+
+func (e *Engine) steps(ctx context.Context, s strandState) ([]Step, error) {
+	var steps []Step
+	for path, p := range s.st.steps {
+		step, err := findStep(s.st, path)
+		if err != nil {
+			if path == "" || p.status == "" && !p.begun {
+				continue
+			}
+			return nil, err
+		}
+		d := Step{
+			Path: path, ID: step.ID, Kind: string(step.Kind), Uses: step.Uses, Status: s.status(p, path),
+			Attempts: p.attempt, Why: p.why, Error: p.fault,
+		}
+		if len(p.out) > 0 && p.status == "succeeded" {
+			d.Output = p.out
+		}
+		if p.status == "succeeded" {
+			d.Attempts++
+			d.Error = nil
+		}
+		if !p.started.IsZero() {
+			d.StartedAt = &p.started
+		}
+		if !p.finished.IsZero() {
+			d.FinishedAt = &p.finished
+		}
+		if q := p.ask[gateKey]; q != nil {
+			a := q.approval(s.st.run, s.record.Path, path, gateKey)
+			if outcome, _ := q.outcome(time.Now()); outcome != "" {
+				a.Status = outcome
+			}
+			if s.st.run.planning() {
+				a.Status = "approved"
+			}
+			d.Approval = &a
+		}
+		for _, eff := range p.effects {
+			se := StepEffect{
+				ID: eff.ID, Action: eff.Action, Class: eff.Class, Target: eff.Target, Before: eff.Before, After: eff.After,
+				Status: eff.Status, Why: eff.why, Lost: eff.Lost, Undoes: eff.Undoes,
+			}
+			if eff.Status == actions.Done && !s.st.run.planning() {
+				if _, err := e.docs.Get(ctx, docUndone, eff.ID); err == nil {
+					se.Status = actions.Undone
+				}
+			}
+			d.Effects = append(d.Effects, se)
+		}
+		steps = append(steps, d)
+	}
+	return steps, nil
+}
+
+// status says a step's status in the words of the run JSON.
+func (s strandState) status(p *progress, path string) string {
+	for _, e := range p.effects {
+		if e.Status == actions.Unknown {
+			return "unknown"
+		}
+	}
+	switch {
+	case p.status != "":
+		return p.status
+	case s.record.State == "ended" && s.record.Ended != nil && s.record.Ended.Outcome == "succeeded":
+		return "succeeded" // a block whose list was left
+	case s.record.State == "ended":
+		return "cancelled"
+	case s.record.State == "waiting":
+		return "waiting"
+	case s.record.State == "due":
+		return "queued"
+	}
+	return "running"
+}
+
+// OpenEffect is an effect that was begun and has no certain outcome.
+type OpenEffect struct {
+	Run    string         `json:"run"`
+	Step   string         `json:"step"`
+	Effect string         `json:"effect"`
+	Action string         `json:"action"`
+	Target actions.Target `json:"target"`
+	Status actions.Status `json:"status"` // begun | open | unknown
+	Since  time.Time      `json:"since"`
+	Why    string         `json:"why,omitempty"`
+}
+
+// OpenEffects answers the effects of these runs that have no certain outcome.
+func (e *Engine) OpenEffects(ctx context.Context, runs []string) ([]OpenEffect, error) {
+	found := []OpenEffect{}
+	for _, id := range runs {
+		record, err := e.store.Run(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", id, err)
+		}
+		states, err := e.states(ctx, record)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range states {
+			for path, p := range s.st.steps {
+				for _, eff := range p.effects {
+					switch eff.Status {
+					case actions.Begun, actions.Open, actions.Unknown:
+						found = append(found, OpenEffect{Run: id, Step: path, Effect: eff.ID, Action: eff.Action, Target: eff.Target, Status: eff.Status, Since: eff.at, Why: eff.why})
+					}
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+// Await answers the run once it has ended, telling every change meanwhile.
+func (e *Engine) Await(ctx context.Context, id string, changed func(Run)) (Run, error) {
+	var last string
+	for {
+		r, err := e.Run(ctx, id)
+		if err != nil {
+			return r, err
+		}
+		if changed != nil {
+			if now := fingerprint(r); now != last {
+				last = now
+				changed(r)
+			}
+		}
+		if r.Ended() {
+			return r, nil
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return r, fmt.Errorf("waiting for run %s: %w", id, ctx.Err())
+		}
+	}
+}
+
+func fingerprint(r Run) string {
+	var b strings.Builder
+	b.WriteString(r.Status)
+	for _, s := range r.Steps {
+		fmt.Fprintf(&b, "|%s %s", s.Path, s.Status)
+		for _, e := range s.Effects {
+			fmt.Fprintf(&b, " %s", e.Status)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,330 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"stanch/actions"
+	"stanch/playbooks"
+)
+
+// The modes of a run.
+const (
+	ModePlan   = "plan"   // no effects, nothing kept
+	ModeShadow = "shadow" // a live trigger, no effects
+	ModeLive   = "live"
+)
+
+// Options are what the operator decides. The zero value is usable.
+type Options struct {
+	Workers    int           // strands executed at once; default 64
+	Lease      time.Duration // default 15 s
+	Grace      time.Duration // for what is under way when the work ends; default 20 s
+	Groups     map[string][]string
+	OwnDomains []string
+	Guardrails playbooks.Guardrails
+	CapAsks    []string // who may answer when a cap is reached; default: every member of Groups
+	UndoAsks   bool     // an undo that widens access needs one approval
+	Tenant     string   // prefix of subjects, when there are several
+	Log        *slog.Logger
+}
+
+// Engine makes runs happen on a store with a catalog of actions.
+type Engine struct {
+	store   Store
+	docs    Documents
+	catalog *actions.Catalog
+	o       Options
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	contexts map[string]*runContext // of runs lately worked on
+	books    map[string]*playbooks.Playbook
+	held     map[Lease]context.CancelFunc
+	frozen   bool
+}
+
+// New makes an engine. It does nothing until Work is called.
+func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engine {
+	if o.Workers == 0 {
+		o.Workers = 64
+	}
+	if o.Lease == 0 {
+		o.Lease = 15 * time.Second
+	}
+	if o.Grace == 0 {
+		o.Grace = 20 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{
+		store: store, docs: docs, catalog: catalog, o: o, log: o.Log,
+		contexts: map[string]*runContext{}, books: map[string]*playbooks.Playbook{},
+		held: map[Lease]context.CancelFunc{},
+	}
+}
+
+// Head is what a run was begun with and never changes.
+type Head struct {
+	Event     playbooks.Event `json:"event"`
+	Params    json.RawMessage `json:"params,omitempty"`
+	StartedBy string          `json:"started_by"`
+	Undoes    string          `json:"undoes,omitempty"` // the run that an undo takes back
+}
+
+// Start asks for a run of a checked playbook.
+type Start struct {
+	Book   *playbooks.Playbook
+	Event  playbooks.Event
+	Params map[string]any // as BindParams gives them
+	Mode   string
+	By     string // who or what started it: a trigger, operator:alice
+	Lane   int
+}
+
+// ErrRefused says that a run may not be started so.
+var ErrRefused = errors.New("refused")
+
+// Start begins a run unless its event began one before. The edition is kept
+// before the run exists.
+func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
+	if s.Mode == ModeLive && s.Book.Status == "draft" {
+		return Begun{}, fmt.Errorf("%w: playbook %s is a draft; a draft never runs live: set its status to test or stable", ErrRefused, s.Book.ID)
+	}
+	if s.Mode == ModeLive && s.Book.Status == "test" {
+		s.Mode = ModeShadow
+	}
+	edition := edition{Language: 1, File: s.Book.File, Text: string(s.Book.Text)}
+	digest, err := e.keep(ctx, edition)
+	if err != nil {
+		return Begun{}, err
+	}
+	params, err := playbooks.Encode(s.Params)
+	if err != nil {
+		return Begun{}, fmt.Errorf("params: %w", err)
+	}
+	head := Head{Event: s.Event, Params: params, StartedBy: s.By}
+	key, err := e.concurrencyKey(s, head)
+	if err != nil {
+		return Begun{}, err
+	}
+	when := s.Book.Concurrency.WhenBusy
+	if when == "" {
+		when = "queue"
+	}
+	return e.begin(ctx, Begin{
+		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
+		Mode: s.Mode, Lane: s.Lane, Key: key, WhenBusy: when,
+	}, head)
+}
+
+func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
+	raw, err := json.Marshal(head)
+	if err != nil {
+		return Begun{}, err
+	}
+	if len(raw) > maxHead {
+		return Begun{}, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
+	}
+	b.Request, b.Head = newID(), raw
+	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject})}
+	begun, err := e.store.Begin(ctx, b)
+	if err != nil {
+		return Begun{}, fmt.Errorf("begin a run of %s: %w", b.Playbook, err)
+	}
+	return begun, nil
+}
+
+// maxHead bounds an event with its params.
+const maxHead = 4 << 20
+
+// subject is what a run is about.
+func (e *Engine) subject(ev playbooks.Event) string {
+	var about struct {
+		ID string `json:"id"`
+	}
+	if len(ev.Incident) > 0 {
+		_ = json.Unmarshal(ev.Incident, &about)
+	}
+	if about.ID == "" {
+		about.ID = ev.Trigger + "/" + ev.ID
+	}
+	if e.o.Tenant != "" {
+		return e.o.Tenant + "/" + about.ID
+	}
+	return about.ID
+}
+
+func (e *Engine) concurrencyKey(s Start, head Head) (string, error) {
+	t := s.Book.Concurrency.Key
+	if t == nil {
+		return s.Book.ID + "\x00" + e.subject(s.Event), nil
+	}
+	run, err := e.newContext(RunHead{Playbook: s.Book.ID, Mode: s.Mode, BegunAt: s.Event.At}, head, s.Book)
+	if err != nil {
+		return "", err
+	}
+	v, err := t.Eval(playbooks.Env{Names: run.names, Now: s.Event.At, OwnDomains: e.o.OwnDomains})
+	if err != nil {
+		return "", fmt.Errorf("concurrency key: %w", err)
+	}
+	return s.Book.ID + "\x00" + fmt.Sprint(v), nil
+}
+
+// edition is what a run goes on with: the checked text, or the effects that an
+// undo takes back.
+type edition struct {
+	Language int    `json:"language"`
+	File     string `json:"file,omitempty"`
+	Text     string `json:"text,omitempty"`
+	Undo     *undo  `json:"undo,omitempty"`
+}
+
+const docEdition = "edition"
+
+// keep stores an edition under its digest.
+func (e *Engine) keep(ctx context.Context, ed edition) (string, error) {
+	raw, err := json.Marshal(ed)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	e.mu.Lock()
+	_, known := e.books[digest]
+	e.mu.Unlock()
+	if known {
+		return digest, nil
+	}
+	_, err = e.docs.Put(ctx, Document{Kind: docEdition, Key: digest, Body: raw})
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return "", fmt.Errorf("keep edition: %w", err)
+	}
+	return digest, nil
+}
+
+// book answers the checked playbook of an edition.
+func (e *Engine) book(ctx context.Context, digest string) (*playbooks.Playbook, error) {
+	e.mu.Lock()
+	book := e.books[digest]
+	e.mu.Unlock()
+	if book != nil {
+		return book, nil
+	}
+	doc, err := e.docs.Get(ctx, docEdition, digest)
+	if err != nil {
+		return nil, fmt.Errorf("edition %s: %w", digest, err)
+	}
+	var ed edition
+	if err := json.Unmarshal(doc.Body, &ed); err != nil {
+		return nil, fmt.Errorf("edition %s: %w", digest, err)
+	}
+	switch {
+	case ed.Language != 1:
+		return nil, fmt.Errorf("edition %s is written in language %d, this version knows 1", digest, ed.Language)
+	case ed.Undo != nil:
+		book = e.undoBook(*ed.Undo)
+	default:
+		var findings []playbooks.Finding
+		book, findings = playbooks.LoadAndCheck(ed.File, []byte(ed.Text), e.World())
+		if playbooks.HasErrors(findings) {
+			return nil, fmt.Errorf("edition %s does not check with this version: %s", digest, findings[0].Message)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.books) > 1000 {
+		clear(e.books)
+	}
+	e.books[digest] = book
+	return book, nil
+}
+
+// World is what playbooks are checked against here.
+func (e *Engine) World() playbooks.World {
+	return playbooks.World{Catalog: e.catalog, Groups: e.o.Groups, OwnDomains: e.o.OwnDomains}
+}
+
+// context answers what the strands of a run share.
+func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error) {
+	e.mu.Lock()
+	run := e.contexts[head.ID]
+	e.mu.Unlock()
+	if run != nil {
+		return run, nil
+	}
+	book, err := e.book(ctx, head.Edition)
+	if err != nil {
+		return nil, err
+	}
+	var start Head
+	if err := json.Unmarshal(head.Head, &start); err != nil {
+		return nil, fmt.Errorf("run %s: head: %w", head.ID, err)
+	}
+	if run, err = e.newContext(head, start, book); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.contexts) >= 1024 {
+		clear(e.contexts)
+	}
+	e.contexts[head.ID] = run
+	return run, nil
+}
+
+func (e *Engine) newContext(head RunHead, start Head, book *playbooks.Playbook) (*runContext, error) {
+	run := &runContext{id: head.ID, head: head, start: start, book: book, own: e.o.OwnDomains, names: map[string]any{}}
+	var err error
+	if len(start.Event.Trigger) > 0 {
+		if run.names, err = book.EventNames(start.Event); err != nil {
+			return nil, fmt.Errorf("run %s: event: %w", head.ID, err)
+		}
+	}
+	params := map[string]any{}
+	if len(start.Params) > 0 {
+		if params, err = book.DecodeParams(start.Params); err != nil {
+			return nil, fmt.Errorf("run %s: params: %w", head.ID, err)
+		}
+	}
+	run.names["params"] = params
+	run.names["run"] = map[string]any{
+		"id": head.ID, "mode": head.Mode, "playbook": head.Playbook, "digest": head.Edition,
+		"started_at": head.BegunAt, "started_by": start.StartedBy, "url": nil, "failed_step": nil,
+	}
+	if book.Timeout != nil {
+		v, err := book.Timeout.Eval(playbooks.Env{Names: run.names, Now: head.BegunAt, OwnDomains: e.o.OwnDomains})
+		if d, ok := v.(time.Duration); err == nil && ok && !head.BegunAt.IsZero() {
+			run.due = head.BegunAt.Add(d)
+		}
+	}
+	run.gates = gatesOf(book)
+	return run, nil
+}
+
+// gatesOf answers, for each step that an approval covers, the approvals.
+func gatesOf(book *playbooks.Playbook) map[*playbooks.Step][]*playbooks.Step {
+	gates := map[*playbooks.Step][]*playbooks.Step{}
+	playbooks.Walk(book.Steps, func(_ string, s *playbooks.Step) {
+		if s.Kind != playbooks.Approve {
+			return
+		}
+		for _, covered := range s.Approve.Covers {
+			gates[covered] = append(gates[covered], s)
+		}
+	})
+	return gates
+}
+
+// newID is a random id of 130 bits, in lower case.
+func newID() string { return strings.ToLower(rand.Text()) }

@@ -1,0 +1,531 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stanch/actions"
+	"stanch/engine"
+	"stanch/playbooks"
+)
+
+func TestStepKinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		book   string
+		files  int
+		values map[string]string
+		status string
+		steps  []string // path status
+		world  map[string]string
+		output string
+	}{
+		"reads and sets": {
+			book: `
+steps:
+  - id: a
+    uses: things.get
+    with: {thing: x}
+  - set: {n: steps.a.length + 1}
+outputs: {n: vars.n}`,
+			values: map[string]string{"x": "abc"}, status: "succeeded",
+			steps: []string{"a succeeded", "1 succeeded"}, output: `{"n":4}`,
+		},
+		"if and else": {
+			book: `
+steps:
+  - if: len(evidence.files) > 5
+    steps:
+      - uses: things.put
+        with: {thing: x, value: many}
+    else:
+      - uses: things.put
+        with: {thing: x, value: few}
+  - if: len(evidence.files) > 5
+    uses: things.put
+    with: {thing: y, value: many}`,
+			values: map[string]string{"x": "a"}, status: "succeeded", world: map[string]string{"x": "few"},
+			steps: []string{"0 succeeded", "0/else/0 succeeded", "1 skipped"},
+		},
+		"for_each collects what succeeded, in order": {
+			book: `
+steps:
+  - id: all
+    for_each: evidence.files
+    as: file
+    steps:
+      - id: got
+        uses: things.get
+        with: {thing: "${{ file }}"}
+    collect: {v: steps.got.value}
+    on_error: continue
+outputs: {all: steps.all}`,
+			files: 3, values: map[string]string{"f0": "a", "f2": "c"}, status: "succeeded",
+			steps:  []string{"all succeeded", "all[0]/got succeeded", "all[1]/got failed", "all[2]/got succeeded"},
+			output: `{"all":{"total":3,"succeeded":2,"failed":1,"skipped":0,"rejected":0,"items":[{"v":"a"},{"v":"c"}]}}`,
+		},
+		"an empty for_each joins at once": {
+			book: `
+steps:
+  - id: all
+    for_each: evidence.files
+    steps:
+      - uses: things.get
+        with: {thing: "${{ item }}"}
+outputs: {n: steps.all.total}`,
+			status: "succeeded", steps: []string{"all succeeded"}, output: `{"n":0}`,
+		},
+		"a failing item fails the run, on_failure runs": {
+			book: `
+steps:
+  - id: all
+    for_each: evidence.files
+    max_parallel: 1
+    steps:
+      - uses: things.get
+        with: {thing: "${{ item }}"}
+on_failure:
+  - uses: things.put
+    with: {thing: note, value: "${{ run.failed_step }}"}`,
+			files: 3, values: map[string]string{"f0": "a"}, status: "failed", world: map[string]string{"note": "all[1]/0"},
+			steps: []string{"all failed", "all[0]/0 succeeded", "all[1]/0 failed", "on_failure/0 succeeded"},
+		},
+		"parallel branches set vars that are seen after": {
+			book: `
+steps:
+  - parallel:
+      - id: l
+        steps:
+          - set: {left: '"a"'}
+      - uses: things.put
+        with: {thing: x, value: right}
+outputs: {left: vars.left}`,
+			values: map[string]string{}, status: "succeeded", world: map[string]string{"x": "right"}, output: `{"left":"a"}`,
+		},
+		"stop ends the run well": {
+			book: `
+steps:
+  - if: len(evidence.files) == 0
+    stop: Nothing to do.
+  - uses: things.put
+    with: {thing: x, value: b}`,
+			values: map[string]string{"x": "a"}, status: "succeeded", world: map[string]string{"x": "a"},
+			steps: []string{"0 succeeded"},
+		},
+		"fail ends the run badly": {
+			book:   "steps:\n  - fail: Too bad\n",
+			status: "failed", steps: []string{"0 failed"},
+		},
+		"a failed step under continue is absent below": {
+			book: `
+steps:
+  - id: a
+    uses: things.get
+    with: {thing: x}
+    on_error: continue
+outputs: {got: steps.a != nil}`,
+			values: map[string]string{}, status: "succeeded", steps: []string{"a failed"}, output: `{"got":false}`,
+		},
+		"nested loops": {
+			book: `
+steps:
+  - for_each: evidence.files
+    as: outer
+    steps:
+      - for_each: evidence.files
+        as: inner
+        index: n
+        steps:
+          - uses: things.put
+            with: {thing: "${{ outer.id }}-${{ n }}", value: x}`,
+			files: 2, values: map[string]string{}, status: "succeeded",
+			world: map[string]string{"f0-0": "x", "f0-1": "x", "f1-0": "x", "f1-1": "x"},
+			steps: []string{"0 succeeded", "0[0]/0 succeeded", "0[0]/0[0]/0 succeeded"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(maps.Clone(c.values))
+			if w.values == nil {
+				w.values = map[string]string{}
+			}
+			rehearse(t, w, engine.Options{}, func(b *bench) {
+				r := b.run(c.book, c.files)
+				if r.Status != c.status {
+					t.Errorf("the run is %s, want %s: %v; steps %v", r.Status, c.status, r.Error, paths(r))
+				}
+				got := paths(r)
+				for _, want := range c.steps {
+					if !slices.Contains(got, want) {
+						t.Errorf("no %q in %v", want, got)
+					}
+				}
+				for thing, want := range c.world {
+					if w.values[thing] != want {
+						t.Errorf("%s is %q, want %q", thing, w.values[thing], want)
+					}
+				}
+				if c.output != "" {
+					if got := outputs(t, r); got != canonical(t, c.output) {
+						t.Errorf("outputs are\n%s, want\n%s", got, canonical(t, c.output))
+					}
+				}
+			})
+		})
+	}
+}
+
+const putX = `
+steps:
+  - id: put
+    uses: things.put
+    with: {thing: x, value: b}
+`
+
+const dropX = `
+steps:
+  - id: drop
+    uses: things.drop
+    with: {thing: x}
+`
+
+func TestEffectOutcomes(t *testing.T) {
+	lost := &thingError{code: "unavailable", unsure: true}
+	for name, c := range map[string]struct {
+		book   string
+		faults []fault
+		status string
+		effect actions.Status
+		value  string
+		sent   int
+	}{
+		"answered": {book: putX, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"applied, then cut: read back, not sent again":  {book: putX, faults: []fault{{applied: true, err: lost}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"cut before: read back, sent again":             {book: putX, faults: []fault{{err: lost}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"destroys, applied, then cut":                   {book: dropX, faults: []fault{{applied: true, err: lost}}, status: "succeeded", effect: actions.Done, value: "gone", sent: 1},
+		"destroys, cut before":                          {book: dropX, faults: []fault{{err: lost}}, status: "succeeded", effect: actions.Done, value: "gone", sent: 1},
+		"throttled for an hour":                         {book: putX, faults: []fault{{err: &thingError{code: "throttled", after: time.Hour}}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"forbidden":                                     {book: putX, faults: []fault{{err: &thingError{code: "forbidden"}}}, status: "failed", effect: actions.NotDone, value: "a"},
+		"an error that does not say so is looked after": {book: putX, faults: []fault{{applied: true, err: errors.New("what?")}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"never answered":                                {book: putX, faults: []fault{{err: lost}, {err: lost}, {err: lost}, {err: lost}}, status: "failed", effect: actions.NotDone, value: "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"x": "a"})
+			w.faults["x"] = c.faults
+			rehearse(t, w, engine.Options{}, func(b *bench) {
+				r := b.run(c.book, 0)
+				if r.Status != c.status || w.values["x"] != c.value || w.changes()["x"] != c.sent {
+					t.Errorf("the run is %s (%v), x is %q, changed %d times; want %s, %q, %d", r.Status, r.Error, w.values["x"], w.changes()["x"], c.status, c.value, c.sent)
+				}
+				if got := r.Steps[0].Effects[0].Status; got != c.effect {
+					t.Errorf("the effect is %s, want %s", got, c.effect)
+				}
+			})
+		})
+	}
+}
+
+func TestADestroyingEffectIsLookedForTwiceBeforeItIsSentAgain(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	w.faults["x"] = []fault{{err: &thingError{code: "timeout", unsure: true}}}
+	rehearse(t, w, engine.Options{}, func(b *bench) {
+		begun := time.Now()
+		b.run(dropX, 0)
+		// 30 s until no byte can be under way, then two looks 3 s apart.
+		if took := time.Since(begun); took < 33*time.Second {
+			t.Errorf("sent again after %s", took)
+		}
+	})
+}
+
+func TestWhatNobodyCanTellWaitsForAPerson(t *testing.T) {
+	for _, happened := range []bool{true, false} {
+		w := newWorld(map[string]string{"x": "a"})
+		w.faults["x"] = []fault{{err: &thingError{code: "timeout", unsure: true}, slow: time.Second}}
+		rehearse(t, w, engine.Options{}, func(b *bench) {
+			id := b.start(putX, 0)
+			<-time.After(500 * time.Millisecond)
+			w.mu.Lock()
+			w.values["x"] = "somebody else's"
+			w.mu.Unlock()
+			r := b.until(id, "waiting")
+			for step(t, r, "put").Status != "unknown" {
+				<-time.After(time.Second)
+				r = b.until(id, "waiting")
+			}
+			if err := b.engine.Resolve(t.Context(), id, "put", happened, "dana"); err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]string{true: "succeeded", false: "failed"}[happened]
+			if r := b.await(id); r.Status != want {
+				t.Errorf("resolved as happened=%v the run is %s, want %s", happened, r.Status, want)
+			}
+			if n := w.changes()["x"]; n != 0 {
+				t.Errorf("x was changed %d times", n)
+			}
+		})
+	}
+}
+
+func TestAFreezeStopsEffectsAndAThawLetsThemGoOn(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	rehearse(t, w, engine.Options{}, func(b *bench) {
+		if _, err := b.engine.Freeze(t.Context(), true, "tess", "drill"); err != nil {
+			t.Fatal(err)
+		}
+		id := b.start(putX, 0)
+		b.until(id, "waiting")
+		<-time.After(5 * time.Minute)
+		if w.values["x"] != "a" {
+			t.Fatal("an effect in a freeze")
+		}
+		if _, err := b.engine.Freeze(t.Context(), false, "tess", "over"); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.await(id); r.Status != "succeeded" || w.values["x"] != "b" {
+			t.Errorf("after the thaw the run is %s and x %q", r.Status, w.values["x"])
+		}
+	})
+}
+
+func TestCancelEndsAWaitingRun(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	rehearse(t, w, engine.Options{Groups: map[string][]string{"officers": {"dana@c.example"}}}, func(b *bench) {
+		id := b.start(gated, 1)
+		b.until(id, "waiting")
+		if err := b.engine.Cancel(t.Context(), id, "tess", "enough"); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.await(id); r.Status != "cancelled" || len(w.audit) != 0 {
+			t.Errorf("the run is %s with changes %v", r.Status, w.audit)
+		}
+		if list, err := b.engine.Approvals(t.Context(), false); err != nil || len(list) != 0 {
+			t.Errorf("still asked: %v %v", list, err)
+		}
+		if err := b.engine.Cancel(t.Context(), id, "tess", "again"); !errors.Is(err, engine.ErrEnded) {
+			t.Errorf("a cancel of an ended run says %v", err)
+		}
+	})
+}
+
+const gated = `
+steps:
+  - id: gate
+    approve:
+      ask: "Change ${{ len(evidence.files) }} files?"
+      targets: evidence.files
+      approvers: [officers]
+      quorum: 1
+      timeout: 4h
+      on_timeout: reject
+  - id: each
+    for_each: evidence.files
+    as: file
+    steps:
+      - uses: things.put
+        with: {thing: "${{ file }}", value: b}
+`
+
+var officers = engine.Options{Groups: map[string][]string{"officers": {"dana@c.example", "omar@c.example"}}}
+
+func TestApprovals(t *testing.T) {
+	type word struct {
+		by      string
+		approve bool
+		refused string
+	}
+	for name, c := range map[string]struct {
+		quorum int
+		words  []word
+		by     string
+		status string
+	}{
+		"one is enough":                {1, []word{{"dana@c.example", true, ""}}, "", "succeeded"},
+		"two are needed":               {2, []word{{"dana@c.example", true, ""}, {"omar@c.example", true, ""}}, "", "succeeded"},
+		"a person counts once":         {2, []word{{"dana@c.example", true, ""}, {"DANA@c.example", true, "has decided"}, {"omar@c.example", true, ""}}, "", "succeeded"},
+		"one no is a no":               {2, []word{{"dana@c.example", true, ""}, {"omar@c.example", false, ""}}, "", "rejected"},
+		"a stranger may not":           {1, []word{{"eve@evil.example", true, "not among the approvers"}, {"dana@c.example", false, ""}}, "", "rejected"},
+		"who started it may not":       {1, []word{{"dana@c.example", true, "started"}, {"omar@c.example", true, ""}}, "dana@c.example", "succeeded"},
+		"after the timeout it is over": {1, nil, "", "rejected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{})
+			rehearse(t, w, officers, func(b *bench) {
+				book := b.load(strings.Replace(gated, "quorum: 1", fmt.Sprintf("quorum: %d", c.quorum), 1))
+				by := c.by
+				if by == "" {
+					by = "tess"
+				}
+				begun, err := b.engine.Start(t.Context(), engine.Start{Book: book, Event: event(2), Mode: engine.ModeLive, By: "operator:" + by})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.until(begun.Run, "waiting")
+				list, err := b.engine.Approvals(t.Context(), false)
+				if err != nil || len(list) != 1 || len(list[0].Targets) != 2 || list[0].Step != "gate" {
+					t.Fatalf("approvals are %+v (%v)", list, err)
+				}
+				for _, word := range c.words {
+					_, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: word.by, Approve: word.approve})
+					if (err != nil) != (word.refused != "") || err != nil && !strings.Contains(err.Error(), word.refused) {
+						t.Fatalf("the word of %s: %v, want %q", word.by, err, word.refused)
+					}
+				}
+				if r := b.await(begun.Run); r.Status != c.status {
+					t.Errorf("the run is %s (%v), want %s", r.Status, r.Error, c.status)
+				}
+				if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "omar@c.example", Approve: true}); !errors.Is(err, engine.ErrRefused) {
+					t.Errorf("a word after the end: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestATargetThatChangedSinceItWasShownIsAskedAgain(t *testing.T) {
+	w := newWorld(map[string]string{"f0": "a", "f1": "a"})
+	rehearse(t, w, officers, func(b *bench) {
+		id := b.start(gated, 2)
+		b.until(id, "waiting")
+		w.mu.Lock()
+		w.values["f1"] = "changed meanwhile"
+		w.mu.Unlock()
+		approve := func(reason string) {
+			t.Helper()
+			list, err := b.engine.Approvals(t.Context(), false)
+			if err != nil || len(list) != 1 || list[0].Reason != reason {
+				t.Fatalf("approvals are %+v (%v), want one for %s", list, err, reason)
+			}
+			if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		approve("gate")
+		<-time.After(time.Minute)
+		if w.values["f1"] != "changed meanwhile" || w.values["f0"] != "b" {
+			t.Fatalf("the world is %v", w.values)
+		}
+		approve("changed")
+		if r := b.await(id); r.Status != "succeeded" || w.values["f1"] != "b" {
+			t.Errorf("the run is %s (%v), the world %v", r.Status, r.Error, w.values)
+		}
+	})
+}
+
+func TestGuardrails(t *testing.T) {
+	loop := `
+steps:
+  - id: each
+    for_each: evidence.files
+    as: file
+    max_parallel: 1
+    steps:
+      - uses: things.put
+        with: {thing: "${{ file }}", value: b}
+    on_error: continue
+`
+	t.Run("a protected entity is refused, under every name", func(t *testing.T) {
+		w := newWorld(map[string]string{})
+		o := engine.Options{Guardrails: playbooks.Guardrails{Protect: map[string][]string{"files": {"F1"}}}}
+		rehearse(t, w, o, func(b *bench) {
+			r := b.run(loop, 3)
+			if _, touched := w.values["f1"]; touched || len(w.audit) != 2 {
+				t.Errorf("changes are %v", w.audit)
+			}
+			if s := step(t, r, "each[1]/0"); s.Error == nil || s.Error.Code != "refused" || s.Effects[0].Status != actions.Refused {
+				t.Errorf("the step is %+v", s)
+			}
+		})
+	})
+	t.Run("a cap pauses and asks; the answer allows that effect, not more", func(t *testing.T) {
+		w := newWorld(map[string]string{})
+		rehearse(t, w, officers, func(b *bench) {
+			id := b.start("guardrails: {max_targets: {files: 2}}\n"+loop, 4)
+			for i, approve := range []bool{true, false} {
+				b.until(id, "waiting")
+				if n := len(w.audit); n != 2+i {
+					t.Fatalf("%d changes before question %d", n, i)
+				}
+				list, err := b.engine.Approvals(t.Context(), false)
+				if err != nil || len(list) != 1 || list[0].Reason != "cap" {
+					t.Fatalf("approvals are %+v (%v)", list, err)
+				}
+				if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: approve}); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(time.Second)
+			}
+			r := b.await(id)
+			if len(w.audit) != 3 || step(t, r, "each[3]/0").Status != "failed" {
+				t.Errorf("changes are %v, steps %v", w.audit, paths(r))
+			}
+		})
+	})
+}
+
+func TestUndo(t *testing.T) {
+	w := newWorld(map[string]string{"f0": "a", "f1": "a", "f2": "a"})
+	rehearse(t, w, engine.Options{}, func(b *bench) {
+		r := b.run(`
+steps:
+  - for_each: evidence.files
+    as: file
+    steps:
+      - uses: things.put
+        with: {thing: "${{ file }}", value: b}
+  - uses: things.drop
+    with: {thing: f2}
+`, 3)
+		w.values["f1"] = "somebody's"
+		plan, err := b.engine.PlanUndo(t.Context(), r.ID, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, i := range plan.Items {
+			got = append(got, i.Effect.Target.ID+" "+i.Status)
+		}
+		slices.Sort(got)
+		if want := []string{"f0 would_undo", "f1 changed_since", "f2 changed_since", "f2 no_inverse"}; !slices.Equal(got, want) {
+			t.Fatalf("the plan is %v, want %v", got, want)
+		}
+		begun, err := b.engine.Undo(t.Context(), r.ID, "", "operator:tess")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u := b.await(begun.Run); u.Status != "succeeded" || u.Undoes != r.ID {
+			t.Errorf("the undo is %s (%v)", u.Status, u.Error)
+		}
+		if want := map[string]string{"f0": "a", "f1": "somebody's", "f2": "gone"}; !maps.Equal(w.values, want) {
+			t.Errorf("the world is %v, want %v", w.values, want)
+		}
+		again, err := b.engine.Run(t.Context(), r.ID)
+		if err != nil || step(t, again, "0[0]/0").Effects[0].Status != actions.Undone {
+			t.Errorf("the effect is not shown as undone (%v)", err)
+		}
+	})
+}
+
+func TestPlanChangesNothing(t *testing.T) {
+	w := newWorld(map[string]string{"f0": "a"})
+	rehearse(t, w, officers, func(b *bench) {
+		begun, err := b.engine.Start(t.Context(), engine.Start{Book: b.load(gated), Event: event(1), Mode: engine.ModePlan, By: "operator:tess"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := b.await(begun.Run)
+		if r.Status != "succeeded" || len(w.audit) != 0 {
+			t.Errorf("the plan is %s (%v) with changes %v", r.Status, r.Error, w.audit)
+		}
+		e := step(t, r, "each[0]/0").Effects
+		if len(e) != 1 || e[0].Status != actions.Planned || string(e[0].Before) != `"a"` || string(e[0].After) != `"b"` {
+			t.Errorf("effects are %+v", e)
+		}
+		if a := step(t, r, "gate").Approval; a == nil || len(a.Targets) != 1 {
+			t.Errorf("the plan does not list its approval: %+v", a)
+		}
+	})
+}

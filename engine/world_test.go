@@ -1,0 +1,342 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stanch/actions"
+	"stanch/connectors/incident"
+	"stanch/engine"
+	"stanch/engine/sqlitestore"
+	"stanch/playbooks"
+)
+
+// world is what the test's actions act upon: things with a value, and a record
+// of every change. Faults are taken from it in order.
+type world struct {
+	mu     sync.Mutex
+	values map[string]string
+	audit  []change
+	faults map[string][]fault // by thing
+	reads  int
+}
+
+type change struct{ id, thing, from, to string }
+
+// fault is what goes wrong with one request.
+type fault struct {
+	applied bool          // the change happened all the same
+	err     error         // what the caller sees
+	slow    time.Duration // before anything
+}
+
+type thingError struct {
+	code   string
+	unsure bool
+	after  time.Duration
+}
+
+func (e *thingError) Error() string     { return "things: " + e.code }
+func (e *thingError) ErrorCode() string { return e.code }
+func (e *thingError) Unsure() bool      { return e.unsure }
+func (e *thingError) RetryAfter() (time.Duration, bool) {
+	return e.after, e.after > 0
+}
+
+func newWorld(values map[string]string) *world {
+	return &world{values: values, faults: map[string][]fault{}}
+}
+
+func (w *world) change(id, thing, to string) error {
+	w.mu.Lock()
+	var f fault
+	if queue := w.faults[thing]; len(queue) > 0 {
+		f, w.faults[thing] = queue[0], queue[1:]
+	}
+	w.mu.Unlock()
+	if f.slow > 0 {
+		<-time.After(f.slow) // virtual
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f.err == nil || f.applied {
+		w.audit = append(w.audit, change{id, thing, w.values[thing], to})
+		w.values[thing] = to
+	}
+	return f.err
+}
+
+func (w *world) get(thing string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads++
+	return w.values[thing]
+}
+
+// changes answers how often each thing was changed.
+func (w *world) changes() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := map[string]int{}
+	for _, c := range w.audit {
+		n[c.thing]++
+	}
+	return n
+}
+
+// twice answers effect ids that stand more than once in the audit.
+func (w *world) twice() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := map[string]int{}
+	for _, c := range w.audit {
+		n[c.id]++
+	}
+	maps.DeleteFunc(n, func(_ string, k int) bool { return k < 2 })
+	return slices.Sorted(maps.Keys(n))
+}
+
+type thingParams struct {
+	Thing actions.Ref[incident.File] `json:"thing" doc:"what to change" entity:"file"`
+	Value string                     `json:"value,omitempty" doc:"its new value"`
+}
+
+func (p thingParams) name() string {
+	if p.Thing.Value != nil {
+		return p.Thing.Value.ID
+	}
+	return p.Thing.Text
+}
+
+type thingResult struct {
+	Value  string `json:"value" doc:"its value"`
+	Length int    `json:"length" doc:"of the value"`
+}
+
+// catalog makes the actions of the world: things.get, things.put (writes) and
+// things.drop (destroys).
+func (w *world) catalog() *actions.Catalog {
+	effect := func(p thingParams, to string) ([]actions.Effect, thingResult, error) {
+		from := w.get(p.name())
+		if from == to {
+			return nil, thingResult{to, len(to)}, nil
+		}
+		before, _ := json.Marshal(from)
+		after, _ := json.Marshal(to)
+		entity := actions.Entity{Kind: "file", ID: p.name(), Name: p.name()}
+		return []actions.Effect{{
+			Target: actions.Target{Kind: "thing", ID: p.name(), Name: p.name(), Entities: []actions.Entity{entity}},
+			Before: before, After: after, Request: after,
+		}}, thingResult{to, len(to)}, nil
+	}
+	do := func(_ context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+		if c.Sending.ID != e.ID {
+			return actions.Outcome{}, errors.New("sent under another id")
+		}
+		var to string
+		if err := json.Unmarshal(e.Request, &to); err != nil {
+			return actions.Outcome{}, err
+		}
+		return actions.Outcome{}, w.change(e.ID, e.Target.ID, to)
+	}
+	check := func(_ context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+		now, _ := json.Marshal(w.get(e.Target.ID))
+		switch string(now) {
+		case string(e.After):
+			return actions.Finding{Answer: actions.Happened}, nil
+		case string(e.Before):
+			return actions.Finding{Answer: actions.DidNot, Why: "it is as before"}, nil
+		}
+		return actions.Finding{Answer: actions.CannotTell, Why: "it is neither as before nor as after"}, nil
+	}
+	undo := func(_ context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
+		now, _ := json.Marshal(w.get(e.Target.ID))
+		if string(now) != string(e.After) {
+			return actions.Inverse{Changed: true, Present: now}, nil
+		}
+		return actions.Inverse{Effect: &actions.Effect{Target: e.Target, Before: e.After, After: e.Before, Request: e.Before}}, nil
+	}
+	state := func(_ context.Context, _ actions.Call, p thingParams) (any, error) { return w.get(p.name()), nil }
+	return actions.Of(map[string]actions.Action{
+		"things.get": actions.Spec[thingParams, thingResult]{
+			Doc: "Get a thing.", Class: actions.Reads,
+			Read: func(_ context.Context, _ actions.Call, p thingParams) (thingResult, error) {
+				v := w.get(p.name())
+				if v == "" {
+					return thingResult{}, &thingError{code: "not_found"}
+				}
+				return thingResult{v, len(v)}, nil
+			},
+		}.Action(),
+		"things.put": actions.Spec[thingParams, thingResult]{
+			Doc: "Change a thing.", Class: actions.Writes, Do: do, Check: check, Undo: undo, State: state, Settling: time.Second,
+			Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
+				return effect(p, p.Value)
+			},
+		}.Action(),
+		"things.drop": actions.Spec[thingParams, thingResult]{
+			Doc: "Destroy a thing.", Class: actions.Destroys, Do: do, Check: check, State: state, Settling: 3 * time.Second, NoUndo: "it is gone",
+			Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
+				return effect(p, "gone")
+			},
+		}.Action(),
+	})
+}
+
+// bench is an engine at work on a store in memory, in virtual time.
+type bench struct {
+	t      *testing.T
+	w      *world
+	store  *sqlitestore.Store
+	engine *engine.Engine
+	stop   context.CancelFunc
+	done   chan error
+}
+
+// rehearse runs a test in virtual time with an engine at work.
+func rehearse(t *testing.T, w *world, o engine.Options, test func(*bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlitestore.OpenMemory(time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{t: t, w: w, store: store, engine: engine.New(store, store, w.catalog(), o)}
+		b.work()
+		test(b)
+		b.end()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (b *bench) work() {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.stop, b.done = cancel, make(chan error, 1)
+	go func() { b.done <- b.engine.Work(ctx) }()
+}
+
+func (b *bench) end() {
+	b.stop()
+	if err := <-b.done; err != nil {
+		b.t.Errorf("work: %v", err)
+	}
+}
+
+// load checks a playbook; its head is filled in.
+func (b *bench) load(text string) *playbooks.Playbook {
+	b.t.Helper()
+	return loadBook(b.t, b.engine.World(), text)
+}
+
+func loadBook(t *testing.T, w playbooks.World, text string) *playbooks.Playbook {
+	t.Helper()
+	if !strings.Contains(text, "playbook:") {
+		text = "playbook: test\ntitle: Test\nstatus: stable\non:\n  incident: {events: [created]}\n  manual: {}\n" + text
+	}
+	book, findings := playbooks.LoadAndCheck("test.yaml", []byte(text), w)
+	if playbooks.HasErrors(findings) {
+		for _, f := range findings {
+			t.Log(f.Text())
+		}
+		t.Fatal("the playbook has errors")
+	}
+	return book
+}
+
+// event is an incident with so many files, f0 and on.
+func event(files int) playbooks.Event {
+	in := incident.Incident{ID: "defender/7", Source: "defender", Title: "Test", Severity: "high"}
+	for i := range files {
+		id := fmt.Sprintf("f%d", i)
+		in.Evidence.Files = append(in.Evidence.Files, incident.File{ID: id, Name: &id})
+	}
+	raw, err := json.Marshal(in)
+	if err != nil {
+		panic(err)
+	}
+	return playbooks.Event{ID: "e1", Trigger: "incident", Kind: "created", At: time.Now(), Incident: raw}
+}
+
+// start begins a live run.
+func (b *bench) start(text string, files int) string {
+	b.t.Helper()
+	book := b.load(text)
+	params, err := book.BindParams(nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	begun, err := b.engine.Start(b.t.Context(), engine.Start{Book: book, Event: event(files), Params: params, Mode: engine.ModeLive, By: "operator:tess"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return begun.Run
+}
+
+// run is what a playbook comes to.
+func (b *bench) run(text string, files int) engine.Run {
+	b.t.Helper()
+	return b.await(b.start(text, files))
+}
+
+func (b *bench) await(id string) engine.Run {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 48*time.Hour)
+	defer cancel()
+	r, err := b.engine.Await(ctx, id, nil)
+	if err != nil {
+		raw, _ := json.MarshalIndent(r, "", " ")
+		b.t.Fatalf("%v\n%s", err, raw)
+	}
+	return r
+}
+
+// until waits until the run is in a status.
+func (b *bench) until(id, status string) engine.Run {
+	b.t.Helper()
+	for range 100_000 {
+		r, err := b.engine.Run(b.t.Context(), id)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if r.Status == status {
+			return r
+		}
+		if r.Ended() {
+			b.t.Fatalf("the run is %s, not %s: %v", r.Status, status, r.Error)
+		}
+		<-time.After(100 * time.Millisecond) // virtual
+	}
+	b.t.Fatalf("the run was never %s", status)
+	return engine.Run{}
+}
+
+// step answers a step of a run by path.
+func step(t *testing.T, r engine.Run, path string) engine.Step {
+	t.Helper()
+	for _, s := range r.Steps {
+		if s.Path == path {
+			return s
+		}
+	}
+	t.Fatalf("no step %q in %v", path, paths(r))
+	return engine.Step{}
+}
+
+func paths(r engine.Run) []string {
+	var list []string
+	for _, s := range r.Steps {
+		list = append(list, s.Path+" "+s.Status)
+	}
+	return list
+}
