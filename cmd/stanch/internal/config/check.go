@@ -11,17 +11,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stanch/playbooks"
 )
 
-// entityKinds are what guardrails can count and protect, as an operator writes
-// them.
 var (
-	capKinds     = []string{"files", "users", "devices", "mailboxes", "sites", "incidents"}
-	protectKinds = []string{"files", "users", "devices", "mailboxes", "sites", "labels", "incidents"}
-	groupName    = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	domainName   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+$`)
-	// tenantName is a GUID or a domain.
-	guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	groupName  = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	domainName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+$`)
+	guid       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 )
 
 // check looks at what the types of the file cannot say.
@@ -63,7 +60,7 @@ func oneOf(d *decoder, path, got string, want ...string) bool {
 		return true
 	}
 	hint := ""
-	if near := nearest(got, want); near != "" {
+	if near := playbooks.Nearest(got, want); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	d.fault(d.places[path], hint, "%s must be one of %s, not %q", path, strings.Join(want, ", "), got)
@@ -131,15 +128,16 @@ func (c *Config) checkPeople(d *decoder) {
 }
 
 func (c *Config) checkGuardrails(d *decoder) {
+	kinds := []string{"files", "users", "devices", "mailboxes", "sites", "labels", "incidents"}
 	for _, kind := range slices.Sorted(maps.Keys(c.Guardrails.MaxTargets)) {
 		path := join("guardrails.max_targets", kind)
-		if oneOfKinds(d, path, kind, capKinds) && c.Guardrails.MaxTargets[kind] < 1 {
+		if oneOfKinds(d, path, kind, kinds) && c.Guardrails.MaxTargets[kind] < 1 {
 			d.fault(d.places[path], "to stop every effect, use `stanch freeze`", "%s must be 1 or more", path)
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Guardrails.Protect)) {
 		path := join("guardrails.protect", kind)
-		if oneOfKinds(d, path, kind, protectKinds) && len(c.Guardrails.Protect[kind]) == 0 {
+		if oneOfKinds(d, path, kind, kinds) && len(c.Guardrails.Protect[kind]) == 0 {
 			d.fault(d.places[path], "name what is protected, or remove the key", "%s is empty", path)
 		}
 	}
@@ -150,7 +148,7 @@ func oneOfKinds(d *decoder, path, kind string, kinds []string) bool {
 		return true
 	}
 	hint := "known here: " + strings.Join(kinds, ", ")
-	if near := nearest(kind, kinds); near != "" {
+	if near := playbooks.Nearest(kind, kinds); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	d.fault(d.places[path], hint, "%s: %q is not a kind of target", strings.TrimSuffix(path, "."+kind), kind)
@@ -208,16 +206,16 @@ func (c *Config) checkAuth(d *decoder) {
 	}
 	need("client", a.Client == "" && (a.Kind == "client_secret" || a.Kind == "certificate"), "the Application (client) ID of the app registration")
 	need("secret", a.Secret.Empty() && a.Kind == "client_secret", "secret: {env: NAME} or {file: PATH}; the secret itself never stands in this file")
-	need("certificate", a.Certificate.Empty() && a.Kind == "certificate", "certificate: {file: PATH}")
+	need("certificate", a.Certificate == "" && a.Kind == "certificate", "the path of a PEM or PKCS#12 file")
 	refuse("client", a.Client != "" && a.Kind == "cli")
 	refuse("secret", !a.Secret.Empty() && a.Kind != "client_secret")
-	refuse("certificate", !a.Certificate.Empty() && a.Kind != "certificate")
+	refuse("certificate", a.Certificate != "" && a.Kind != "certificate")
 	refuse("password", !a.Password.Empty() && a.Kind != "certificate")
 	refuse("token_file", a.TokenFile != "" && a.Kind != "workload")
 	if a.Client != "" && !guid.MatchString(a.Client) {
 		d.fault(d.places["tenant.auth.client"], "", "tenant.auth.client must be a GUID, not %q", a.Client)
 	}
-	for key, ref := range map[string]Reference{"secret": a.Secret, "certificate": a.Certificate, "password": a.Password} {
+	for key, ref := range map[string]Reference{"secret": a.Secret, "password": a.Password} {
 		if ref.Env != "" && ref.File != "" {
 			d.fault(d.places["tenant.auth."+key], "keep one of them", "tenant.auth.%s names both env and file", key)
 		}

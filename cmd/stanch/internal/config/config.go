@@ -46,7 +46,7 @@ type Auth struct {
 	Kind        string    `yaml:"kind" doc:"client_secret, certificate, workload, managed or cli" enum:"client_secret,certificate,workload,managed,cli"`
 	Client      string    `yaml:"client" doc:"application (client) id"`
 	Secret      Reference `yaml:"secret" doc:"where the client secret is: {env: NAME} or {file: PATH}"`
-	Certificate Reference `yaml:"certificate" doc:"where certificate and private key are (PEM or PKCS#12): {file: PATH}"`
+	Certificate string    `yaml:"certificate" doc:"PEM or PKCS#12 file with certificate and private key"`
 	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}"`
 	TokenFile   string    `yaml:"token_file" doc:"federated token of a workload; default $AZURE_FEDERATED_TOKEN_FILE"`
 }

@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"stanch/playbooks"
 )
 
 type place struct{ line, column int }
@@ -143,7 +145,7 @@ func (d *decoder) record(n *yaml.Node, path string, v reflect.Value, doc string)
 		f, known := fields[key.Value]
 		if !known {
 			hint := "known here: " + strings.Join(names, ", ")
-			if near := nearest(key.Value, names); near != "" {
+			if near := playbooks.Nearest(key.Value, names); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 			d.fault(at(key), hint, "unknown key %q%s", key.Value, inside(path))
@@ -233,8 +235,8 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, doc string)
 		}
 		v.SetInt(int64(i))
 	case time.Duration:
-		t, err := duration(n.Value)
-		if err != nil {
+		t, err := playbooks.ParseDuration(n.Value)
+		if err != nil || t < 0 {
 			d.mismatch(n, path, "a duration with its unit, such as 90s, 10m, 24h or 7d", doc)
 			return
 		}
@@ -255,27 +257,6 @@ func (d *decoder) mismatch(n *yaml.Node, path, want, doc string) {
 		hint = path + " is: " + doc
 	}
 	d.fault(at(n), hint, "%s must be %s, not %s", cmp.Or(path, "the file"), want, got)
-}
-
-// duration reads a Go duration with days in front: 30d, 1d12h, 90s. It is not
-// negative.
-func duration(s string) (time.Duration, error) {
-	var days time.Duration
-	rest := s
-	if n, after, is := strings.Cut(s, "d"); is {
-		count, err := strconv.ParseUint(n, 10, 16)
-		if err != nil {
-			return 0, err
-		}
-		if days, rest = time.Duration(count)*24*time.Hour, after; rest == "" {
-			return days, nil
-		}
-	}
-	t, err := time.ParseDuration(rest)
-	if err == nil && t < 0 {
-		err = errors.New("negative")
-	}
-	return days + t, err
 }
 
 func join(path, key string) string {

@@ -133,7 +133,7 @@ func (c *Config) absolute() error {
 	dir := filepath.Dir(file)
 	paths := []*string{
 		&c.Archive, &c.Tenant.CA, &c.Tenant.Auth.TokenFile,
-		&c.Tenant.Auth.Secret.File, &c.Tenant.Auth.Certificate.File, &c.Tenant.Auth.Password.File,
+		&c.Tenant.Auth.Secret.File, &c.Tenant.Auth.Certificate, &c.Tenant.Auth.Password.File,
 	}
 	for i := range c.Playbooks {
 		paths = append(paths, &c.Playbooks[i])

@@ -3,10 +3,11 @@ package config
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"stanch/connectors"
 )
 
 // Reference names where a secret is. The file never holds the secret itself.
@@ -25,29 +26,6 @@ func (r Reference) String() string {
 	return "file " + r.File
 }
 
-// Secret is a value that shows nowhere: only Reveal gives it.
-type Secret struct{ value string }
-
-const hidden = "•••"
-
-func (Secret) String() string { return hidden }
-
-// GoString keeps %#v from showing the value.
-func (Secret) GoString() string { return hidden }
-
-// LogValue keeps logs from showing the value.
-func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
-
-// MarshalText keeps encoders from showing the value.
-func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
-
-// Reveal answers the value.
-func (s Secret) Reveal() string { return s.value }
-
-// NewSecret makes a secret of a value that is public anyway, such as that of
-// the practice tenant.
-func NewSecret(value string) Secret { return Secret{value: value} }
-
 // leastSecret is the shortest secret that is taken: shorter ones are mistakes,
 // and hiding them in texts would hide ordinary words.
 const leastSecret = 8
@@ -56,34 +34,34 @@ const leastSecret = 8
 const maxSecret = 1 << 20
 
 // Read answers the secret that r names. Errors name the place, never the value.
-func (r Reference) Read() (Secret, error) {
+func (r Reference) Read() (connectors.Secret, error) {
 	var value string
 	switch {
 	case r.Env != "":
 		v, set := os.LookupEnv(r.Env)
 		if !set || v == "" {
-			return Secret{}, fmt.Errorf("environment variable %s is not set: it must hold the secret", r.Env)
+			return "", fmt.Errorf("environment variable %s is not set: it must hold the secret", r.Env)
 		}
 		value = v
 	case r.File != "":
-		v, err := readSecret(r.File)
+		v, err := readPrivate(r.File)
 		if err != nil {
-			return Secret{}, err
+			return "", err
 		}
 		value = v
 	default:
-		return Secret{}, fmt.Errorf("no secret is named")
+		return "", fmt.Errorf("no secret is named")
 	}
 	value = strings.TrimRight(value, "\r\n")
 	if len(value) < leastSecret {
-		return Secret{}, fmt.Errorf("%s holds less than %d characters: this is no secret", r, leastSecret)
+		return "", fmt.Errorf("%s holds less than %d characters: this is no secret", r, leastSecret)
 	}
-	return Secret{value: value}, nil
+	return connectors.Secret(value), nil
 }
 
-// readSecret reads a file that only its owner can read. A link is followed
+// readPrivate reads a file that only its owner can read. A link is followed
 // inside its own folder only, which is how mounted secrets are laid out.
-func readSecret(path string) (string, error) {
+func readPrivate(path string) (string, error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return "", fmt.Errorf("secret: %w", err)
@@ -108,4 +86,11 @@ func readSecret(path string) (string, error) {
 		return "", fmt.Errorf("secret: %w", err)
 	}
 	return string(text), nil
+}
+
+// Private reports why a file that holds a key is not fit to: it is not there,
+// or others can read it.
+func Private(path string) error {
+	_, err := readPrivate(path)
+	return err
 }
