@@ -75,11 +75,13 @@ func (f *sightings) typed(kind string, e *object, s seen) bool {
 
 // nested adds the typed evidence inside e. It says what e is about, not what
 // part e played: verdict and roles are its own, which the source seldom gives.
+// The executable of a process is no file here: actions take files for data,
+// and where the executable is what the alert is about, Defender sends it as
+// fileEvidence, too.
 func (f *sightings) nested(kind string, e *object, s seen) {
 	inner := seen{alert: s.alert, at: s.at}
 	switch kind {
 	case "processEvidence":
-		f.addFile(e.object("imageFile"), e.text("mdeDeviceId"), inner)
 		f.addUser(e.object("userAccount"), inner)
 	case "mailboxEvidence":
 		f.addUser(e.object("userAccount"), inner)

@@ -54,6 +54,15 @@ func FuzzFromGraph(f *testing.F) {
 			f.Add([]byte(v))
 		}
 	}
+	types, base, enums := wireTypes(f)
+	g := generator{types: types, base: base, enums: enums}
+	for name := range types {
+		if base[name] == "self.alertEvidence" {
+			e := g.object(name, 3)
+			e["@odata.type"] = "#microsoft.graph.security." + name
+			f.Add(withEvidence(f, e))
+		}
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		i, err := FromGraph(body)
 		if err != nil {

@@ -17,16 +17,12 @@ import (
 // testdata/lost with the reason why it is not. A value counts as mapped when
 // another value in its place gives another incident, or an error.
 func TestStatedLoss(t *testing.T) {
-	files, err := filepath.Glob("testdata/graph_security_*.json")
-	if err != nil || len(files) != 4 {
-		t.Fatalf("want 4 samples, got %d (%v)", len(files), err)
-	}
-	for _, file := range files {
+	for _, file := range sampleFiles(t) {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
 			lost := map[string]bool{}
 			for _, sample := range samples(t, file) {
-				l := loss{root: sample, mapped: map[string]bool{}, met: map[string]bool{}}
+				l := loss{root: sample, mapped: map[string]bool{}, met: map[string]int{}}
 				l.base = l.outcome()
 				l.walk(sample, "", func(v any) { panic("the root is not varied") })
 				for path := range l.met {
@@ -47,6 +43,42 @@ func TestStatedLoss(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// sampleFiles are Microsoft's samples and the incidents of our examples.
+func sampleFiles(t *testing.T) []string {
+	t.Helper()
+	documented, err := filepath.Glob("testdata/graph_security_*.json")
+	if err != nil || len(documented) != 4 {
+		t.Fatalf("want 4 samples, got %d (%v)", len(documented), err)
+	}
+	ours, err := filepath.Glob("../../examples/fixtures/*.json")
+	if err != nil || len(ours) < 3 {
+		t.Fatalf("want 3 fixtures or more, got %d (%v)", len(ours), err)
+	}
+	return append(documented, ours...)
+}
+
+// Our examples map whole: every item in a list of its kind, every file at a
+// place that an action can find, every incident with its policy.
+func TestFixturesMapWhole(t *testing.T) {
+	for _, file := range sampleFiles(t)[4:] {
+		for _, sample := range samples(t, file) {
+			i := mustMap(t, marshal(t, sample))
+			lists(t, i)
+			if len(i.Policies) == 0 || len(i.Alerts) == 0 || len(i.Evidence.Files) == 0 || len(i.Evidence.Users) == 0 {
+				t.Errorf("%s: policies %q, %d alerts, %d files, %d users", file, i.Policies, len(i.Alerts), len(i.Evidence.Files), len(i.Evidence.Users))
+			}
+			if len(i.Evidence.Other) > 0 || len(i.Conflicts) > 0 {
+				t.Errorf("%s: other %s, conflicts %s", file, encode(i.Evidence.Other), encode(i.Conflicts))
+			}
+			for _, f := range i.Evidence.Files {
+				if f.URL == nil && (f.DeviceID == nil || f.Path == nil) {
+					t.Errorf("%s: nobody can find the file %s", file, f.ID)
+				}
+			}
+		}
 	}
 }
 
@@ -104,10 +136,15 @@ func statedLoss(t *testing.T, file string) map[string]string {
 
 // loss finds the paths of root whose values the mapping does not look at.
 type loss struct {
-	root        map[string]any
-	base        string
-	met, mapped map[string]bool
+	root   map[string]any
+	base   string
+	met    map[string]int // how often
+	mapped map[string]bool
 }
+
+// enough is how many values of one path are varied: one of many alike says as
+// much as all.
+const enough = 8
 
 func (l *loss) outcome() string {
 	body, err := json.Marshal(l.root)
@@ -137,8 +174,7 @@ func (l *loss) walk(v any, path string, set func(any)) {
 			return
 		}
 	}
-	l.met[path] = true
-	if l.mapped[path] {
+	if l.met[path]++; l.mapped[path] || l.met[path] > enough {
 		return
 	}
 	for _, other := range variations(v) {

@@ -21,7 +21,7 @@ func TestEveryEvidenceType(t *testing.T) {
 		"urlEvidence": "urls", "processEvidence": "processes",
 	}
 	inside := map[string][]string{
-		"processEvidence": {"files", "users"}, "deviceEvidence": {"users"}, "mailboxEvidence": {"users"},
+		"processEvidence": {"users"}, "deviceEvidence": {"users"}, "mailboxEvidence": {"users"},
 		"mailboxConfigurationEvidence": {"mailboxes"}, "teamsMessageEvidence": {"files", "urls"},
 		"malwareEvidence": {"files", "processes", "users"}, "cloudLogonSessionEvidence": {"users"},
 		"hostLogonSessionEvidence": {"users", "devices"}, "networkConnectionEvidence": {"ips"}, "dnsEvidence": {"ips"},

@@ -10,7 +10,7 @@ import (
 
 // wireTypes reads testdata/types.txt: properties and their types by type, and
 // the members of enums.
-func wireTypes(t *testing.T) (types map[string]map[string]string, base map[string]string, enums map[string][]string) {
+func wireTypes(t testing.TB) (types map[string]map[string]string, base map[string]string, enums map[string][]string) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/types.txt")
 	if err != nil {

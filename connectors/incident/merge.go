@@ -2,7 +2,6 @@ package incident
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -170,8 +169,7 @@ func combine[T any](kind, id string, list []sighting[T], group []int) (T, []Conf
 	if len(group) > 1 {
 		text := make(map[int]string, len(group))
 		for _, i := range group {
-			b, _ := json.Marshal(list[i].item) // parsed JSON can always be written again
-			text[i] = string(b)
+			text[i] = string(encode(list[i].item)) + string(encode(list[i].spare))
 		}
 		slices.SortStableFunc(group, func(a, b int) int {
 			return cmp.Or(list[b].at.Compare(list[a].at), strings.Compare(text[a], text[b]))
