@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"stanch/actions"
 )
 
@@ -28,6 +30,9 @@ type Playbook struct {
 	OnFailure   []*Step
 	Finally     []*Step
 	Outputs     []Binding
+
+	source  *fileText
+	written fields
 }
 
 // On is what starts a playbook. A nil part is not listened to.
@@ -41,6 +46,8 @@ type IncidentTrigger struct {
 	Events  []string // created, updated
 	Changes []string // what an update must have changed
 	If      *Expression
+
+	written fields
 }
 
 // ManualTrigger lets a person start the playbook.
@@ -58,6 +65,8 @@ type Param struct {
 	Minimum     *float64
 	Maximum     *float64
 	Enum        []any
+
+	key *yaml.Node
 }
 
 // Guardrails are the playbook's own limits; the operator's stand beside them
@@ -71,6 +80,8 @@ type Guardrails struct {
 type Concurrency struct {
 	Key      *Template // nil: playbook and subject
 	WhenBusy string    // queue (default) | skip | replace
+
+	written fields
 }
 
 // Kind is what a step is.
@@ -111,6 +122,10 @@ type Step struct {
 	Branches []*Step   // Parallel: one step each
 	Approve  *Approval // Approve
 	Text     *Template // Stop, Fail
+
+	written fields
+	assigns []field // of Set and of Each.Collect
+	output  Type
 }
 
 // Binding is a name with the expression that gives its value.
@@ -152,6 +167,8 @@ type Approval struct {
 	Timeout   *Template
 	OnTimeout string // reject (default) | stop | approve
 	OnReject  string // "" | continue
+
+	written fields
 }
 
 // Event is one occurrence that starts runs. Data is what the trigger gives, as

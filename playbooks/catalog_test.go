@@ -1,0 +1,145 @@
+package playbooks
+
+import (
+	"context"
+	"encoding/json"
+
+	"stanch/actions"
+	"stanch/connectors/incident"
+)
+
+// The actions of these tests have the names and the shapes of the first shelves,
+// and do nothing.
+
+type permission struct {
+	ID        string   `json:"id"`
+	Scope     string   `json:"scope" enum:"anonymous,external,organization,internal"`
+	Roles     []string `json:"roles"`
+	Link      *string  `json:"link,omitempty"`
+	Grantees  []string `json:"grantees"`
+	Inherited bool     `json:"inherited"`
+}
+
+type (
+	onFile struct {
+		File actions.Ref[incident.File] `json:"file" entity:"file"`
+	}
+	fileFacts struct {
+		Name  string  `json:"name"`
+		Label *string `json:"label,omitempty"`
+		Size  int64   `json:"size"`
+	}
+	permissions struct {
+		Permissions []permission `json:"permissions"`
+	}
+	unshare struct {
+		File        actions.Ref[incident.File] `json:"file" entity:"file"`
+		Permissions []string                   `json:"permissions"`
+	}
+	share struct {
+		File  actions.Ref[incident.File] `json:"file" entity:"file"`
+		With  []string                   `json:"with"`
+		Role  string                     `json:"role" enum:"read,write"`
+		Quiet *bool                      `json:"quiet,omitempty"`
+	}
+	label struct {
+		File  actions.Ref[incident.File] `json:"file" entity:"file"`
+		Label string                     `json:"label"`
+	}
+	onIncident struct {
+		Incident actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
+	}
+	tagging struct {
+		Incident actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
+		Add      []string                       `json:"add,omitempty"`
+		Remove   []string                       `json:"remove,omitempty"`
+	}
+	comment struct {
+		Incident actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
+		Text     string                         `json:"text"`
+	}
+	assign struct {
+		Incident actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
+		To       string                         `json:"to"`
+	}
+	resolve struct {
+		Incident       actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
+		Classification string                         `json:"classification" enum:"truePositive,falsePositive,informationalExpectedActivity"`
+		Comment        *string                        `json:"comment,omitempty"`
+	}
+	isolate struct {
+		Device  actions.Ref[incident.Device] `json:"device" entity:"device"`
+		Type    string                       `json:"type" enum:"full,selective"`
+		Comment string                       `json:"comment"`
+	}
+	onDevice struct {
+		Device actions.Ref[incident.Device] `json:"device" entity:"device"`
+	}
+	onUser struct {
+		User actions.Ref[incident.User] `json:"user" entity:"user"`
+	}
+	done struct {
+		Done bool `json:"done"`
+	}
+	pages struct {
+		Limit    int                        `json:"limit"`
+		Ratio    float64                    `json:"ratio,omitempty"`
+		Deep     *bool                      `json:"deep,omitempty"`
+		Extra    json.RawMessage            `json:"extra,omitempty"`
+		Headers  map[string]string          `json:"headers,omitempty"`
+		Owner    *onUserRecord              `json:"owner,omitempty"`
+		Incident actions.Ref[incident.User] `json:"incident,omitzero"`
+	}
+	onUserRecord struct {
+		Name string `json:"name"`
+		Mail string `json:"mail,omitempty"`
+	}
+)
+
+// testCatalog is what the playbooks of these tests may use.
+func testCatalog() *actions.Catalog {
+	return actions.Of(map[string]actions.Action{
+		"files.get":                   reading[onFile, fileFacts](),
+		"files.list_permissions":      reading[onFile, permissions](),
+		"files.unshare":               changing[unshare, done](actions.Writes),
+		"files.share":                 changing[share, done](actions.Writes),
+		"files.set_sensitivity_label": changing[label, done](actions.Writes),
+		"files.delete":                changing[onFile, done](actions.Destroys),
+		"incidents.get":               reading[onIncident, incident.Incident](),
+		"incidents.assign":            changing[assign, done](actions.Writes),
+		"incidents.tag":               changing[tagging, done](actions.Writes),
+		"incidents.comment":           changing[comment, done](actions.Writes),
+		"incidents.resolve":           changing[resolve, done](actions.Writes),
+		"devices.isolate":             changing[isolate, done](actions.Writes),
+		"devices.release":             changing[onDevice, done](actions.Writes),
+		"users.revoke_sessions":       changing[onUser, done](actions.Writes),
+		"test.pages":                  reading[pages, done](),
+	})
+}
+
+func reading[P, R any]() actions.Action {
+	return actions.Spec[P, R]{
+		Doc: "Reads.", Class: actions.Reads,
+		Read: func(context.Context, actions.Call, P) (r R, err error) { return r, nil },
+	}.Action()
+}
+
+func changing[P, R any](class actions.Class) actions.Action {
+	return actions.Spec[P, R]{
+		Doc: "Changes.", Class: class, NoUndo: "tests have no world",
+		Plan: func(context.Context, actions.Call, P) (e []actions.Effect, r R, err error) { return nil, r, nil },
+		Do: func(context.Context, actions.Call, actions.Effect) (actions.Outcome, error) {
+			return actions.Outcome{}, nil
+		},
+		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) {
+			return actions.Finding{Answer: actions.Happened}, nil
+		},
+	}.Action()
+}
+
+func testWorld() World {
+	return World{
+		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
+		Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
+	}
+}

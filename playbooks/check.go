@@ -1,0 +1,270 @@
+package playbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"stanch/actions"
+)
+
+// World is what a playbook is checked against.
+type World struct {
+	Catalog    *actions.Catalog
+	Groups     map[string][]string // people by group; nil: not known here
+	OwnDomains []string
+}
+
+// LoadAndCheck loads a playbook and checks it, with all findings of both.
+func LoadAndCheck(file string, text []byte, w World) (*Playbook, []Finding) {
+	p, findings := Load(file, text)
+	if p == nil {
+		return nil, findings
+	}
+	return p, sortFindings(append(findings, Check(p, w)...))
+}
+
+// Check resolves names and types in the order in which steps run and answers
+// every finding at once. It fills in the actions, expressions and templates of p;
+// without errors among the findings of Load and Check p can be run. A playbook is
+// checked once.
+func Check(p *Playbook, w World) []Finding {
+	c := &linter{
+		report: &report{src: p.source}, p: p, w: w, used: map[string]bool{},
+		entities: entityTypes(), known: map[*Step]listed{},
+	}
+	base := c.base()
+	c.head(base)
+	top := c.list(p.Steps, base)
+	c.outputs(top)
+	c.failure(base, top)
+	c.approvals(p.Steps, nil)
+	c.approvals(p.OnFailure, nil)
+	c.habits()
+	return sortFindings(c.findings)
+}
+
+// linter walks a playbook in the order of its scopes.
+type linter struct {
+	*report
+	p        *Playbook
+	w        World
+	used     map[string]bool // params.x, vars.x that something reads
+	loops    []string        // names of the loops around
+	inLoop   []map[string]bool
+	entities map[string]Type
+	known    map[*Step]listed
+	covered  map[*Step]bool
+	guarded  map[*Step]bool // after a gate, in its reach
+	sets     []field
+}
+
+// listed is what the walk found out about a step that later looks need.
+type listed struct {
+	entity *Template // the parameter that names what the action acts upon
+	kind   string    // the kind of that entity
+}
+
+// base is the scope that every expression of the playbook has.
+func (c *linter) base() Scope {
+	run := RecordOf(
+		"run",
+		TypeField{"id", StringType(), "id of the run"},
+		TypeField{"mode", EnumOf("", "plan", "shadow", "live"), "whether effects happen"},
+		TypeField{"playbook", StringType(), "id of the playbook"},
+		TypeField{"digest", StringType(), "digest of the playbook"},
+		TypeField{"started_at", TimeType(), "when the run was started"},
+		TypeField{"started_by", StringType(), "who or what started it"},
+		TypeField{"url", OptionalOf(StringType()), "page of the run in the console"},
+	)
+	return NewScope(map[string]Type{
+		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(),
+		"params": c.p.paramsType(), "vars": RecordOf(""), "steps": RecordOf(""), "run": run,
+	})
+}
+
+// head checks what stands before the steps.
+func (c *linter) head(base Scope) {
+	w := c.p.written
+	if t := c.p.On.Incident; t != nil {
+		if x, ok := t.written.get("if"); ok {
+			t.If = c.question(x, base, BooleanType())
+		}
+		for _, q := range c.p.Params {
+			if q.Required {
+				c.add(c.src.node(q.key), "E214", "give it a default, or leave on.incident out", "nobody gives the param %s when an incident starts the playbook", q.Name)
+			}
+		}
+	}
+	if x, ok := w.get("timeout"); ok {
+		c.p.Timeout = c.timeout(x.value, base, "timeout")
+	}
+	if x, ok := c.p.Concurrency.written.get("key"); ok {
+		c.p.Concurrency.Key = c.prose(x.value, base, "concurrency.key")
+	}
+}
+
+// timeout compiles a duration that may be ${{ }}.
+func (c *linter) timeout(n *yaml.Node, s Scope, what string) *Template {
+	t := c.data(n, s, DurationType(), what)
+	if t == nil || t.expr != nil {
+		return t
+	}
+	(&loader{report: c.report}).literalDuration(n, what)
+	return t
+}
+
+// outputs compiles what the run answers.
+func (c *linter) outputs(top reach) {
+	x, ok := c.p.written.get("outputs")
+	if !ok {
+		return
+	}
+	l := &loader{report: c.report}
+	for _, b := range l.bindings(x.value, "outputs", "an output") {
+		c.p.Outputs = append(c.p.Outputs, Binding{b.name, c.question(b, top.scope, Type{})})
+	}
+}
+
+// failure checks on_failure, where every step may be absent.
+func (c *linter) failure(base Scope, top reach) {
+	s := base
+	for name, t := range top.steps {
+		s = s.WithField("steps", name, OptionalOf(t))
+	}
+	for name, t := range top.vars {
+		s = s.WithField("vars", name, OptionalOf(t))
+	}
+	s = s.With("error", RecordOf(
+		"error",
+		TypeField{"step", StringType(), "path of the step that failed"},
+		TypeField{"code", EnumOf("", ErrorCodes()...), "what kind of error"},
+		TypeField{"message", StringType(), "what it said"},
+	))
+	s = s.WithField("run", "failed_step", StringType())
+	c.list(c.p.OnFailure, s)
+}
+
+// question compiles a bare expression: a text is one, a number or boolean is
+// itself. It answers nil after a finding.
+func (c *linter) question(x field, s Scope, want Type) *Expression {
+	n := x.value
+	switch {
+	case x.cut:
+		return nil
+	case n.Kind != yaml.ScalarNode:
+		hint := "write an expression, in quotes"
+		if n.Kind == yaml.SequenceNode {
+			hint = "quote it: a list inside an expression is written '[a, b]'"
+		}
+		c.add(c.src.node(n), "E212", hint, "%s is an expression, not %s", x.name, kindOf(n))
+		return nil
+	case n.Tag == "!!null":
+		c.add(c.src.node(x.key), "E212", "", "%s is an expression, and empty", x.name)
+		return nil
+	case n.Tag == "!!timestamp":
+		c.add(c.src.node(n), "E212", "compare with a time or a duration: now() - incident.created_at > duration(\"30d\")", "YAML reads %s as a date, an expression as a subtraction", n.Value)
+		return nil
+	case n.Tag == "!!str" && c.eaten(n):
+		return nil
+	}
+	text, base, ok := c.bare(n, x.name)
+	if !ok {
+		return nil
+	}
+	return c.compile(n, text, base, s, want)
+}
+
+// bare answers the expression of a scalar and where it begins in its value.
+// ${{ }} around the whole is taken off.
+func (c *linter) bare(n *yaml.Node, what string) (text string, base int, ok bool) {
+	text = n.Value
+	switch n.Tag {
+	case "!!bool":
+		return strings.ToLower(text), 0, true
+	case "!!int", "!!float":
+		if !plainNumber.MatchString(text) {
+			c.add(c.src.node(n), "E212", "write digits only, or quote a text", "%s is written %s, which readers and programs take for different numbers", what, text)
+			return "", 0, false
+		}
+		return text, 0, true
+	}
+	if slices.Contains([]string{"yes", "no", "on", "off"}, strings.ToLower(text)) {
+		c.add(c.src.node(n), "E212", "write true or false", "%s is %s, which is no boolean", what, text)
+		return "", 0, false
+	}
+	if !strings.Contains(text, "${{") {
+		return text, 0, true
+	}
+	pieces, err := splitTemplate(text)
+	if err == nil && len(pieces) == 1 && pieces[0].isExpr {
+		return pieces[0].text, pieces[0].from, true
+	}
+	if err != nil {
+		c.add(c.src.node(n), "E301", "add }} at the end, or leave ${{ out: this is an expression anyway", "${{ is not closed")
+		return "", 0, false
+	}
+	c.add(c.src.node(n), "E212", "leave ${{ }} out: the whole value is an expression", "%s is one expression; here something stands outside ${{ }}", what)
+	return "", 0, false
+}
+
+// compile compiles an expression that stands at a rune of a scalar and places
+// its problems in the file.
+func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type) *Expression {
+	e, problems := Compile(text, s, want)
+	failed := e == nil
+	for _, p := range problems {
+		at := c.src.node(n)
+		if n.Tag == "!!str" {
+			at = c.src.inScalar(n, base+p.From, base+p.To)
+		}
+		c.add(at, p.Code, p.Hint, "%s", p.Message)
+		failed = failed || p.IsError()
+	}
+	if failed {
+		return nil
+	}
+	c.use(e)
+	return e
+}
+
+// use notes what an expression reads.
+func (c *linter) use(e *Expression) {
+	for _, name := range e.Uses() {
+		root, rest, _ := strings.Cut(name, ".")
+		field, _, _ := strings.Cut(rest, ".")
+		field, _, _ = strings.Cut(field, "[")
+		if root == "vars" || root == "params" {
+			c.used[root+"."+field] = true
+		}
+	}
+}
+
+// typeOf is the type of an expression, unknown after a finding.
+func typeOf(e *Expression) Type {
+	if e == nil {
+		return Type{kind: kindBroken}
+	}
+	return e.Type().widen()
+}
+
+// at places a finding at a step.
+func (c *linter) at(s *Step, key string) span {
+	if x, ok := s.written.get(key); ok {
+		return c.src.node(x.key)
+	}
+	return c.src.node(s.written.node)
+}
+
+// called is how messages name a step.
+func called(s *Step) string {
+	switch {
+	case s.ID != "":
+		return "step " + s.ID
+	case s.Uses != "":
+		return s.Uses
+	}
+	return fmt.Sprintf("the step on line %d", s.Line)
+}

@@ -1,0 +1,89 @@
+package playbooks
+
+import (
+	"regexp"
+	"strings"
+
+	"stanch/actions"
+)
+
+// habits warns of what is allowed and often a slip.
+func (c *linter) habits() {
+	c.unused()
+	capped := len(c.p.Guardrails.MaxTargets) > 0
+	c.walkHabits(c.p.Steps, capped)
+	c.walkHabits(c.p.OnFailure, capped)
+	for _, s := range effectSteps(append(append([]*Step{}, c.p.Steps...), c.p.OnFailure...)) {
+		if s.Action.Class != actions.Destroys || c.covered[s] {
+			continue
+		}
+		at := c.at(s, "uses")
+		if c.guarded[s] {
+			c.add(at, "E417", "name it in covers, or give the approval targets of its kind", "%s destroys behind an approval that does not cover it", called(s))
+		} else if !capped {
+			c.add(at, "W504", "add an approve step before it, or guardrails: {max_targets: …}", "%s destroys without approval and without a guardrail", called(s))
+		}
+	}
+}
+
+// unused warns of vars and params that nothing reads.
+func (c *linter) unused() {
+	if c.used["vars."] || c.errors() > 0 {
+		return // all are read at once, or an expression that reads them is broken
+	}
+	said := map[string]bool{}
+	for _, x := range c.sets {
+		if !c.used["vars."+x.name] && !said[x.name] {
+			said[x.name] = true
+			c.add(c.src.node(x.key), "W501", "delete it", "nothing reads vars.%s", x.name)
+		}
+	}
+	for _, q := range c.p.Params {
+		if !c.used["params."+q.Name] && !c.used["params."] {
+			c.add(c.src.node(q.key), "W502", "delete it", "nothing reads params.%s", q.Name)
+		}
+	}
+}
+
+func (c *linter) walkHabits(steps []*Step, capped bool) {
+	Walk(steps, func(_ string, s *Step) {
+		effects := effectSteps([]*Step{s})
+		if len(effects) == 0 {
+			return
+		}
+		if s.Kind == ForEach && !capped && c.anyUncovered(effects) {
+			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[0]))
+		}
+		if s.If != nil {
+			c.emptyList(s)
+		}
+	})
+}
+
+func (c *linter) anyUncovered(effects []*Step) bool {
+	for _, s := range effects {
+		if !c.covered[s] {
+			return true
+		}
+	}
+	return false
+}
+
+var allOrNone = regexp.MustCompile(`\b(all|none)\(\s*([A-Za-z_][\w.?]*)`)
+
+// emptyList warns of all() and none() before effects: both are true of an empty
+// list.
+func (c *linter) emptyList(s *Step) {
+	src := s.If.Source()
+	m := allOrNone.FindStringSubmatchIndex(src)
+	if m == nil {
+		return
+	}
+	function, list := src[m[2]:m[3]], src[m[4]:m[5]]
+	plain := strings.Join(strings.Fields(src), "")
+	if strings.Contains(plain, "len("+list+")>0") || strings.Contains(plain, "len("+list+")!=0") || strings.Contains(plain, "len("+list+")>=") {
+		return
+	}
+	x, _ := s.written.get("if")
+	c.add(c.src.node(x.value), "W503", "write len("+list+") > 0 and …", "%s(%s, …) is true when the list is empty, and effects follow", function, list)
+}

@@ -1,0 +1,214 @@
+package playbooks
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Load reads a playbook's structure. It answers every finding at once, in the
+// order of the text, and nil where the text is no YAML mapping. What it answers
+// is not yet checked: see Check.
+func Load(file string, text []byte) (*Playbook, []Finding) {
+	l := &loader{report: &report{src: newFileText(file, text)}, ids: map[string]*yaml.Node{}}
+	root := parseYAML(l.report)
+	if root == nil {
+		return nil, sortFindings(l.findings)
+	}
+	sum := sha256.Sum256(text)
+	p := &Playbook{
+		File: file, Text: text, Digest: "sha256:" + hex.EncodeToString(sum[:]), source: l.src,
+		Status: "draft", Timeout: nil,
+	}
+	f, ok := l.mapping(root, playbookPlace())
+	if !ok {
+		return nil, sortFindings(l.findings)
+	}
+	p.written = f
+	l.head(p, f)
+	l.triggers(p, f)
+	l.params(p, f)
+	l.limits(p, f)
+	if x, ok := f.get("steps"); ok {
+		p.Steps = l.list1(x.value, "steps", false)
+	}
+	if x, ok := f.get("on_failure"); ok {
+		p.OnFailure = l.list1(x.value, "on_failure", true)
+	}
+	return p, sortFindings(l.findings)
+}
+
+func playbookPlace() place {
+	return place{
+		name: "a playbook",
+		keys: []string{
+			"language", "playbook", "title", "description", "status", "owner", "tags", "on", "params",
+			"guardrails", "concurrency", "timeout", "steps", "on_failure", "outputs",
+		},
+		later:    []string{"finally"},
+		required: []string{"playbook", "on", "steps"},
+	}
+}
+
+// head reads what names and describes the playbook.
+func (l *loader) head(p *Playbook, f fields) {
+	if x, ok := f.get("language"); ok {
+		if x.value.Tag == "!!int" && x.value.Value != "1" {
+			l.add(l.src.node(x.value), "E207", "this version reads language 1", "language %s is not one of this version of stanch", x.value.Value)
+		} else {
+			l.whole(x.value, "language", numberRange{1, 1, 1})
+		}
+	}
+	if x, ok := f.get("playbook"); ok {
+		p.ID = l.text(x.value, "playbook")
+		l.kebab(x.value, "a playbook")
+	}
+	p.Title = l.optionalText(f, "title")
+	p.Description = l.optionalText(f, "description")
+	p.Owner = l.optionalText(f, "owner")
+	p.Status = l.oneOf(f, "status", "draft", "test", "stable", "deprecated")
+	if x, ok := f.get("tags"); ok {
+		p.Tags = l.texts(x.value, "tags")
+		for _, n := range x.value.Content {
+			l.kebab(n, "a tag")
+		}
+	}
+}
+
+// kebab judges an id of a playbook or a tag. Names that Windows keeps for
+// devices are refused, since playbooks are files too.
+func (l *loader) kebab(n *yaml.Node, what string) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
+		return
+	}
+	if !kebabPattern.MatchString(n.Value) || len(n.Value) > 64 {
+		l.add(l.src.node(n), "E205", "lower case letters and digits in words joined by -, at most 64", "%s cannot be called %s%s", what, quoted(n.Value), foreign(n.Value))
+		return
+	}
+	device := strings.TrimRight(n.Value, "0123456789")
+	reserved := slices.Contains([]string{"con", "prn", "aux", "nul"}, n.Value) ||
+		(device == "com" || device == "lpt") && len(n.Value) == len(device)+1
+	if reserved {
+		l.add(l.src.node(n), "E205", "add a word to it", "%s cannot be called %s: Windows keeps that name for a device", what, n.Value)
+	}
+}
+
+// triggers reads what starts the playbook.
+func (l *loader) triggers(p *Playbook, f fields) {
+	x, ok := f.get("on")
+	if !ok {
+		return
+	}
+	on, ok := l.mapping(x.value, place{
+		name: "on", keys: []string{"incident", "manual"},
+		later: []string{"alert", "schedule", "hunting", "webhook"},
+	})
+	if ok && len(x.value.Content) == 0 {
+		l.add(l.src.node(x.value), "E204", "such as `manual: {}`", "on names no trigger: nothing would start this playbook")
+	}
+	if t, ok := on.get("incident"); ok {
+		p.On.Incident = l.incidentTrigger(t.value)
+	}
+	if t, ok := on.get("manual"); ok {
+		p.On.Manual = &ManualTrigger{Subject: "incident"}
+		l.manualTrigger(t.value)
+	}
+}
+
+func (l *loader) incidentTrigger(n *yaml.Node) *IncidentTrigger {
+	t := &IncidentTrigger{Events: []string{"created", "updated"}, Changes: []string{"alerts", "evidence", "severity"}}
+	f, _ := l.mapping(n, place{name: "on.incident", keys: []string{"events", "changes", "if"}})
+	t.written = f
+	if x, ok := f.get("events"); ok {
+		t.Events = l.words(x.value, "events", []string{"created", "updated"})
+	}
+	if x, ok := f.get("changes"); ok {
+		t.Changes = l.words(x.value, "changes", incidentChanges())
+		if !slices.Contains(t.Events, "updated") {
+			l.add(l.src.node(x.key), "E210", "add updated to events, or delete changes", "changes says which updates start the playbook, but events leaves updates out")
+		}
+	}
+	return t
+}
+
+func (l *loader) manualTrigger(n *yaml.Node) {
+	f, ok := l.mapping(n, place{name: "on.manual", keys: []string{"subject"}})
+	if !ok {
+		return
+	}
+	x, ok := f.get("subject")
+	if !ok {
+		return
+	}
+	switch subject := l.text(x.value, "subject"); subject {
+	case "incident", "":
+	case "alert", "user", "file", "device", "mailbox", "none":
+		l.later(x.value, "subject: "+subject)
+	default:
+		l.add(l.src.node(x.value), "E204", "", "subject is incident, not %s", quoted(subject))
+	}
+}
+
+// words reads a list of words out of a set, each once and at least one.
+func (l *loader) words(n *yaml.Node, what string, known []string) []string {
+	all := l.texts(n, what)
+	for i, node := range n.Content {
+		if node.Kind != yaml.ScalarNode || node.Tag != "!!str" {
+			continue
+		}
+		if !slices.Contains(known, node.Value) {
+			l.add(l.src.node(node), "E204", suggest(node.Value, known), "%s has no %s: it takes %s", what, quoted(node.Value), strings.Join(known, ", "))
+		}
+		for _, before := range n.Content[:i] {
+			if before.Kind == yaml.ScalarNode && before.Value == node.Value {
+				l.add(l.src.node(node), "E206", "", "%s names %s twice", what, node.Value)
+			}
+		}
+	}
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		l.add(l.src.node(n), "E204", "", "%s is empty: it takes %s", what, strings.Join(known, ", "))
+	}
+	return all
+}
+
+// limits reads guardrails and concurrency.
+func (l *loader) limits(p *Playbook, f fields) {
+	if x, ok := f.get("guardrails"); ok {
+		g, _ := l.mapping(x.value, place{name: "guardrails", keys: []string{"max_targets", "protect"}})
+		if x, ok := g.get("max_targets"); ok {
+			p.Guardrails.MaxTargets = map[string]int{}
+			m, _ := l.mapping(x.value, place{name: "max_targets", keys: []string{"files", "users", "devices", "sites", "mailboxes", "labels", "incidents"}})
+			for _, x := range m.all {
+				p.Guardrails.MaxTargets[x.name] = l.whole(x.value, x.name, numberRange{0, 1_000_000, 0})
+			}
+		}
+		if x, ok := g.get("protect"); ok {
+			p.Guardrails.Protect = map[string][]string{}
+			m, _ := l.mapping(x.value, place{name: "protect", keys: []string{"users", "sites", "devices", "files", "labels", "mailboxes"}})
+			for _, x := range m.all {
+				p.Guardrails.Protect[x.name] = l.texts(x.value, x.name)
+			}
+		}
+	}
+	p.Concurrency.WhenBusy = "queue"
+	if x, ok := f.get("concurrency"); ok {
+		c, _ := l.mapping(x.value, place{name: "concurrency", keys: []string{"key", "when_busy"}})
+		p.Concurrency.written = c
+		p.Concurrency.WhenBusy = l.oneOf(c, "when_busy", "queue", "skip", "replace")
+		if y, _ := c.get("when_busy"); p.Concurrency.WhenBusy == "replace" {
+			l.later(y.value, "when_busy: replace")
+		}
+	}
+}
+
+// list1 reads a list of steps that holds at least one, or may be empty.
+func (l *loader) list1(n *yaml.Node, what string, mayBeEmpty bool) []*Step {
+	nodes := l.list(n, what)
+	if n.Kind == yaml.SequenceNode && len(nodes) == 0 && !mayBeEmpty {
+		l.add(l.src.node(n), "E204", "", "%s is empty: it needs at least one step", what)
+	}
+	return l.stepList(nodes)
+}
