@@ -41,7 +41,7 @@ func (w *world) grant(who identity, roles ...string) *permission {
 }
 
 func encodeLogin(login string) string {
-	return base64.RawStdEncoding.EncodeToString([]byte(login))
+	return base64.RawURLEncoding.EncodeToString([]byte(login))
 }
 
 // identityOf answers the identity of a user by object id, upn or address; an

@@ -54,6 +54,26 @@ type Options struct {
 	// Clients of the Microsoft identity library refetch tokens that live less
 	// than five minutes on every call.
 	TokenLife time.Duration
+	// Observe, where set, is told every call of the cloud's protocols once it
+	// is answered. It runs on the connection's goroutine, so it may be called
+	// from several at once.
+	Observe func(Exchange)
+}
+
+// Exchange is one call and its answer.
+type Exchange struct {
+	Request     *http.Request // its body is spent, see RequestBody
+	RequestBody []byte
+	// Route is the pattern that matched, such as
+	// drives/{drive}/items/{item}/permissions, with what stood for its parts;
+	// empty where none did or the call did not come so far.
+	Route  string
+	Args   map[string]string
+	Status int
+	Header http.Header
+	Body   []byte
+	// Faulty tells that a fault answered or ended the call.
+	Faulty bool
 }
 
 // Tenant is one running company. It is safe for concurrent use: requests are

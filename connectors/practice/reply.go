@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -86,10 +87,14 @@ func (c *call) encode(r reply) (int, http.Header, []byte) {
 	case []byte:
 		body = b
 	default:
-		var err error
-		if body, err = json.Marshal(b); err != nil {
-			r.status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"generalException","message":"the practice tenant cannot encode its answer"}}`)
+		var text bytes.Buffer
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(b); err != nil {
+			r.status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"generalException","message":"The practice tenant can't encode its answer."}}`)
+			break
 		}
+		body = bytes.TrimSpace(text.Bytes())
 	}
 	if len(body) > 0 && h.Get("Content-Type") == "" {
 		kind := "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"

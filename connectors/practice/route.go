@@ -47,7 +47,7 @@ func (c *call) route(path string) (*route, error) {
 		}
 		found = true
 		if table[i].method == c.r.Method {
-			c.args = args
+			c.args, c.pattern = args, table[i].pattern
 			return &table[i], nil
 		}
 	}
@@ -99,7 +99,7 @@ func normalize(path string) []string {
 		inner, path, _ = strings.Cut(inner, ":/")
 		inner = strings.TrimSuffix(inner, ":")
 		last := len(out) - 1
-		if strings.EqualFold(out[last], "root") {
+		if strings.EqualFold(out[last], "root") && (last == 0 || !strings.EqualFold(out[last-1], "items")) {
 			out = append(out[:last], "items", ":/"+inner)
 		} else {
 			out[last] += ":/" + inner

@@ -76,7 +76,7 @@ func labelRoutes() []route {
 		{files, http.MethodDelete, it + "/retentionLabel", write, nil, cost{units: 2}, deleteRetention},
 		{security, http.MethodGet, "security/dataSecurityAndGovernance/sensitivityLabels", labels, []string{"$select", "$top", "$skiptoken"}, cost{}, listLabels},
 		{security, http.MethodGet, "security/dataSecurityAndGovernance/sensitivityLabels/{id}", labels, []string{"$select"}, cost{}, getLabel},
-		{security, http.MethodGet, "users/{user}/security/dataSecurityAndGovernance/sensitivityLabels", labels, []string{"$select", "$top", "$skiptoken"}, cost{}, listLabels},
+		{security, http.MethodGet, "users/{user}/security/dataSecurityAndGovernance/sensitivityLabels", labels[1:], []string{"$select", "$top", "$skiptoken"}, cost{}, listLabels},
 	}
 }
 

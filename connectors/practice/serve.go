@@ -35,6 +35,7 @@ type call struct {
 	now          time.Time
 	api          api
 	app          App
+	pattern      string
 	args         map[string]string
 	query        url.Values
 	body         []byte
@@ -71,6 +72,11 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 		out = t.apply(c, f)
 	}
 	status, header, raw := c.encode(out)
+	if t.o.Observe != nil {
+		t.o.Observe(Exchange{
+			Request: r, RequestBody: body, Route: c.pattern, Args: c.args, Status: status, Header: header, Body: raw, Faulty: f != nil,
+		})
+	}
 	write(w, f, status, header, raw)
 }
 

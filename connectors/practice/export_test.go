@@ -1,0 +1,33 @@
+package practice
+
+// Route is a served call, for tests.
+type Route struct {
+	Method, Pattern string
+	Roles           []string
+	Defender        bool
+}
+
+func Routes() []Route {
+	var out []Route
+	for _, r := range append(graphRoutes(), defenderRoutes()...) {
+		out = append(out, Route{r.method, r.pattern, r.roles, r.api == defender})
+	}
+	return out
+}
+
+// Glob is the pattern language of faults.
+func Glob(pattern, text string) bool { return glob(pattern, text) }
+
+// Normalize folds the ways to address an item.
+func Normalize(path string) []string { return normalize(path) }
+
+// ParseFilter parses a filter over two properties.
+func ParseFilter(text string) error {
+	c := &call{query: map[string][]string{"$filter": {text}}}
+	f, err := c.filter(fields{"status": incidentStatuses(), "createdDateTime": timeField(), "name": nil})
+	if err == nil {
+		f(func(string) any { return nil })
+		f(func(string) any { return "2026-01-02T03:04:05Z" })
+	}
+	return err
+}

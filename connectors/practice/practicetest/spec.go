@@ -1,0 +1,208 @@
+package practicetest
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"stanch/connectors/practice"
+)
+
+//go:embed testdata/graph-v1.0-subset.openapi.json
+var subset []byte
+
+// spec is the description of the served part of Graph v1.0, see
+// testdata/SOURCES.txt.
+var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(subset) })
+
+// operation answers the description of the call, nil for a call that is not
+// Graph's or that met no route.
+func operation(x practice.Exchange) (*openapi3.Operation, error) {
+	if x.Route == "" || strings.HasPrefix(x.Request.URL.Path, "/api/") {
+		return nil, nil
+	}
+	doc, err := spec()
+	if err != nil {
+		return nil, err
+	}
+	for path, item := range doc.Paths.Map() {
+		if !samePattern(path, x.Route) {
+			continue
+		}
+		if op := item.GetOperation(x.Request.Method); op != nil {
+			return op, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s is not in the description of Graph", x.Request.Method, x.Route)
+}
+
+func samePattern(a, b string) bool {
+	left, right := strings.Split(strings.Trim(a, "/"), "/"), strings.Split(b, "/")
+	if len(left) != len(right) {
+		return false
+	}
+	for i := range left {
+		if l, r := left[i][0] == '{', right[i][0] == '{'; l != r || !l && !strings.EqualFold(left[i], right[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckRequest tells where a request that Graph has accepted breaks the
+// description of Graph: body missing, of the wrong shape, or not asked for.
+func CheckRequest(x practice.Exchange) error {
+	op, err := operation(x)
+	if op == nil {
+		return err
+	}
+	if op.RequestBody == nil {
+		if len(x.RequestBody) > 0 && string(x.RequestBody) != "{}" {
+			return fmt.Errorf("%s %s takes no body, got %s", x.Request.Method, x.Route, x.RequestBody)
+		}
+		return nil
+	}
+	if kind := x.Request.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
+		return fmt.Errorf("%s %s: Content-Type is %q", x.Request.Method, x.Route, kind)
+	}
+	return visit(op.RequestBody.Value.Content["application/json"], x.RequestBody, "request of "+x.Route)
+}
+
+// CheckResponse tells where an answer breaks the description of Graph: a
+// status that is not described, a body of the wrong shape, or a property that
+// Graph does not have.
+func CheckResponse(x practice.Exchange) error {
+	op, err := operation(x)
+	if op == nil {
+		return err
+	}
+	where := fmt.Sprintf("answer %d of %s %s", x.Status, x.Request.Method, x.Route)
+	described := op.Responses.Status(x.Status)
+	if described == nil {
+		described = op.Responses.Value(fmt.Sprintf("%dXX", x.Status/100))
+	}
+	if described == nil && x.Status == http.StatusNotModified {
+		return nil
+	}
+	if described == nil {
+		return errors.New(where + ": the status is not described")
+	}
+	for name := range described.Value.Headers {
+		if x.Header.Get(name) == "" {
+			return fmt.Errorf("%s: header %s is missing", where, name)
+		}
+	}
+	content := described.Value.Content
+	if content == nil {
+		if len(x.Body) > 0 {
+			return fmt.Errorf("%s: a body that is not described: %s", where, x.Body)
+		}
+		return nil
+	}
+	if content["text/plain"] != nil {
+		return nil
+	}
+	return visit(content["application/json"], x.Body, where)
+}
+
+func visit(media *openapi3.MediaType, body []byte, where string) error {
+	if media == nil {
+		return fmt.Errorf("%s: no JSON is described", where)
+	}
+	var v any
+	if err := json.Unmarshal(body, &v); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	v = present(v)
+	if err := media.Schema.Value.VisitJSON(v, openapi3.MultiErrors()); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	if err := strangers(media.Schema.Value, v, ""); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	return nil
+}
+
+// present is v without what is null: the services send null for complex
+// properties too, which a $ref of OpenAPI 3.0 cannot allow.
+func present(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i, in := range v {
+			v[i] = present(in)
+		}
+	case map[string]any:
+		for k, in := range v {
+			if in == nil {
+				delete(v, k)
+			} else {
+				v[k] = present(in)
+			}
+		}
+	}
+	return v
+}
+
+// strangers finds properties that the schema does not know, which JSON schema
+// alone lets pass. Evidence is judged by its @odata.type.
+func strangers(s *openapi3.Schema, v any, at string) error {
+	switch v := v.(type) {
+	case []any:
+		for i, in := range v {
+			if s.Items == nil {
+				continue
+			}
+			if err := strangers(s.Items.Value, in, fmt.Sprintf("%s[%d]", at, i)); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		kind, _ := v["@odata.type"].(string)
+		if s.Discriminator != nil {
+			if to, is := s.Discriminator.Mapping[kind]; is {
+				doc, _ := spec()
+				s = doc.Components.Schemas[strings.TrimPrefix(to.Ref, "#/components/schemas/")].Value
+				if err := s.VisitJSON(v); err != nil {
+					return fmt.Errorf("%s: %w", at, err)
+				}
+			}
+		}
+		known, open := properties(s)
+		for key, in := range v {
+			p := known[key]
+			if p == nil && !open && !strings.HasPrefix(key, "@odata.") {
+				return fmt.Errorf("%s.%s is no property", at, key)
+			}
+			if p != nil {
+				if err := strangers(p, in, at+"."+key); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// properties collects what a schema and those it extends know; open tells that
+// others are welcome.
+func properties(s *openapi3.Schema) (known map[string]*openapi3.Schema, open bool) {
+	known = map[string]*openapi3.Schema{}
+	for name, p := range s.Properties {
+		known[name] = p.Value
+	}
+	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
+	for _, base := range s.AllOf {
+		more, o := properties(base.Value)
+		for name, p := range more {
+			known[name] = p
+		}
+		open = open || o
+	}
+	return known, open
+}
