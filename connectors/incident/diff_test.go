@@ -33,9 +33,12 @@ func TestDiff(t *testing.T) {
 			i.Classification, i.Determination = "truePositive", "phishing"
 			i.Description, i.RedirectedTo = new("d"), new("defender/2")
 		}, nil, []Change{
-			{Field: "assigned_to", Before: "jo"}, {Field: "classification", Before: "unknown", After: "truePositive"},
-			{Field: "description", After: "d"}, {Field: "determination", Before: "unknown", After: "phishing"},
-			{Field: "redirected_to", After: "defender/2"}, {Field: "status", Before: "active", After: "resolved"},
+			{Field: "assigned_to", Before: "jo"},
+			{Field: "classification", Before: "unknown", After: "truePositive"},
+			{Field: "description", After: "d"},
+			{Field: "determination", Before: "unknown", After: "phishing"},
+			{Field: "redirected_to", After: "defender/2"},
+			{Field: "status", Before: "active", After: "resolved"},
 			{Field: "title", Before: "t", After: "u"},
 		}},
 		{"tags", func(i *Incident) { i.Tags = []string{"z", "y"} }, nil, []Change{{Field: "tags", Added: []string{"z"}, Removed: []string{"x"}}}},

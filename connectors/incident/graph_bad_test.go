@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -137,17 +138,11 @@ func TestOddBodiesAreSurvived(t *testing.T) {
 		{"dates of alerts", `{"id":"1","alerts":[{"id":"a","createdDateTime":"2021-01-02T00:00:00Z"},{"id":"b","createdDateTime":"2021-01-01T00:00:00Z"}]}`, func(i Incident) bool {
 			return i.CreatedAt.Day() == 1 && i.UpdatedAt.Day() == 2
 		}},
+		{"tag twice", `{"id":"1","status":"active","customTags":["b","a","b",null,""]}`, func(i Incident) bool { return slices.Equal(i.Tags, []string{"b", "a"}) }},
 		{"redirected", `{"id":"1","status":"redirected","redirectIncidentId":"2"}`, func(i Incident) bool { return *i.RedirectedTo == "defender/2" }},
-		{"tag twice", `{"id":"1","customTags":["b","a","b",null,""]}` + "\n", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			i, err := FromGraph([]byte(c.body))
-			if c.ok == nil { // only tags: not enough to be an incident
-				if err == nil {
-					t.Error("mapped")
-				}
-				return
-			}
 			if err != nil {
 				t.Fatal(err)
 			}

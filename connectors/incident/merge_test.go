@@ -319,3 +319,77 @@ func BenchmarkFromGraph(b *testing.B) {
 		}
 	}
 }
+
+// Spellings of one address or application are one item.
+func TestSpellingsAreOne(t *testing.T) {
+	url := func(s string) map[string]any { return evidenceOf("urlEvidence", fields{"url": s}) }
+	ip := func(s string) map[string]any { return evidenceOf("ipEvidence", fields{"ipAddress": s}) }
+	app := func(f fields) map[string]any { return evidenceOf("oauthApplicationEvidence", f) }
+	i := incidentOf(t, []map[string]any{
+		url("HTTPS://Drop.Example/Up?Id=A"), url("https://drop.example/Up?Id=A"), url("https://drop.example/up?Id=A"), url("drop.example"),
+		ip("2001:DB8:0:0::1"), ip("2001:db8::1"), ip("::ffff:192.0.2.1"), ip("192.0.2.1 "), ip("not an address"),
+		app(fields{"appId": "8E0F2E7A"}), app(fields{"appId": "8e0f2e7a"}), app(fields{"objectId": "77"}), app(fields{"displayName": "Übel"}),
+		app(fields{"displayName": "U\u0308BEL"}),
+	})
+	var have []string
+	for _, u := range i.Evidence.URLs {
+		have = append(have, u.ID)
+	}
+	for _, a := range i.Evidence.IPs {
+		have = append(have, a.ID)
+	}
+	for _, a := range i.Evidence.Apps {
+		have = append(have, a.ID)
+	}
+	want := []string{
+		"drop.example", "https://drop.example/Up?Id=A", "https://drop.example/up?Id=A",
+		"192.0.2.1", "2001:db8::1", "not an address", "/77", "8e0f2e7a", "name:übel",
+	}
+	if !slices.Equal(have, want) {
+		t.Errorf("have %q\nwant %q", have, want)
+	}
+}
+
+// Evidence of a known kind that names nothing is kept, not dropped.
+func TestNamelessEvidenceIsKept(t *testing.T) {
+	kinds := []string{
+		"fileEvidence", "userEvidence", "deviceEvidence", "mailboxEvidence", "analyzedMessageEvidence", "submissionMailEvidence",
+		"teamsMessageEvidence", "cloudApplicationEvidence", "oauthApplicationEvidence", "ipEvidence", "urlEvidence", "processEvidence",
+	}
+	var evidence []map[string]any
+	for _, kind := range kinds {
+		evidence = append(evidence, evidenceOf(kind, fields{"fileDetails": nil, "userAccount": fields{}}))
+	}
+	evidence = append(evidence, fields{}) // not even a kind
+	i := incidentOf(t, evidence)
+	var have []string
+	for _, o := range i.Evidence.Other {
+		have = append(have, o.Kind)
+	}
+	slices.Sort(have)
+	if want := slices.Sorted(slices.Values(append(kinds, "unknown"))); !slices.Equal(have, want) {
+		t.Errorf("have %q\nwant %q", have, want)
+	}
+}
+
+// The worst verdict stands; one that nobody knows yet may be bad.
+func TestWorstVerdictStands(t *testing.T) {
+	order := []Verdict{"unknownFutureValue", "unknown", "noThreatsFound", "entangled", "suspicious", "malicious"}
+	for n := range len(order) - 1 {
+		if !worse(order[n+1], order[n]) || worse(order[n], order[n+1]) {
+			t.Errorf("%s must weigh more than %s", order[n+1], order[n])
+		}
+	}
+}
+
+// The file of an older version, without lists that came later, reads whole.
+func TestOlderModelReadsWhole(t *testing.T) {
+	var i Incident
+	if err := json.Unmarshal([]byte(`{"id":"defender/1","alerts":[{"id":"a"}],"evidence":{"other":[{"id":"o"}]}}`), &i); err != nil {
+		t.Fatal(err)
+	}
+	lists(t, i)
+	if err := json.Unmarshal([]byte(`{"id":1}`), &i); err == nil {
+		t.Error("a number was read as id")
+	}
+}
