@@ -33,8 +33,10 @@ func LoadAndCheck(file string, text []byte, w World) (*Playbook, []Finding) {
 func Check(p *Playbook, w World) []Finding {
 	c := &linter{
 		report: &report{src: p.source}, p: p, w: w, used: map[string]bool{},
-		entities: entityTypes(), known: map[*Step]listed{},
+		entities: entityTypes(), known: map[*Step]listed{}, width: 1,
+		ids: map[string]int{}, names: map[string]int{},
 	}
+	c.places()
 	base := c.base()
 	c.head(base)
 	top := c.list(p.Steps, base)
@@ -59,6 +61,10 @@ type linter struct {
 	covered  map[*Step]bool
 	guarded  map[*Step]bool // after a gate, in its reach
 	sets     []field
+	ids      map[string]int // lines of steps
+	names    map[string]int // lines that set vars first
+	blind    bool           // an approval is broken: what it covers is not known
+	width    int            // items that loops around run at the same time
 }
 
 // listed is what the walk found out about a step that later looks need.
@@ -94,7 +100,7 @@ func (c *linter) head(base Scope) {
 		}
 		for _, q := range c.p.Params {
 			if q.Required {
-				c.add(c.src.node(q.key), "E214", "give it a default, or leave on.incident out", "nobody gives the param %s when an incident starts the playbook", q.Name)
+				c.add(c.src.node(q.key), "E213", "give it a default, or leave on.incident out", "nobody gives the param %s when an incident starts the playbook", q.Name)
 			}
 		}
 	}
@@ -203,7 +209,7 @@ func (c *linter) bare(n *yaml.Node, what string) (text string, base int, ok bool
 		return pieces[0].text, pieces[0].from, true
 	}
 	if err != nil {
-		c.add(c.src.node(n), "E301", "add }} at the end, or leave ${{ out: this is an expression anyway", "${{ is not closed")
+		c.add(c.src.node(n), "E415", "add }} at the end, or leave ${{ out: this is an expression anyway", "${{ is not closed")
 		return "", 0, false
 	}
 	c.add(c.src.node(n), "E212", "leave ${{ }} out: the whole value is an expression", "%s is one expression; here something stands outside ${{ }}", what)
@@ -220,6 +226,7 @@ func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type
 		if n.Tag == "!!str" {
 			at = c.src.inScalar(n, base+p.From, base+p.To)
 		}
+		c.elsewhere(&p, text)
 		c.add(at, p.Code, p.Hint, "%s", p.Message)
 		failed = failed || p.IsError()
 	}
@@ -228,6 +235,55 @@ func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type
 	}
 	c.use(e)
 	return e
+}
+
+// elsewhere says of an unknown step or var where the playbook has it.
+func (c *linter) elsewhere(p *Problem, text string) {
+	runes := []rune(text)
+	if p.Code != "E304" || p.To > len(runes) || p.From > p.To {
+		return
+	}
+	name, before := string(runes[p.From:p.To]), strings.TrimRight(string(runes[:p.From]), " ?.")
+	hint := "a step sees what stands before it, in its own list and in the lists around it"
+	switch {
+	case strings.HasSuffix(before, "steps"):
+		if line, ok := c.ids[name]; ok {
+			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) is not known here", name, line), hint
+		} else {
+			p.Message, p.Hint = fmt.Sprintf("there is no step %s", name), suggest(name, keysOf(c.ids))
+		}
+	case strings.HasSuffix(before, "vars"):
+		if line, ok := c.names[name]; ok {
+			p.Message, p.Hint = fmt.Sprintf("vars.%s (set on line %d) is not known here", name, line), hint+"; collect takes values out of for_each"
+		} else {
+			p.Message, p.Hint = fmt.Sprintf("nothing sets vars.%s", name), suggest(name, keysOf(c.names))
+		}
+	case strings.HasSuffix(before, "params"):
+		names := []string{}
+		for _, q := range c.p.Params {
+			names = append(names, q.Name)
+		}
+		p.Message, p.Hint = fmt.Sprintf("the playbook has no param %s", name), suggest(name, names)
+	}
+}
+
+// places notes the lines on which steps and vars get their names.
+func (c *linter) places() {
+	visit := func(_ string, s *Step) {
+		if s.ID != "" {
+			c.ids[s.ID] = s.Line
+		}
+		if s.Kind != Set {
+			return
+		}
+		for _, x := range s.assigns {
+			if _, known := c.names[x.name]; !known {
+				c.names[x.name] = x.key.Line
+			}
+		}
+	}
+	Walk(c.p.Steps, visit)
+	Walk(c.p.OnFailure, visit)
 }
 
 // use notes what an expression reads.

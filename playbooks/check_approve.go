@@ -14,6 +14,7 @@ import (
 // steps are known.
 func (c *linter) approve(s *Step, f *reach, inner Scope) {
 	a, w := s.Approve, s.Approve.written
+	c.blind = c.blind || w.node.Kind != yaml.MappingNode
 	if x, ok := w.get("ask"); ok {
 		a.Ask = c.prose(x.value, inner, "ask")
 	}
@@ -21,6 +22,7 @@ func (c *linter) approve(s *Step, f *reach, inner Scope) {
 		if a.Targets = c.question(x, inner, Type{}); a.Targets != nil {
 			c.targets(a, x)
 		}
+		c.blind = c.blind || a.Entity == ""
 	}
 	if x, ok := w.get("approvers"); ok {
 		a.Approvers = c.data(x.value, inner, ListOf(StringType()), "approvers")
@@ -193,8 +195,8 @@ func (c *linter) coverByName(gate *Step, n *yaml.Node, behind []*Step) {
 	})
 	at := c.src.node(n)
 	if found == nil {
-		hint := suggest(n.Value, ids)
-		c.add(at, "E411", hint, "covers names %s, which is no step behind this approval", quoted(n.Value))
+		c.blind = true
+		c.add(at, "E411", suggest(n.Value, ids), "covers names %s, which is no step behind this approval", quoted(n.Value))
 		return
 	}
 	effects := effectSteps([]*Step{found})
@@ -203,7 +205,11 @@ func (c *linter) coverByName(gate *Step, n *yaml.Node, behind []*Step) {
 	}
 	for _, s := range effects {
 		kind := c.known[s].kind
+		if a.Targets != nil && a.Entity == "" {
+			continue // a finding already
+		}
 		if kind != a.Entity && kind != "incident" {
+			c.blind = true
 			shown := "no targets"
 			if a.Entity != "" {
 				shown = "targets that are a " + a.Entity

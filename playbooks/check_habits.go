@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"stanch/actions"
@@ -10,9 +11,11 @@ import (
 // habits warns of what is allowed and often a slip.
 func (c *linter) habits() {
 	c.unused()
-	capped := len(c.p.Guardrails.MaxTargets) > 0
-	c.walkHabits(c.p.Steps, capped)
-	c.walkHabits(c.p.OnFailure, capped)
+	if c.blind {
+		return // what an approval covers is not known
+	}
+	c.walkHabits(c.p.Steps)
+	c.walkHabits(c.p.OnFailure)
 	for _, s := range effectSteps(append(append([]*Step{}, c.p.Steps...), c.p.OnFailure...)) {
 		if s.Action.Class != actions.Destroys || c.covered[s] {
 			continue
@@ -20,7 +23,7 @@ func (c *linter) habits() {
 		at := c.at(s, "uses")
 		if c.guarded[s] {
 			c.add(at, "E417", "name it in covers, or give the approval targets of its kind", "%s destroys behind an approval that does not cover it", called(s))
-		} else if !capped {
+		} else if !c.capped(s) {
 			c.add(at, "W504", "add an approve step before it, or guardrails: {max_targets: …}", "%s destroys without approval and without a guardrail", called(s))
 		}
 	}
@@ -28,12 +31,12 @@ func (c *linter) habits() {
 
 // unused warns of vars and params that nothing reads.
 func (c *linter) unused() {
-	if c.used["vars."] || c.errors() > 0 {
-		return // all are read at once, or an expression that reads them is broken
+	if c.p.faulty || c.errors() > 0 {
+		return // what reads them may be what is broken
 	}
 	said := map[string]bool{}
 	for _, x := range c.sets {
-		if !c.used["vars."+x.name] && !said[x.name] {
+		if !c.used["vars."+x.name] && !c.used["vars."] && !said[x.name] {
 			said[x.name] = true
 			c.add(c.src.node(x.key), "W501", "delete it", "nothing reads vars.%s", x.name)
 		}
@@ -45,28 +48,30 @@ func (c *linter) unused() {
 	}
 }
 
-func (c *linter) walkHabits(steps []*Step, capped bool) {
+// capped reports whether a guardrail counts what a step acts upon.
+func (c *linter) capped(s *Step) bool {
+	kind := c.known[s].kind
+	for plural := range c.p.Guardrails.MaxTargets {
+		if plural == kind+"s" || plural == kind+"es" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *linter) walkHabits(steps []*Step) {
 	Walk(steps, func(_ string, s *Step) {
 		effects := effectSteps([]*Step{s})
 		if len(effects) == 0 {
 			return
 		}
-		if s.Kind == ForEach && !capped && c.anyUncovered(effects) {
-			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[0]))
+		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.covered[e] && !c.capped(e) }); i >= 0 && s.Kind == ForEach {
+			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[i]))
 		}
 		if s.If != nil {
 			c.emptyList(s)
 		}
 	})
-}
-
-func (c *linter) anyUncovered(effects []*Step) bool {
-	for _, s := range effects {
-		if !c.covered[s] {
-			return true
-		}
-	}
-	return false
 }
 
 var allOrNone = regexp.MustCompile(`\b(all|none)\(\s*([A-Za-z_][\w.?]*)`)

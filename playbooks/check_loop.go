@@ -8,6 +8,9 @@ import (
 	"github.com/expr-lang/expr/builtin"
 )
 
+// maxWidth is how many items loops in loops may run at the same time.
+const maxWidth = 1024
+
 // forEach checks a loop.
 func (c *linter) forEach(s *Step, f *reach, inner Scope) {
 	x, _ := s.written.get("for_each")
@@ -30,7 +33,12 @@ func (c *linter) forEach(s *Step, f *reach, inner Scope) {
 	loops := len(c.loops)
 	c.loops = append(c.loops, s.Each.As, s.Each.Index)
 	c.inLoop = append(c.inLoop, names)
+	around := c.width
+	if c.width *= s.Each.MaxParallel; c.width > maxWidth && around <= maxWidth {
+		c.add(c.at(s, "max_parallel"), "E418", "lower max_parallel here or around", "loops in loops would run %d items at the same time; at most %d", c.width, maxWidth)
+	}
 	body := c.list(s.Steps, scope)
+	c.width = around
 	c.loops, c.inLoop = c.loops[:loops], c.inLoop[:len(c.inLoop)-1]
 
 	out := []TypeField{}

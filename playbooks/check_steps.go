@@ -1,9 +1,13 @@
 package playbooks
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"stanch/actions"
 )
@@ -82,7 +86,7 @@ func (c *linter) step(s *Step, f *reach) {
 	}
 }
 
-// guarded reports whether a step may be left out.
+// mayBeLeftOut reports whether a step has a condition.
 func (s *Step) mayBeLeftOut() bool { return s.written.has("if") }
 
 // bring makes the output of a step known under its id.
@@ -108,16 +112,7 @@ func (c *linter) action(s *Step, f *reach, inner Scope) {
 		s.Action = a
 		params, result = TypeOf(a.Params), TypeOf(a.Result)
 	}
-	if x, given := s.written.get("with"); given {
-		s.With = c.data(x.value, inner, params, s.Uses)
-	} else {
-		s.With = &Template{isMap: true, typ: params}
-		for _, p := range params.Fields() {
-			if p.Type.needed() {
-				c.add(c.at(s, "uses"), "E404", "add with: {"+p.Name+": …}", "%s needs %s (%s)", s.Uses, p.Name, p.Type)
-			}
-		}
-	}
+	c.with(s, params, inner)
 	if x, given := s.written.get("timeout"); given {
 		s.Timeout = c.timeout(x.value, inner, "timeout")
 	}
@@ -127,6 +122,47 @@ func (c *linter) action(s *Step, f *reach, inner Scope) {
 		}
 	}
 	c.bring(s, f, result)
+}
+
+// with checks what a step gives its action.
+func (c *linter) with(s *Step, params Type, inner Scope) {
+	x, given := s.written.get("with")
+	if given && x.value.Kind != yaml.MappingNode {
+		c.add(c.src.node(x.value), "E203", "", "with is a mapping of params to values, not %s", kindOf(x.value))
+		return
+	}
+	at, hint := c.at(s, "uses"), "add with: {%s: …}"
+	if given {
+		s.With = c.data(x.value, inner, params, s.Uses)
+		at, hint = c.src.node(x.value), "write %s: [] if there is none"
+	} else {
+		s.With = &Template{isMap: true, typ: params}
+	}
+	if s.faulty || s.Action.Params == nil {
+		return
+	}
+	for f := range s.Action.Params.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		t, known := params.Field(name)
+		optional := f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omit")
+		if !known || optional || c.gives(x, name) || given && t.needed() {
+			continue
+		}
+		c.add(at, "E404", fmt.Sprintf(hint, name), "%s needs %s (%s)", s.Uses, name, t)
+	}
+}
+
+// gives reports whether a mapping has a key.
+func (c *linter) gives(x field, name string) bool {
+	if x.value == nil {
+		return false
+	}
+	for i := 0; i+1 < len(x.value.Content); i += 2 {
+		if x.value.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
 }
 
 // lookup finds the action that a step uses.

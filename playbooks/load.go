@@ -38,6 +38,7 @@ func Load(file string, text []byte) (*Playbook, []Finding) {
 	if x, ok := f.get("on_failure"); ok {
 		p.OnFailure = l.list1(x.value, "on_failure", true)
 	}
+	p.faulty = l.errors() > 0
 	return p, sortFindings(l.findings)
 }
 

@@ -67,6 +67,9 @@ func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+		if key.Tag == "!!merge" {
+			continue // a finding already
+		}
 		if l.cutKey(n, key, value) {
 			if len(f.all) > 0 {
 				f.all[len(f.all)-1].cut = true
@@ -145,6 +148,7 @@ func (l *loader) text(n *yaml.Node, what string) string {
 		l.add(l.src.node(n), "E211", "", "%s is literal: ${{ }} is not read here", what)
 	}
 	l.eaten(n)
+	l.ambiguous(n, what)
 	return n.Value
 }
 
@@ -233,7 +237,7 @@ func (l *loader) literalDuration(n *yaml.Node, what string) (time.Duration, bool
 	d, err := ParseDuration(n.Value)
 	switch {
 	case err != nil:
-		l.add(at, "E209", "such as 30s, 5m, 4h or 2d", "%s: %v", what, err)
+		l.add(at, "E209", "", "%s: %v", what, err)
 		return 0, false
 	case d <= 0:
 		l.add(at, "E209", "such as 30s, 5m, 4h or 2d", "%s is more than nothing, not %s", what, n.Value)

@@ -107,10 +107,11 @@ func (s *fileText) start(n *yaml.Node) int { return s.offset(n.Line, n.Column) }
 func (s *fileText) node(n *yaml.Node) span {
 	from := s.start(n)
 	if n.Kind == yaml.ScalarNode {
+		least := min(from+1, s.lineEnd(min(from, len(s.text))))
 		if m := s.scalar(n); m != nil {
-			return span{from, max(m[len(m)-1], from+1)}
+			return span{from, max(m[len(m)-1], least)}
 		}
-		return span{from, max(s.trimmedLineEnd(from), from+1)}
+		return span{from, max(s.trimmedLineEnd(from), least)}
 	}
 	for len(n.Content) > 0 && n.Style&yaml.FlowStyle == 0 { // a block begins with its first key
 		first := s.node(n.Content[0])
@@ -120,6 +121,9 @@ func (s *fileText) node(n *yaml.Node) span {
 }
 
 func (s *fileText) trimmedLineEnd(from int) int {
+	if from >= len(s.text) {
+		return from
+	}
 	return from + len(strings.TrimRight(s.text[from:s.lineEnd(from)], " \t\r"))
 }
 

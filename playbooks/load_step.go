@@ -151,6 +151,7 @@ func (l *loader) judgeKeys(s *Step, sh shape) {
 		case slices.Contains(commonKeys(), x.name) || l.ofAnotherKind(x.name):
 			l.add(l.src.node(x.key), "E210", "", "%s does not belong to a step with %s", x.name, sh.key)
 		default:
+			s.faulty = true
 			l.add(l.src.node(x.key), "E201", suggest(x.name, takes), "a step with %s has no key %s", sh.key, quoted(x.name))
 		}
 	}

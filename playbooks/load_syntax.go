@@ -38,7 +38,24 @@ func diagnose(rep *report, err error) {
 	if strings.Contains(problem, "did not find expected key") || strings.Contains(problem, "'-' indicator") {
 		first = last
 	}
-	rep.add(rep.src.lineSpan(first), "E102", "look for a missing quote, bracket or colon on this line or the one above", "YAML: %s", problem)
+	rep.add(rep.src.lineSpan(first), "E102", syntaxHint(problem), "YAML: %s", problem)
+}
+
+// syntaxHint says what to look for.
+func syntaxHint(problem string) string {
+	for _, known := range [][2]string{
+		{"unknown escape", `in double quotes a \ begins an escape: write \\, or use single quotes`},
+		{"unexpected end of stream", "a quote or bracket is opened here and never closed"},
+		{"expected ',' or", "a bracket opened here is not closed, or a comma is missing"},
+		{"expected ':'", "a key needs a colon and a value"},
+		{"comment or line break", "behind | or > nothing stands on the same line"},
+		{"expected key", "look at the indentation, and at quotes and colons on this line and the one above"},
+	} {
+		if strings.Contains(problem, known[0]) {
+			return known[1]
+		}
+	}
+	return "look for a missing quote, bracket or colon on this line or the one above"
 }
 
 // reported answers the line that a YAML error names, corrected, and its text.
@@ -137,6 +154,10 @@ func trapIn(src *fileText, n int) (trap, bool) {
 			at = span{at.from + i, at.from + i + 3}
 			return needs("${{ }} without quotes inside { } or [ ]", `quote it: {key: "${{ … }}"}`)
 		}
+		if i := bangIn(value); i >= 0 {
+			at = span{at.from + i, at.from + i + 1}
+			return trap{at, "E105", "a YAML tag: \"!\"", "write `not` or quote the value"}, true
+		}
 	default:
 		if i := strings.Index(value, ": "); i > 0 && c != '&' && c != '|' && c != '>' {
 			at.from += i
@@ -145,6 +166,16 @@ func trapIn(src *fileText, n int) (trap, bool) {
 		}
 	}
 	return trap{}, false
+}
+
+// bangIn answers where a value inside { } or [ ] begins with !, or -1.
+func bangIn(value string) int {
+	for _, before := range []string{": !", "[!", ", !"} {
+		if i := unquoted(value, before); i >= 0 {
+			return i + len(before) - 1
+		}
+	}
+	return -1
 }
 
 // closing answers the offset behind the quote that closes the one at the start.

@@ -25,6 +25,10 @@ func parseYAML(rep *report) *yaml.Node {
 	if !readable(rep) {
 		return nil
 	}
+	if at, ok := directive(rep.src); ok {
+		rep.add(at, "E104", "delete the line", "directives are not part of the language")
+		return nil
+	}
 	doc, err := decodeDocument(strings.NewReader(rep.src.text))
 	switch {
 	case errors.Is(err, io.EOF) || err == nil && isEmptyDocument(doc):
@@ -40,6 +44,20 @@ func parseYAML(rep *report) *yaml.Node {
 		return nil
 	}
 	return doc.Content[0]
+}
+
+// directive finds a line such as %YAML before the document.
+func directive(src *fileText) (span, bool) {
+	for n := range src.starts {
+		line := src.line(n + 1)
+		switch {
+		case strings.HasPrefix(line, "%"):
+			return src.lineSpan(n + 1), true
+		case strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "#"):
+			return span{}, false
+		}
+	}
+	return span{}, false
 }
 
 func isEmptyDocument(doc *yaml.Node) bool {
@@ -125,7 +143,7 @@ func unreadable(text string, i int, r rune) (message, hint string) {
 	case r == '\n' || r == '\t' || r == '\r':
 		return "", ""
 	case r < ' ' || r >= 0x7f && r < 0xa0:
-		return fmt.Sprintf("control character U+%04X", r), `write it as an escape in double quotes, such as "\u0085"`
+		return fmt.Sprintf("control character U+%04X", r), fmt.Sprintf(`delete it, or write it as an escape in double quotes: "\u%04x"`, r)
 	case r == '\u2028' || r == '\u2029':
 		return fmt.Sprintf("line separator U+%04X", r), "end lines with a line feed"
 	case isInvisible(r):
@@ -191,9 +209,9 @@ func (c *nodeCheck) tag(n *yaml.Node, at int) {
 	if at < len(text) && text[at] != '!' {
 		end = at + 1
 	}
-	hint := "delete the tag"
-	if tag := strings.TrimLeft(text[at:end], "!"); !strings.HasPrefix(text[at:end], "!!") {
-		hint = fmt.Sprintf("YAML takes ! for a tag and the negation is lost: write `not %s` or quote the value", strings.TrimSpace(tag+n.Value))
+	hint, tag := "delete the tag", strings.TrimLeft(text[at:end], "!")
+	if (tag == "") != (n.Value == "") && !strings.HasPrefix(text[at:end], "!!") {
+		hint = fmt.Sprintf("YAML takes ! for a tag and the negation is lost: write `not %s` or quote the value", tag+n.Value)
 	}
 	c.broken = true
 	c.rep.add(span{at, max(end, at+1)}, "E105", hint, "a YAML tag: %s", quoted(text[at:max(end, at+1)]))

@@ -102,7 +102,7 @@ func (p Param) read(text string) (any, error) {
 	if p.Type.IsList() && !strings.HasPrefix(strings.TrimSpace(text), "[") {
 		text = "[" + text + "]"
 	}
-	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Line: 1, Column: 1}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: text, Line: 1, Column: 1}
 	if p.Type.IsList() || p.Type.numeric() || p.Type.kind == kindBoolean {
 		doc, err := decodeDocument(strings.NewReader(text))
 		if err != nil || len(doc.Content) == 0 {

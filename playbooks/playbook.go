@@ -33,6 +33,7 @@ type Playbook struct {
 
 	source  *fileText
 	written fields
+	faulty  bool // Load found errors
 }
 
 // On is what starts a playbook. A nil part is not listened to.
@@ -125,6 +126,7 @@ type Step struct {
 
 	written fields
 	assigns []field // of Set and of Each.Collect
+	faulty  bool    // some of its keys could not be read
 	output  Type
 }
 

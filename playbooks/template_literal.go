@@ -97,7 +97,7 @@ func (r *report) textConstant(n *yaml.Node, t Type, what string) (any, bool) {
 	var err error
 	switch t.kind {
 	case kindString, kindRef, kindAny, kindNone, kindBroken:
-		return v, true
+		return v, !r.ambiguous(n, what)
 	case kindEnum:
 		if values := t.Values(); !slices.Contains(values, v) {
 			r.add(at, "E403", suggest(v, values), "%s is one of %s, not %s", what, strings.Join(values, ", "), quoted(v))
@@ -109,7 +109,7 @@ func (r *report) textConstant(n *yaml.Node, t Type, what string) (any, bool) {
 		if d, err = ParseDuration(v); err == nil {
 			return d, true
 		}
-		r.add(at, "E209", "such as 30s, 5m, 4h or 2d", "%s: %v", what, err)
+		r.add(at, "E209", "", "%s: %v", what, err)
 		return nil, false
 	case kindSize:
 		var size int
@@ -168,6 +168,19 @@ func (r *report) collection(n *yaml.Node, t Type, what string) (any, bool) {
 	}
 	r.add(r.src.node(n), "E402", "", "%s is %s; expected %s", what, kindOf(n), t)
 	return nil, false
+}
+
+// otherwise is plain text that some YAML readers take for a boolean or number.
+var otherwise = regexp.MustCompile(`^(?:[yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[0-9]+(?::[0-5]?[0-9])+)$`)
+
+// ambiguous makes a finding of plain text that YAML readers read differently.
+func (r *report) ambiguous(n *yaml.Node, what string) bool {
+	const written = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	if n.Style&written != 0 || !otherwise.MatchString(n.Value) {
+		return false
+	}
+	r.add(r.src.node(n), "E114", fmt.Sprintf("quote it: %q", n.Value), "%s is %s, which some YAML readers take for a boolean or a number", what, n.Value)
+	return true
 }
 
 // suggest is the hint that names the nearest known word.
