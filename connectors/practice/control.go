@@ -71,8 +71,8 @@ func (t *Tenant) postIncident(w http.ResponseWriter, r *http.Request) {
 
 // Inject puts a Graph incident body with its alerts into the company, as POST
 // /practice/incidents does, and answers its id. Times that are missing become
-// now. Without an id, or with one that is taken, the incident is a new one: it
-// and its alerts get new ids and its times are now.
+// now, an id that is missing is given. With an id that is taken the incident is
+// a new one: it and its alerts get new ids and its times are now.
 func (t *Tenant) Inject(body []byte) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

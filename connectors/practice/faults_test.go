@@ -154,7 +154,7 @@ func TestReadsAreStaleForAWhile(t *testing.T) {
 	c.do(200, "GET", item, "")
 	c.do(200, "GET", item, "")
 	c.do(404, "GET", item, "")
-	if strings.Contains(c.state(), "Payroll November") {
+	if strings.Contains(c.state(), `"/2026/Payroll November`) {
 		t.Error("the state is stale")
 	}
 }

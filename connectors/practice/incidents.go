@@ -52,8 +52,8 @@ func (w *world) addIncident(raw json.RawMessage, now *time.Time) (string, error)
 	if body["alerts"] != nil && !is {
 		return "", fmt.Errorf("alerts is no list")
 	}
-	fresh := id == "" || w.incidents[id] != nil
-	if fresh && now == nil {
+	taken := w.incidents[id] != nil
+	if (taken || id == "") && now == nil {
 		return "", fmt.Errorf("id %q is missing or stands twice", id)
 	}
 	for n, v := range list {
@@ -61,9 +61,7 @@ func (w *world) addIncident(raw json.RawMessage, now *time.Time) (string, error)
 			return "", fmt.Errorf("alerts[%d] is no alert", n)
 		}
 	}
-	if fresh {
-		id = w.freshIncidentID()
-		body["id"] = id
+	if taken {
 		delete(body, "createdDateTime")
 		delete(body, "lastUpdateDateTime")
 	}
@@ -71,10 +69,14 @@ func (w *world) addIncident(raw json.RawMessage, now *time.Time) (string, error)
 	if err := dateIncident(body, now); err != nil {
 		return "", err
 	}
+	if taken || id == "" {
+		id = w.freshIncidentID()
+		body["id"] = id
+	}
 	w.defaults(body, id)
 	in := &incident{body: body}
 	for n, v := range list {
-		in.alerts = append(in.alerts, w.addAlert(v.(object), in, n, fresh))
+		in.alerts = append(in.alerts, w.addAlert(v.(object), in, n, taken))
 	}
 	w.incidents[id] = in
 	return id, nil
@@ -132,9 +134,9 @@ func (w *world) defaults(body object, id string) {
 	}
 }
 
-func (w *world) addAlert(body object, in *incident, n int, fresh bool) string {
+func (w *world) addAlert(body object, in *incident, n int, taken bool) string {
 	id := text2(body["id"])
-	if id == "" || w.alerts[id] != nil || fresh {
+	if id == "" || w.alerts[id] != nil || taken {
 		id = "dl" + guid("alert", in.id(), itoa(n))
 		body["id"], body["providerAlertId"] = id, id[2:]
 	}
