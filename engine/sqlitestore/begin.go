@@ -1,0 +1,156 @@
+package sqlitestore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"stanch/engine"
+)
+
+// longestQueue is how many runs wait for one concurrency key at most.
+const longestQueue = 100
+
+// lanes is the number of lanes that runs are drawn from.
+const lanes = 4
+
+// Begin starts a run: see engine.Store. A run whose key is held waits, in the
+// order of Begin, at most 100 of them. An answer of Busy is not kept: nothing
+// has happened, so a repeat asks again.
+func (s *Store) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
+	if err := checkBegin(b); err != nil {
+		return begun, fmt.Errorf("begin: %w", err)
+	}
+	err = s.act(ctx, func(t *tx) (err error) {
+		begun, err = t.begin(&b)
+		return err
+	})
+	if err != nil {
+		return engine.Begun{}, fmt.Errorf("begin a run of %s: %w", b.Playbook, err)
+	}
+	return begun, nil
+}
+
+func checkBegin(b engine.Begin) error {
+	switch {
+	case b.Request == "":
+		return errors.New("Request is empty")
+	case b.Playbook == "":
+		return errors.New("Playbook is empty")
+	case b.Lane < 0 || b.Lane >= lanes:
+		return fmt.Errorf("Lane is %d, it must be 0 to %d", b.Lane, lanes-1)
+	case b.WhenBusy != "" && b.WhenBusy != "queue" && b.WhenBusy != "skip":
+		return fmt.Errorf("WhenBusy is %q, it must be queue or skip", b.WhenBusy)
+	}
+	return nil
+}
+
+func (t *tx) begin(b *engine.Begin) (engine.Begun, error) {
+	kept, repeated, err := t.answered(b.Request)
+	if err != nil {
+		return engine.Begun{}, err
+	}
+	if repeated {
+		isNew, when := number(&kept) == 1, number(&kept)
+		return engine.Begun{Run: string(kept), New: isNew, At: at(when)}, nil
+	}
+	if b.Dedupe != "" {
+		r, err := t.one("SELECT name, begun FROM runs WHERE playbook = ? AND subject = ? AND dedupe = ? AND dedupe <> ''", b.Playbook, b.Subject, b.Dedupe)
+		if err != nil {
+			return engine.Begun{}, err
+		}
+		if r != nil {
+			begun := engine.Begun{Run: r.text(0), At: at(r.int(1))}
+			return begun, t.answer(b.Request, append(numbers(0, r.int(1)), begun.Run...))
+		}
+	}
+	status, busy, err := t.takeKey(b)
+	if err != nil || busy {
+		return engine.Begun{Busy: busy, At: at(t.now)}, err
+	}
+	return t.newRun(b, status)
+}
+
+// takeKey answers with which status a run begins, or that it does not.
+func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
+	if b.Key == "" {
+		return "running", false, nil
+	}
+	live, err := t.one("SELECT count(*) FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0", b.Key)
+	switch {
+	case err != nil:
+		return "", false, err
+	case live.int(0) == 0:
+		return "running", false, nil
+	case b.WhenBusy == "skip" || live.int(0) > longestQueue:
+		return "", true, nil
+	}
+	return "queued", false, nil
+}
+
+func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
+	name := "r00" + strings.ToLower(rand.Text()[:20])
+	id, err := t.insert(`INSERT INTO runs(name, playbook, subject, dedupe, edition, mode, lane, concurrency, begun, first, status, cancel, ended)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', 0)`,
+		name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), b.Key, t.now, status)
+	if err != nil {
+		return engine.Begun{}, err
+	}
+	first, err := t.log(entry{kind: logBegin, ref: id, word: status, body: b.Head})
+	if err != nil {
+		return engine.Begun{}, err
+	}
+	if _, err := t.exec("UPDATE runs SET first = ? WHERE id = ?", first, id); err != nil {
+		return engine.Begun{}, err
+	}
+	state := int64(stDue)
+	if status == "queued" {
+		state = stQueued
+	}
+	if _, err := t.exec("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at) VALUES (?, '', 0, 0, 0, ?, ?, ?, ?)",
+		id, int64(b.Lane), state, t.now, t.now); err != nil {
+		return engine.Begun{}, err
+	}
+	if err := t.audit(b.Audit); err != nil {
+		return engine.Begun{}, err
+	}
+	t.woke = true
+	return engine.Begun{Run: name, New: true, At: at(t.now)}, t.answer(b.Request, append(numbers(1, t.now), name...))
+}
+
+// releaseKey lets the run that has waited longest for a key begin.
+func (t *tx) releaseKey(key string) error {
+	if key == "" {
+		return nil
+	}
+	next, err := t.one("SELECT id, status FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0 ORDER BY id LIMIT 1", key)
+	if err != nil || next == nil || next.text(1) != "queued" {
+		return err
+	}
+	if _, err := t.exec("UPDATE runs SET status = 'running' WHERE id = ?", next.int(0)); err != nil {
+		return err
+	}
+	if _, err := t.log(entry{kind: logRun, ref: next.int(0), word: "running"}); err != nil {
+		return err
+	}
+	_, err = t.exec("UPDATE strands SET state = 1, due = ?, at = ? WHERE run = ? AND path = '' AND state = 0", t.now, t.now, next.int(0))
+	t.woke = true
+	return err
+}
+
+// endRun ends a run and releases its key.
+func (t *tx) endRun(id int64, status string, result []byte) error {
+	r, err := t.one("SELECT concurrency, cancel FROM runs WHERE id = ?", id)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("UPDATE runs SET status = ?, ended = ?, result = ? WHERE id = ?", status, t.now, result, id); err != nil {
+		return err
+	}
+	if _, err := t.log(entry{kind: logRun, ref: id, word: status, body: r.bytes(1)}); err != nil {
+		return err
+	}
+	return t.releaseKey(r.text(0))
+}

@@ -1,0 +1,148 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+
+	"stanch/engine"
+)
+
+var errDamaged = errors.New("a row is missing: the store is damaged, restore it from a backup")
+
+// strand is a row of a strand without what is only needed to answer a repeat.
+type strand struct {
+	id, run, parent, window, idx, lane int64
+	state, due, at, lease, lost, seq   int64
+	n, tail, thaw, joined              int64
+	path, token, cancel, told, what    string
+	request                            string
+}
+
+const strandColumns = `id, run, parent, win, idx, lane, state, due, at, lease, lost, seq, n, tail, thaw, joined,
+	path, token, cancel, told, what, request`
+
+func (r row) strand() *strand {
+	return &strand{
+		id: r.int(0), run: r.int(1), parent: r.int(2), window: r.int(3), idx: r.int(4), lane: r.int(5),
+		state: r.int(6), due: r.int(7), at: r.int(8), lease: r.int(9), lost: r.int(10), seq: r.int(11),
+		n: r.int(12), tail: r.int(13), thaw: r.int(14), joined: r.int(15),
+		path: r.text(16), token: r.text(17), cancel: r.text(18), told: r.text(19), what: r.text(20), request: r.text(21),
+	}
+}
+
+// strand answers a strand by its row, or nil.
+func (c *conn) strand(id int64) (*strand, error) {
+	r, err := c.one("SELECT "+strandColumns+" FROM strands WHERE id = ?", id)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return r.strand(), nil
+}
+
+// heads remembers what never changes of a run, for the fan-outs: each of their
+// strands is loaded with it.
+type heads struct{ of map[int64]engine.RunHead }
+
+const maxHeads = 256
+
+func (h *heads) clear() { clear(h.of) }
+
+func (h *heads) keep(id int64, head engine.RunHead) {
+	if h.of == nil {
+		h.of = make(map[int64]engine.RunHead)
+	}
+	if len(h.of) >= maxHeads {
+		clear(h.of)
+	}
+	h.of[id] = head
+}
+
+const headColumns = "r.name, r.playbook, r.subject, r.edition, r.mode, r.begun, l.body"
+
+func (r row) head() engine.RunHead {
+	return engine.RunHead{
+		ID: r.text(0), Playbook: r.text(1), Subject: r.text(2), Edition: r.text(3), Mode: r.text(4),
+		BegunAt: at(r.int(5)), Head: r.bytes(6),
+	}
+}
+
+func (c *conn) head(id int64) (engine.RunHead, error) {
+	r, err := c.one("SELECT "+headColumns+" FROM runs r JOIN log l ON l.seq = r.first WHERE r.id = ?", id)
+	if err != nil {
+		return engine.RunHead{}, err
+	}
+	if r == nil {
+		return engine.RunHead{}, errDamaged
+	}
+	return r.head(), nil
+}
+
+// held answers a strand as its holder gets it.
+func (t *tx) held(w *strand) (*engine.Strand, error) {
+	head, ok := t.s.heads.of[w.run]
+	if !ok {
+		var err error
+		if head, err = t.head(w.run); err != nil {
+			return nil, err
+		}
+		t.s.heads.keep(w.run, head)
+	}
+	st := &engine.Strand{
+		Lease: engine.Lease{Run: head.ID, Strand: w.path, Token: w.token, Seq: w.seq},
+		Head:  head, At: at(w.at), Lost: int(w.lost), Cancel: engine.Cancel(w.cancel),
+	}
+	var err error
+	if st.Facts, err = t.facts(w.tail, 0); err != nil {
+		return nil, err
+	}
+	if st.Item, err = t.item(w.window, w.idx); err != nil {
+		return nil, err
+	}
+	if w.joined > 0 {
+		if st.Children, err = t.children(w.joined); err != nil {
+			return nil, err
+		}
+	}
+	st.Above, err = t.above(w.parent)
+	return st, err
+}
+
+// above answers the facts of the strands around one, outermost first.
+func (t *tx) above(parent int64) ([]engine.AboveFacts, error) {
+	if parent == 0 {
+		return nil, nil
+	}
+	w, err := t.strand(parent)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return nil, errDamaged
+	}
+	above, err := t.above(w.parent)
+	if err != nil {
+		return nil, err
+	}
+	a := engine.AboveFacts{Strand: w.path}
+	if a.Facts, err = t.facts(w.tail, 0); err != nil {
+		return nil, err
+	}
+	if a.Item, err = t.item(w.window, w.idx); err != nil {
+		return nil, err
+	}
+	return append(above, a), nil
+}
+
+// children answers how the children of a window ended, by index.
+func (c *conn) children(window int64) ([]engine.Ended, error) {
+	ended := []engine.Ended{}
+	err := c.each(func(r row) error {
+		ended = append(ended, engine.Ended{Index: int(r.int(0)), Outcome: r.text(1), Result: r.bytes(2)})
+		return nil
+	}, "SELECT idx, outcome, result FROM strands WHERE win = ? AND win > 0 ORDER BY idx", window)
+	return ended, err
+}
+
+// newToken answers a token for a lease on a strand: its row, for finding it,
+// and 130 random bits, for nobody else to know it.
+func newToken(id int64, random string) string { return fmt.Sprintf("%d.%s", id, random) }
