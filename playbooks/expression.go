@@ -217,9 +217,8 @@ func (e *Expression) failure(err error) *EvalError {
 	switch {
 	case strings.Contains(out.Message, "memory budget exceeded"):
 		out.Code, out.Message = codeLimit, "an expression's limit was reached: too many values made"
-	case strings.HasPrefix(out.Message, "cannot fetch") && strings.HasSuffix(out.Message, "from <nil>"):
-		field := strings.TrimSuffix(strings.TrimPrefix(out.Message, "cannot fetch "), " from <nil>")
-		out.Message = fmt.Sprintf("`%s` is read of a value that is absent", field)
+	case strings.HasPrefix(out.Message, "cannot fetch"):
+		out.Message = "a part is read of a value that is absent or has none"
 	case strings.Contains(out.Message, "is nil, not bool"):
 		out.Message = "a condition is absent, neither true nor false"
 	case strings.Contains(out.Message, "interface conversion"):

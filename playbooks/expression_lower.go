@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"fmt"
 	"reflect"
 	"regexp"
 	"regexp/syntax"
@@ -79,7 +80,7 @@ func (l *lowering) lowerNode(n ast.Node) ast.Node {
 	case *ast.ChainNode:
 		return &ast.ChainNode{Node: l.lower(n.Node)}
 	case *ast.MemberNode:
-		return &ast.MemberNode{Node: l.lower(n.Node), Property: l.lower(n.Property), Optional: n.Optional}
+		return l.lowerMember(n)
 	case *ast.SliceNode:
 		return l.lowerSlice(n)
 	case *ast.VariableDeclaratorNode:
@@ -116,6 +117,36 @@ func (l *lowering) lowerRecord(n *ast.MapNode) ast.Node {
 	return &ast.MapNode{Pairs: pairs}
 }
 
+// lowerMember reads a field without reflection. A ?. is left to expr, which
+// knows the end of its chain.
+func (l *lowering) lowerMember(n *ast.MemberNode) ast.Node {
+	base := l.lower(n.Node)
+	field, ok := n.Property.(*ast.StringNode)
+	if n.Optional || !ok {
+		return &ast.MemberNode{Node: base, Property: l.lower(n.Property), Optional: n.Optional}
+	}
+	return direct(fieldOf(field.Value), base)
+}
+
+// fieldOf reads one field of records.
+func fieldOf(name string) func(any) any {
+	return func(record any) any {
+		if fields, ok := record.(map[string]any); ok {
+			return fields[name]
+		}
+		panic(fmt.Errorf("`%s` is read of %s", name, describe(record)))
+	}
+}
+
+// direct is a call without arguments made into a list, for functions of the
+// forms that expr calls so. They pay nothing, and fail by panic, which expr
+// catches with the place.
+func direct[F func(any) any | func(any) bool | func(any) int](f F, arg ast.Node) ast.Node {
+	callee := &ast.ConstantNode{Value: f}
+	callee.SetType(reflect.TypeFor[F]())
+	return &ast.CallNode{Callee: callee, Arguments: []ast.Node{arg}}
+}
+
 func (l *lowering) lowerSlice(n *ast.SliceNode) ast.Node {
 	args := []ast.Node{l.lower(n.Node), &ast.NilNode{}, &ast.NilNode{}}
 	for i, bound := range []ast.Node{n.From, n.To} {
@@ -148,7 +179,7 @@ func (l *lowering) lowerBinary(n *ast.BinaryNode) ast.Node {
 		return l.call("matches", evalMatches, left, &ast.ConstantNode{Value: compilePattern(pattern)})
 	case "in":
 		if set := constantSet(n.Right); set != nil {
-			return l.call("in set", evalInSet, left, &ast.ConstantNode{Value: set})
+			return direct(set.has, left)
 		}
 	}
 	right := l.lower(n.Right)

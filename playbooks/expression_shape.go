@@ -138,7 +138,8 @@ func (s *source) cover(n ast.Node, from, to *int) {
 	case *ast.MapNode:
 		closing = '}'
 	case *ast.MemberNode:
-		if _, field := n.Property.(*ast.StringNode); !field {
+		at := n.Property.Location().From
+		if _, field := n.Property.(*ast.StringNode); !field || at < len(s.runes) && isQuote(s.runes[at]) {
 			closing = ']'
 		}
 	}

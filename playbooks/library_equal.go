@@ -144,26 +144,22 @@ func evalInAny(b *budget, args []any) (any, error) {
 	return evalIn(b, args)
 }
 
-// evalInSet looks up in a written list.
-func evalInSet(_ *budget, args []any) (any, error) {
-	set := args[1].(*textSet)
-	switch x := args[0].(type) {
+// has looks up in a written list.
+func (set *textSet) has(v any) bool {
+	switch x := v.(type) {
 	case string:
 		if len(x) > set.longest {
-			return false, nil
+			return false
 		}
 	case int:
 	case float64:
-		if float64(int(x)) == x {
-			_, ok := set.members[int(x)]
-			return ok, nil
-		}
-		return false, nil
+		_, ok := set.members[int(x)]
+		return ok && float64(int(x)) == x
 	default:
-		return nil, cannot("in", args[0], "")
+		panic(fmt.Errorf("%s is looked up in a written list", describe(v)))
 	}
-	_, ok := set.members[args[0]]
-	return ok, nil
+	_, ok := set.members[v]
+	return ok
 }
 
 // hashKey is a scalar as a key: equal values have equal keys.

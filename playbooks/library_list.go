@@ -1,6 +1,10 @@
 package playbooks
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/expr-lang/expr/ast"
+)
 
 // listFunctions work on lists and maps as a whole.
 func listFunctions() map[string]function {
@@ -8,7 +12,7 @@ func listFunctions() map[string]function {
 	return map[string]function{
 		"len": {
 			min: 1, max: 1, sign: "([T] | {string: T} | string) integer", doc: "How many items, entries or characters there are.",
-			example: "len(evidence.files)", infer: inferLen, eval: evalLen,
+			example: "len(evidence.files)", infer: inferLen, lower: lowerLen, eval: evalLen,
 		},
 		"first": {
 			min: 1, max: 1, sign: "([T]) T?", doc: "The first item, or nil.",
@@ -61,6 +65,25 @@ func inferLen(c *checker, k call, f flow) Type {
 		c.report(k.args[0], "E308", fmt.Sprintf("len counts items or characters; %s has none", t.widen()), "")
 	}
 	return IntegerType()
+}
+
+// lowerLen asks lists and maps directly; characters are counted, and paid for.
+func lowerLen(l *lowering, k call) ast.Node {
+	arg := l.lower(k.args[0])
+	if t := l.types[k.args[0]]; t.kind == kindList || t.kind == kindMap {
+		return direct(lengthOfItems, arg)
+	}
+	return l.call("len", evalLen, arg)
+}
+
+func lengthOfItems(v any) int {
+	switch x := v.(type) {
+	case []any:
+		return len(x)
+	case map[string]any:
+		return len(x)
+	}
+	panic(fmt.Errorf("%s has no length", describe(v)))
 }
 
 func inferEnd(c *checker, k call, f flow) Type {

@@ -28,7 +28,7 @@ func questionFunctions() map[string]function {
 	}
 	return map[string]function{
 		"all":  test("all", "Whether the answer is yes for every item; true of no items.", `all(evidence.files, .site == "/sites/hr")`),
-		"any":  test("any", "Whether the answer is yes for some item.", `any(evidence.users, external(.upn))`),
+		"any":  test("any", "Whether the answer is yes for some item.", `any(evidence.users, .upn != nil and external(.upn))`),
 		"none": test("none", "Whether the answer is yes for no item; true of no items.", `none(evidence.files, .label == "Secret")`),
 		"one":  test("one", "Whether the answer is yes for exactly one item.", `one(evidence.files, .label == "Secret")`),
 		"filter": {
