@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
+	"stanch/actions"
+	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors"
+	"stanch/connectors/defender"
+	"stanch/connectors/graph"
+	"stanch/connectors/practice"
+)
+
+// maxPEM bounds a file of certificate authorities, in bytes.
+const maxPEM = 1 << 20
+
+// clients are the connections to a tenant. The zero value is enough to tell
+// what actions there are.
+type clients struct {
+	graph    *graph.Client
+	defender *defender.Client
+}
+
+// catalogOf answers the actions of this build, working through these clients.
+func catalogOf(c clients) (*actions.Catalog, error) {
+	return actions.Collect()
+}
+
+// errNoTenant says that nobody said which tenant.
+var errNoTenant = errors.New("no tenant: name the operator's file with --config or $STANCH_CONFIG; examples/practice.yaml is the one of the practice tenant")
+
+// connect makes the clients of the configured tenant. It signs in at the first
+// request, not here; but what cannot work, such as a secret that is not there,
+// is told at once.
+func connect(c *config.Config) (clients, error) {
+	if !c.HasTenant() {
+		return clients{}, errNoTenant
+	}
+	cloud, err := cloudOf(c.Tenant)
+	if err != nil {
+		return clients{}, fmt.Errorf("tenant: %w", err)
+	}
+	auth, err := authOf(c.Tenant)
+	if err != nil {
+		return clients{}, fmt.Errorf("tenant.auth: %w", err)
+	}
+	credential, err := connectors.NewCredential(cloud, auth)
+	if err != nil {
+		return clients{}, err
+	}
+	return clientsOf(cloud, credential)
+}
+
+func clientsOf(cloud connectors.Cloud, credential azcore.TokenCredential) (clients, error) {
+	g, err := graph.New(cloud, credential, nil)
+	if err != nil {
+		return clients{}, err
+	}
+	out := clients{graph: g}
+	if cloud.Defender == (connectors.API{}) { // China has none
+		return out, nil
+	}
+	out.defender, err = defender.New(cloud, credential, nil)
+	return out, err
+}
+
+// cloudOf answers the addresses of a tenant's cloud with what the operator
+// changed in them.
+func cloudOf(t config.Tenant) (connectors.Cloud, error) {
+	var ca []byte
+	if t.CA != "" {
+		var err error
+		if ca, err = readFile(t.CA, maxPEM); err != nil {
+			return connectors.Cloud{}, fmt.Errorf("ca: %w", err)
+		}
+	}
+	if t.Cloud == config.Practice {
+		return practiceCloud(t.Authority, ca)
+	}
+	cloud, err := connectors.CloudNamed(t.Cloud)
+	if err != nil {
+		return cloud, err
+	}
+	cloud.CA = ca
+	if t.Authority != "" {
+		cloud.Login = strings.TrimRight(t.Authority, "/")
+	}
+	if t.InstanceDiscovery != nil {
+		cloud.KnownAuthority = *t.InstanceDiscovery
+	}
+	return cloud, nil
+}
+
+// practiceCloud is the practice tenant at an address, trusted by the
+// certificate that it keeps in the user's cache folder unless another is given.
+func practiceCloud(at string, ca []byte) (connectors.Cloud, error) {
+	if at == "" {
+		at = "https://" + practiceAddress
+	}
+	if ca == nil {
+		dir, err := practiceFolder()
+		if err != nil {
+			return connectors.Cloud{}, err
+		}
+		if _, ca, err = practice.Certificate(dir); err != nil {
+			return connectors.Cloud{}, err
+		}
+	}
+	return connectors.PracticeCloud(at, ca), nil
+}
+
+// authOf reads the secrets that a tenant's auth refers to. The practice tenant
+// has an app whose secret everybody knows.
+func authOf(t config.Tenant) (connectors.Auth, error) {
+	a := t.Auth
+	if t.Cloud == config.Practice && a == (config.Auth{}) {
+		return connectors.Auth{
+			Kind: connectors.ClientSecret, Tenant: practice.ContosoTenantID,
+			Client: practice.FullClientID, Secret: practice.FullClientSecret,
+		}, nil
+	}
+	auth := connectors.Auth{
+		Kind: connectors.AuthKind(a.Kind), Tenant: t.ID, Client: a.Client,
+		CertificateFile: a.Certificate, TokenFile: a.TokenFile,
+	}
+	if auth.Tenant == "" && t.Cloud == config.Practice {
+		auth.Tenant = practice.ContosoTenantID
+	}
+	var err error
+	if !a.Secret.Empty() {
+		if auth.Secret, err = a.Secret.Read(); err != nil {
+			return auth, err
+		}
+	}
+	if a.Certificate != "" {
+		if err := config.Private(a.Certificate); err != nil {
+			return auth, fmt.Errorf("certificate: %w", err)
+		}
+	}
+	if !a.Password.Empty() {
+		auth.CertificatePassword, err = a.Password.Read()
+	}
+	return auth, err
+}

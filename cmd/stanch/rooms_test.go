@@ -1,0 +1,328 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rooms are the packages of this module and which others each may see. What
+// imports go down is decided here, in one place.
+var rooms = map[string][]string{
+	"connectors":                       {},
+	"connectors/incident":              {},
+	"connectors/practice":              {},
+	"connectors/practice/practicetest": {"connectors", "connectors/practice"},
+	"connectors/graph":                 {"connectors"},
+	"connectors/defender":              {"connectors"},
+
+	"actions":           {},
+	"actions/files":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
+
+	"playbooks":          {"actions", "connectors/incident"},
+	"engine":             {"playbooks", "actions", "connectors/incident"},
+	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
+	"engine/sqlitestore": {"engine", "engine/view"},
+	"engine/storetest":   {"engine"},
+	"triggers":           {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
+
+	"examples": {},
+
+	"cmd/stanch/internal/config":   {"playbooks", "connectors"},
+	"cmd/stanch/internal/terminal": {},
+	"cmd/stanch": {
+		"cmd/stanch/internal/config", "cmd/stanch/internal/terminal", "examples", "triggers",
+		"engine", "engine/sqlitestore", "engine/view", "playbooks",
+		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
+	},
+}
+
+// forTests are packages that no product code may import.
+var forTests = []string{"connectors/practice/practicetest", "engine/storetest"}
+
+// owners says which rooms may use a dependency, and why no other.
+var owners = map[string]struct {
+	rooms []string
+	why   string
+}{
+	"gopkg.in/yaml.v3":          {[]string{"playbooks", "cmd/stanch/internal/config"}, "its library is archived: two rooms to change when it is replaced"},
+	"github.com/expr-lang/expr": {[]string{"playbooks"}, "only our checker and our budget make its expressions safe"},
+	"github.com/robfig/cron":    {[]string{"playbooks"}, "its Next skips hours at a change of the clock: it parses, no more"},
+	"github.com/sethvargo/go-retry": {
+		[]string{"engine"}, "waits are durable: the engine computes delays, nobody sleeps",
+	},
+	"modernc.org/sqlite":                {[]string{"engine/sqlitestore", "engine/view"}, "how a store keeps is its own business"},
+	"github.com/redis/go-redis":         {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
+	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
+	"net/http": {
+		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest", "cmd/stanch"},
+		"the wire is the connectors'",
+	},
+	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},
+	"github.com/spf13/pflag": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},
+	"golang.org/x/term":      {[]string{"cmd/stanch/internal/terminal"}, "the terminal is one room's"},
+	"os/exec":                {nil, "there is no shell anywhere"},
+	"unsafe":                 {nil, "nothing here needs it"},
+	"math/rand":              {nil, "math/rand/v2 for dice, crypto/rand for tokens"},
+	"encoding/gob":           {nil, "what is stored is JSON"},
+}
+
+// topLevel is everything that stands at the top of the repository.
+var topLevel = []string{"actions", "cmd", "connectors", "engine", "examples", "go.mod", "go.sum", "playbooks", "triggers", "README.md"}
+
+const (
+	module = "stanch/"
+	root   = "../.."
+)
+
+// source is one Go file.
+type source struct {
+	room, file string
+	test       bool
+	lines      int
+	ast        *ast.File
+	fset       *token.FileSet
+}
+
+func (s source) at(n ast.Node) string {
+	return fmt.Sprintf("%s:%d", s.file, s.fset.Position(n.Pos()).Line)
+}
+
+func (s source) imports() []string {
+	var out []string
+	for _, i := range s.ast.Imports {
+		name, _ := strconv.Unquote(i.Path.Value)
+		out = append(out, name)
+	}
+	return out
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && p != root):
+			return filepath.SkipDir
+		case d.IsDir() || path.Ext(p) != ".go":
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, rel, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		all = append(all, source{
+			room: path.Dir(rel), file: rel, test: strings.HasSuffix(rel, "_test.go"),
+			lines: strings.Count(string(text), "\n"), ast: file, fset: fset,
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d Go files found: the walk is wrong", len(all))
+	}
+	return all
+}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, s := range sources(t) {
+		sees, known := rooms[s.room]
+		if !known {
+			t.Errorf("%s: %s is no room of this house: add it to rooms with what it may see", s.file, s.room)
+			continue
+		}
+		if s.test {
+			continue
+		}
+		for _, name := range s.imports() {
+			other, ours := strings.CutPrefix(name, module)
+			if ours && !slices.Contains(sees, other) {
+				t.Errorf("%s: %s may not see %s", s.file, s.room, other)
+			}
+			if ours && slices.Contains(forTests, other) && !slices.Contains(forTests, s.room) {
+				t.Errorf("%s: %s is for tests only", s.file, other)
+			}
+		}
+	}
+}
+
+// The floors have no cycle, and no path through them is long.
+func TestFloors(t *testing.T) {
+	const most = 6
+	var climb func(room string, above []string) int
+	climb = func(room string, above []string) int {
+		if slices.Contains(above, room) {
+			t.Fatalf("a cycle: %s", strings.Join(append(above, room), " → "))
+		}
+		height := 0
+		for _, below := range rooms[room] {
+			if _, known := rooms[below]; !known {
+				t.Errorf("%s sees %s, which is no room", room, below)
+			}
+			height = max(height, 1+climb(below, append(above, room)))
+		}
+		return height
+	}
+	for room := range rooms {
+		if h := climb(room, nil); h > most {
+			t.Errorf("%s stands on %d floors, at most %d are allowed", room, h, most)
+		}
+	}
+}
+
+func TestEachDependencyHasItsRooms(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, name := range s.imports() {
+			for dependency, own := range owners {
+				is := name == dependency || strings.HasPrefix(name, dependency+"/") && strings.Contains(dependency, ".")
+				if is && !slices.Contains(own.rooms, s.room) {
+					t.Errorf("%s: %s may not use %s: %s", s.file, s.room, name, own.why)
+				}
+			}
+		}
+	}
+}
+
+func TestTopLevelIsTheCards(t *testing.T) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		built := e.Name() == "stanch" && !e.IsDir()
+		if !strings.HasPrefix(e.Name(), ".") && !built && !slices.Contains(topLevel, e.Name()) {
+			t.Errorf("%s does not belong at the top: it holds %s", e.Name(), strings.Join(topLevel, ", "))
+		}
+	}
+}
+
+func TestHouseRules(t *testing.T) {
+	vague := []string{"util", "utils", "common", "types", "models", "helpers", "helper", "base", "core", "misc", "shared", "lib"}
+	// It would send tokens in clear. Spelled so that this file does not find itself.
+	insecure := "InsecureAllowCredential" + "WithHTTP"
+	for _, s := range sources(t) {
+		if slices.Contains(vague, s.ast.Name.Name) {
+			t.Errorf("%s: package %s says nothing of what it holds", s.file, s.ast.Name.Name)
+		}
+		for _, d := range s.ast.Decls {
+			if f, is := d.(*ast.FuncDecl); is && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s: init() hides what happens at the start: say it in main", s.at(f))
+			}
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Ident:
+				if n.Name == insecure {
+					t.Errorf("%s: %s sends tokens in clear", s.at(n), insecure)
+				}
+			case *ast.SelectorExpr:
+				if x, is := n.X.(*ast.Ident); is && x.Name == "time" && n.Sel.Name == "Sleep" {
+					t.Errorf("%s: time.Sleep: wait for what you wait for, or use testing/synctest", s.at(n))
+				}
+				if n.Sel.Name == "Skip" || n.Sel.Name == "Skipf" || n.Sel.Name == "SkipNow" {
+					if x, is := n.X.(*ast.Ident); is && s.test && (x.Name == "t" || x.Name == "b" || x.Name == "f") {
+						t.Errorf("%s: a skipped test promises nothing", s.at(n))
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// Package variables are values that nobody changes: sentinels, embedded files,
+// compiled regular expressions, and what is computed from those at most once.
+func TestPackageVariables(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, d := range s.ast.Decls {
+			g, is := d.(*ast.GenDecl)
+			if !is || g.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range g.Specs {
+				v := spec.(*ast.ValueSpec)
+				embedded := embeds(g.Doc) || embeds(v.Doc)
+				for i, name := range v.Names {
+					if name.Name != "_" && !embedded && !(i < len(v.Values) && constant(v.Values[i])) {
+						t.Errorf("%s: package variable %s: make it a value somebody holds", s.at(name), name.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func embeds(doc *ast.CommentGroup) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+}
+
+func constant(e ast.Expr) bool {
+	call, is := e.(*ast.CallExpr)
+	if !is {
+		return false
+	}
+	sel, is := call.Fun.(*ast.SelectorExpr)
+	if !is {
+		return false
+	}
+	x, is := sel.X.(*ast.Ident)
+	return is && slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "sync.OnceValue", "sync.OnceValues"}, x.Name+"."+sel.Sel.Name)
+}
+
+// Long files and functions are told, not forbidden: they ask whether a room
+// holds two things.
+func TestLengths(t *testing.T) {
+	const longFile, longFunction = 400, 60
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		if s.lines > longFile {
+			t.Logf("%s has %d lines", s.file, s.lines)
+		}
+		for _, d := range s.ast.Decls {
+			f, is := d.(*ast.FuncDecl)
+			if !is || f.Body == nil {
+				continue
+			}
+			if n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line; n > longFunction {
+				t.Logf("%s: %s has %d lines", s.at(f), f.Name.Name, n)
+			}
+		}
+	}
+	t.Logf("%d rooms: %s", len(rooms), strings.Join(slices.Sorted(maps.Keys(rooms)), " "))
+}

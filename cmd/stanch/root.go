@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"stanch/cmd/stanch/internal/terminal"
+	"stanch/playbooks"
+)
+
+const about = `Stanch runs playbooks for data-loss incidents of Microsoft 365: it sees a
+Purview DLP incident in Defender, decides by typed expressions over its
+evidence, and remediates: unshare, label, isolate, tag, assign, resolve. What
+it does is planned first, limited by guardrails, recorded before it is sent,
+and undone on request.
+
+New here? Run ` + "`stanch demo`" + `: it needs nothing but this binary.`
+
+// newRoot makes the command with all its verbs.
+func newRoot(sh *shell) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "stanch",
+		Short:         "Playbooks for data-loss incidents, durable and undoable",
+		Long:          about,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SuggestionsMinimumDistance = 2
+	flags := root.PersistentFlags()
+	flags.StringVar(&sh.configFile, "config", "", "operator's `FILE` (default $STANCH_CONFIG, ~/.config/stanch/config.yaml)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return misused("%s", withFlagHint(cmd, err))
+	})
+	root.AddGroup(
+		&cobra.Group{ID: "try", Title: "Try it out:"},
+		&cobra.Group{ID: "write", Title: "Write playbooks:"},
+		&cobra.Group{ID: "run", Title: "Run them:"},
+		&cobra.Group{ID: "look", Title: "Look and decide:"},
+		&cobra.Group{ID: "stop", Title: "Take back and stop:"},
+	)
+	for _, c := range commands(sh) {
+		root.AddCommand(c)
+	}
+	root.AddCommand(exitCodes())
+	root.SetHelpCommandGroupID("")
+	for _, c := range root.Commands() {
+		harden(c)
+	}
+	return root
+}
+
+// commands are all verbs, in the order of the help.
+func commands(sh *shell) []*cobra.Command {
+	return []*cobra.Command{
+		practiceCommand(sh),
+		lintCommand(sh), actionsCommand(sh),
+		incidentsCommand(sh),
+		versionCommand(sh), completionCommand(sh),
+	}
+}
+
+// harden makes a command that only holds others refuse a word that is none of
+// them, with the nearest one named; cobra would print its help and succeed.
+func harden(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		harden(sub)
+	}
+	if c.Runnable() || !c.HasSubCommands() {
+		return
+	}
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return misused("%s needs one of %s", c.CommandPath(), strings.Join(names(c), ", "))
+		}
+		msg := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+		c.SuggestionsMinimumDistance = 2
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			msg += fmt.Sprintf(", did you mean %q?", near[0])
+		}
+		return misused("%s", msg)
+	}
+}
+
+func names(c *cobra.Command) []string {
+	var out []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			out = append(out, sub.Name())
+		}
+	}
+	return out
+}
+
+// withFlagHint adds the flag that was probably meant.
+func withFlagHint(cmd *cobra.Command, err error) string {
+	msg := err.Error()
+	wrong, is := strings.CutPrefix(msg, "unknown flag: --")
+	if !is {
+		return msg
+	}
+	if near := nearestFlag(cmd, wrong); near != "" {
+		return msg + ", did you mean --" + near + "?"
+	}
+	return msg
+}
+
+func noArgs(cmd *cobra.Command, args []string) error { return argCount(cmd, args, 0, 0) }
+
+// exactArgs asks for n arguments.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return argCount(cmd, args, n, n) }
+}
+
+func argCount(cmd *cobra.Command, args []string, least, most int) error {
+	switch {
+	case len(args) > most && !cmd.HasParent():
+		msg := fmt.Sprintf("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			msg += fmt.Sprintf(", did you mean %q?", near[0])
+		}
+		return misused("%s", msg)
+	case len(args) > most:
+		return misused("%s takes %d arguments, not %d: what is %q?", cmd.CommandPath(), most, len(args), args[most])
+	case len(args) < least:
+		return misused("%s needs %d arguments, not %d", cmd.CommandPath(), least, len(args))
+	}
+	if i := slices.IndexFunc(args, func(a string) bool { return a == "" }); i >= 0 {
+		return misused("argument %d of %s is empty", i+1, cmd.CommandPath())
+	}
+	return nil
+}
+
+// outputFlag gives a command --output with the formats it knows, the default
+// first, and refuses others before the command runs.
+func (sh *shell) outputFlag(c *cobra.Command, formats ...string) {
+	if len(formats) == 0 {
+		formats = terminal.Formats()
+	}
+	var chosen string
+	c.Flags().StringVarP(&chosen, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats, ", "))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(formats, chosen) {
+			return misused("--output must be one of %s, not %q", strings.Join(formats, ", "), chosen)
+		}
+		sh.output = chosen
+		return nil
+	}
+}
+
+// storeFlag gives a command --store.
+func (sh *shell) storeFlag(c *cobra.Command) {
+	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
+}
+
+func exitCodes() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes of stanch mean",
+		Long: `Exit codes of stanch:
+
+  0    done
+  1    findings (lint), or the run failed or was cancelled
+  2    the command line is wrong; nothing was done
+  3    could not do it: a file, the configuration, the store or the network
+  4    run --live: an approval was rejected
+  130  interrupted by Ctrl-C`,
+	}
+}
+
+// nearestFlag answers the flag of a command that a typing error could have
+// made of wrong, or "".
+func nearestFlag(cmd *cobra.Command, wrong string) string {
+	var all []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { all = append(all, f.Name) })
+	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { all = append(all, f.Name) })
+	return playbooks.Nearest(wrong, all)
+}
