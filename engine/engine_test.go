@@ -47,7 +47,7 @@ steps:
         with: {thing: x, value: few}
   - if: len(evidence.files) > 5
     uses: things.put
-    with: {thing: y, value: many}`,
+    with: {thing: z, value: many}`,
 			values: map[string]string{"x": "a"}, status: "succeeded", world: map[string]string{"x": "few"},
 			steps: []string{"0 succeeded", "0/else/0 succeeded", "1 skipped"},
 		},
@@ -256,7 +256,7 @@ func TestWhatNobodyCanTellWaitsForAPerson(t *testing.T) {
 				<-time.After(time.Second)
 				r = b.until(id, "waiting")
 			}
-			if err := b.engine.Resolve(t.Context(), id, "put", happened, "dana"); err != nil {
+			if err := b.engine.Resolve(b.t.Context(), id, "put", happened, "dana"); err != nil {
 				t.Fatal(err)
 			}
 			want := map[bool]string{true: "succeeded", false: "failed"}[happened]
@@ -273,7 +273,7 @@ func TestWhatNobodyCanTellWaitsForAPerson(t *testing.T) {
 func TestAFreezeStopsEffectsAndAThawLetsThemGoOn(t *testing.T) {
 	w := newWorld(map[string]string{"x": "a"})
 	rehearse(t, w, engine.Options{}, func(b *bench) {
-		if _, err := b.engine.Freeze(t.Context(), true, "tess", "drill"); err != nil {
+		if _, err := b.engine.Freeze(b.t.Context(), true, "tess", "drill"); err != nil {
 			t.Fatal(err)
 		}
 		id := b.start(putX, 0)
@@ -282,7 +282,7 @@ func TestAFreezeStopsEffectsAndAThawLetsThemGoOn(t *testing.T) {
 		if w.values["x"] != "a" {
 			t.Fatal("an effect in a freeze")
 		}
-		if _, err := b.engine.Freeze(t.Context(), false, "tess", "over"); err != nil {
+		if _, err := b.engine.Freeze(b.t.Context(), false, "tess", "over"); err != nil {
 			t.Fatal(err)
 		}
 		if r := b.await(id); r.Status != "succeeded" || w.values["x"] != "b" {
@@ -296,16 +296,16 @@ func TestCancelEndsAWaitingRun(t *testing.T) {
 	rehearse(t, w, engine.Options{Groups: map[string][]string{"officers": {"dana@c.example"}}}, func(b *bench) {
 		id := b.start(gated, 1)
 		b.until(id, "waiting")
-		if err := b.engine.Cancel(t.Context(), id, "tess", "enough"); err != nil {
+		if err := b.engine.Cancel(b.t.Context(), id, "tess", "enough"); err != nil {
 			t.Fatal(err)
 		}
 		if r := b.await(id); r.Status != "cancelled" || len(w.audit) != 0 {
 			t.Errorf("the run is %s with changes %v", r.Status, w.audit)
 		}
-		if list, err := b.engine.Approvals(t.Context(), false); err != nil || len(list) != 0 {
+		if list, err := b.engine.Approvals(b.t.Context(), false); err != nil || len(list) != 0 {
 			t.Errorf("still asked: %v %v", list, err)
 		}
-		if err := b.engine.Cancel(t.Context(), id, "tess", "again"); !errors.Is(err, engine.ErrEnded) {
+		if err := b.engine.Cancel(b.t.Context(), id, "tess", "again"); !errors.Is(err, engine.ErrEnded) {
 			t.Errorf("a cancel of an ended run says %v", err)
 		}
 	})
@@ -359,17 +359,17 @@ func TestApprovals(t *testing.T) {
 				if by == "" {
 					by = "tess"
 				}
-				begun, err := b.engine.Start(t.Context(), engine.Start{Book: book, Event: event(2), Mode: engine.ModeLive, By: "operator:" + by})
+				begun, err := b.engine.Start(b.t.Context(), engine.Start{Book: book, Event: event(2), Mode: engine.ModeLive, By: "operator:" + by})
 				if err != nil {
 					t.Fatal(err)
 				}
 				b.until(begun.Run, "waiting")
-				list, err := b.engine.Approvals(t.Context(), false)
+				list, err := b.engine.Approvals(b.t.Context(), false)
 				if err != nil || len(list) != 1 || len(list[0].Targets) != 2 || list[0].Step != "gate" {
 					t.Fatalf("approvals are %+v (%v)", list, err)
 				}
 				for _, word := range c.words {
-					_, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: word.by, Approve: word.approve})
+					_, err := b.engine.Decide(b.t.Context(), engine.Decision{Approval: list[0].ID, By: word.by, Approve: word.approve})
 					if (err != nil) != (word.refused != "") || err != nil && !strings.Contains(err.Error(), word.refused) {
 						t.Fatalf("the word of %s: %v, want %q", word.by, err, word.refused)
 					}
@@ -377,7 +377,7 @@ func TestApprovals(t *testing.T) {
 				if r := b.await(begun.Run); r.Status != c.status {
 					t.Errorf("the run is %s (%v), want %s", r.Status, r.Error, c.status)
 				}
-				if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "omar@c.example", Approve: true}); !errors.Is(err, engine.ErrRefused) {
+				if _, err := b.engine.Decide(b.t.Context(), engine.Decision{Approval: list[0].ID, By: "omar@c.example", Approve: true}); !errors.Is(err, engine.ErrRefused) {
 					t.Errorf("a word after the end: %v", err)
 				}
 			})
@@ -395,11 +395,11 @@ func TestATargetThatChangedSinceItWasShownIsAskedAgain(t *testing.T) {
 		w.mu.Unlock()
 		approve := func(reason string) {
 			t.Helper()
-			list, err := b.engine.Approvals(t.Context(), false)
+			list, err := b.engine.Approvals(b.t.Context(), false)
 			if err != nil || len(list) != 1 || list[0].Reason != reason {
 				t.Fatalf("approvals are %+v (%v), want one for %s", list, err, reason)
 			}
-			if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: true}); err != nil {
+			if _, err := b.engine.Decide(b.t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: true}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -449,11 +449,11 @@ steps:
 				if n := len(w.audit); n != 2+i {
 					t.Fatalf("%d changes before question %d", n, i)
 				}
-				list, err := b.engine.Approvals(t.Context(), false)
+				list, err := b.engine.Approvals(b.t.Context(), false)
 				if err != nil || len(list) != 1 || list[0].Reason != "cap" {
 					t.Fatalf("approvals are %+v (%v)", list, err)
 				}
-				if _, err := b.engine.Decide(t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: approve}); err != nil {
+				if _, err := b.engine.Decide(b.t.Context(), engine.Decision{Approval: list[0].ID, By: "dana@c.example", Approve: approve}); err != nil {
 					t.Fatal(err)
 				}
 				<-time.After(time.Second)
@@ -480,7 +480,7 @@ steps:
     with: {thing: f2}
 `, 3)
 		w.values["f1"] = "somebody's"
-		plan, err := b.engine.PlanUndo(t.Context(), r.ID, "")
+		plan, err := b.engine.PlanUndo(b.t.Context(), r.ID, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -492,7 +492,7 @@ steps:
 		if want := []string{"f0 would_undo", "f1 changed_since", "f2 changed_since", "f2 no_inverse"}; !slices.Equal(got, want) {
 			t.Fatalf("the plan is %v, want %v", got, want)
 		}
-		begun, err := b.engine.Undo(t.Context(), r.ID, "", "operator:tess")
+		begun, err := b.engine.Undo(b.t.Context(), r.ID, "", "operator:tess")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -502,7 +502,7 @@ steps:
 		if want := map[string]string{"f0": "a", "f1": "somebody's", "f2": "gone"}; !maps.Equal(w.values, want) {
 			t.Errorf("the world is %v, want %v", w.values, want)
 		}
-		again, err := b.engine.Run(t.Context(), r.ID)
+		again, err := b.engine.Run(b.t.Context(), r.ID)
 		if err != nil || step(t, again, "0[0]/0").Effects[0].Status != actions.Undone {
 			t.Errorf("the effect is not shown as undone (%v)", err)
 		}
@@ -512,7 +512,7 @@ steps:
 func TestPlanChangesNothing(t *testing.T) {
 	w := newWorld(map[string]string{"f0": "a"})
 	rehearse(t, w, officers, func(b *bench) {
-		begun, err := b.engine.Start(t.Context(), engine.Start{Book: b.load(gated), Event: event(1), Mode: engine.ModePlan, By: "operator:tess"})
+		begun, err := b.engine.Start(b.t.Context(), engine.Start{Book: b.load(gated), Event: event(1), Mode: engine.ModePlan, By: "operator:tess"})
 		if err != nil {
 			t.Fatal(err)
 		}

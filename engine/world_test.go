@@ -211,12 +211,14 @@ func rehearse(t *testing.T, w *world, o engine.Options, test func(*bench)) {
 			t.Fatal(err)
 		}
 		b := &bench{t: t, w: w, store: store, engine: engine.New(store, store, w.catalog(), o)}
+		defer func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		b.work()
+		defer b.end()
 		test(b)
-		b.end()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
