@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"stanch/connectors/incident"
@@ -20,10 +21,10 @@ func incidentChanges() []string {
 }
 
 // incidentType is what `incident` is in expressions.
-func incidentType() Type { return TypeOf(reflect.TypeFor[incident.Incident]()) }
+var incidentType = sync.OnceValue(func() Type { return TypeOf(reflect.TypeFor[incident.Incident]()) })
 
 // evidenceType is what `evidence` is.
-func evidenceType() Type { return TypeOf(reflect.TypeFor[incident.Evidence]()) }
+var evidenceType = sync.OnceValue(func() Type { return TypeOf(reflect.TypeFor[incident.Evidence]()) })
 
 // eventType is what `event` is.
 func eventType() Type {
