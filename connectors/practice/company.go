@@ -153,6 +153,9 @@ type App struct {
 	Name   string   `json:"name"`
 	Secret string   `json:"secret"`
 	Roles  []string `json:"roles"`
+	// Certificates are PEM certificates with RSA keys whose assertions are
+	// taken in place of the secret.
+	Certificates []string `json:"certificates,omitempty"`
 }
 
 // ParseCompany reads a company file. Unknown keys, trailing text and what

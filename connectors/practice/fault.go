@@ -1,7 +1,6 @@
 package practice
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,7 +34,8 @@ type fault struct {
 	// Body is the answer's body: a text as it is, anything else as JSON.
 	// Without it the error body of the API is sent.
 	Body json.RawMessage `json:"body"`
-	// Delay holds the request up, a Go duration ("1.5s") or seconds.
+	// Delay holds the request up, a Go duration ("1.5s") or seconds. It is
+	// applied after that even if the client has gone meanwhile.
 	Delay duration `json:"delay"`
 	// Cut ends the connection: before the request is applied, after it without
 	// an answer, or in the middle of the answer.
@@ -66,6 +66,8 @@ func (d *duration) UnmarshalJSON(b []byte) error {
 	*d = duration(v)
 	return nil
 }
+
+func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
 
 func (f *fault) valid() error {
 	switch {
@@ -170,19 +172,4 @@ func faultCode(status int) string {
 		return "InvalidAuthenticationToken"
 	}
 	return "generalException"
-}
-
-// pause waits for d; false means the client has gone.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

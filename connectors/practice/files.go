@@ -195,7 +195,9 @@ func (c *call) person(id string) object {
 func escapePath(p string) string { return (&url.URL{Path: p}).EscapedPath() }
 
 // drivePath is the path of parentReference and inheritedFrom.
-func drivePath(i *item) string { return "/drives/" + i.drive.id + "/root:" + escapePath(prefixed(i.path())) }
+func drivePath(i *item) string {
+	return "/drives/" + i.drive.id + "/root:" + escapePath(prefixed(i.path()))
+}
 
 func prefixed(p string) string {
 	if p == "" {

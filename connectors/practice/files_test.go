@@ -105,7 +105,8 @@ func TestBadSharingRequestsAreRefused(t *testing.T) {
 		{"/createLink", `{"type":"view","scope":"anonymous","password":"x"}`},
 		{"/createLink", `{"type":"view","scope":"anonymous","expirationDateTime":"2020-01-01T00:00:00Z"}`},
 		{"/createLink", `{"type":"view","scope":"anonymous","recipients":[{"email":"a@b.example"}]}`},
-		{"/createLink", `{`}, {"/createLink", ``},
+		{"/createLink", `{`},
+		{"/createLink", ``},
 		{"/invite", `{"recipients":[],"roles":["read"],"requireSignIn":true}`},
 		{"/invite", `{"recipients":[{"email":"nobody"}],"roles":["read"],"requireSignIn":true}`},
 		{"/invite", `{"recipients":[{"email":"a@b.example"}],"roles":["owner"],"requireSignIn":true}`},
@@ -201,7 +202,9 @@ func TestLabelsAreAssignedLaterAndWatchedWithoutAToken(t *testing.T) {
 	item := c.file(payrollURL)
 	labels := c.do(200, "GET", "/v1.0/security/dataSecurityAndGovernance/sensitivityLabels", "").list()
 	general, confidential := labels[1]["id"].(string), labels[2]["id"].(string)
-	now := func() any { return c.do(200, "POST", item+"/extractSensitivityLabels", "").at("value", "labels", 0, "sensitivityLabelId") }
+	now := func() any {
+		return c.do(200, "POST", item+"/extractSensitivityLabels", "").at("value", "labels", 0, "sensitivityLabelId")
+	}
 	before := c.state()
 	accepted := c.do(202, "POST", item+"/assignSensitivityLabel", `{"sensitivityLabelId":"`+confidential+`"}`)
 	monitor := accepted.header.Get("Location")
@@ -247,6 +250,25 @@ func TestALabelOnTheWrongKindOfFileFailsInTheMonitorOnly(t *testing.T) {
 	if n := len(c.audit()); n != 1 {
 		t.Errorf("%d changes in the audit; the label is none", n)
 	}
+}
+
+func TestDeletedFilesAreInTheRecycleBinUnlessForGood(t *testing.T) {
+	c := full(t, practice.Options{})
+	item := c.file(payrollURL)
+	c.do(204, "DELETE", item, "")
+	if !strings.Contains(c.state(), `"/2026/Payroll November 2026.xlsx"
+   ],`) {
+		t.Error("a deleted file is not in the recycle bin of its site")
+	}
+	if got := c.do(400, "POST", item+"/restore", "{}"); got.code() != "notSupported" {
+		t.Errorf("%s", got.raw)
+	}
+	drawing := c.file("https://contoso.sharepoint.com/sites/engineering/Shared Documents/Designs/Turbine Mk4/Rotor drawing 01.pdf")
+	c.do(204, "POST", drawing+"/permanentDelete", "")
+	if strings.Contains(c.state(), "Rotor drawing 01.pdf\"") {
+		t.Error("a file deleted for good is still in the state")
+	}
+	c.do(404, "GET", drawing, "")
 }
 
 func TestRetentionLabelsHoldFiles(t *testing.T) {

@@ -135,7 +135,7 @@ func TestAnIncidentIsChangedAsDocumented(t *testing.T) {
 
 // The docs' samples send PascalCase, which the CSDL does not have.
 func TestEnumsAreTakenInAnyCase(t *testing.T) {
-	c := newClient(t, practicetest.Start(t, practice.Options{}), practice.FullApp())
+	c := newClient(t, practicetest.Start(t, practice.Options{Observe: func(practice.Exchange) {}}), practice.FullApp())
 	got := c.do(200, "PATCH", "/v1.0/security/incidents/40211", `{"status":"Resolved","classification":"TruePositive"}`)
 	if got.body["status"] != "resolved" || got.body["classification"] != "truePositive" {
 		t.Errorf("%s", got.raw)

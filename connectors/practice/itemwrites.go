@@ -139,7 +139,7 @@ func (c *call) remove(operation string) (reply, error) {
 	before := object{"name": i.name, "path": i.path()}
 	for at := range i.all() {
 		c.keepItem(at)
-		at.deleted = true
+		at.deleted, at.recycled = true, operation == "item.delete"
 	}
 	delete(i.parent.children, strings.ToLower(i.name))
 	c.record(operation, i.target(), before, nil, http.StatusNoContent)

@@ -3,6 +3,7 @@ package practice
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,7 +106,7 @@ func assignLabel(c *call) (reply, error) {
 		}
 		c.record("label.assign", i.target(), before, c.labelName(id), http.StatusAccepted)
 	}
-	c.w.jobs[j.id] = j
+	c.w.jobs[j.id], c.w.pending = j, append(c.w.pending, j)
 	return reply{status: http.StatusAccepted}.with("Location", c.origin()+"/_api/v2.0/monitor/"+j.id+"?tempAuth="+j.token), nil
 }
 
@@ -148,18 +149,19 @@ func (c *call) labelName(id string) string {
 	return ""
 }
 
-// settle finishes the accepted work that is due.
+// settle finishes the accepted work that is due, in the order it was accepted.
 func (w *world) settle(now time.Time) {
-	for _, j := range w.jobs {
-		if j.done || now.Before(j.due) {
-			continue
+	w.pending = slices.DeleteFunc(w.pending, func(j *job) bool {
+		if now.Before(j.due) {
+			return false
 		}
 		j.done = true
 		if j.apply != nil && !j.item.deleted {
 			j.apply(j.due)
 		}
-	}
-	w.settleActions(now)
+		return true
+	})
+	w.running = slices.DeleteFunc(w.running, func(a *machineAction) bool { return a.settle(now) })
 }
 
 // monitor answers the state of accepted work. The docs' sample answers 202

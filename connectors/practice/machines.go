@@ -152,7 +152,6 @@ type machineAction struct {
 	created, cancelled           time.Time
 	cancelledBy, cancelComment   string
 	life                         time.Duration
-	applied                      bool
 }
 
 func (a *machineAction) target() string { return "/machineactions/" + a.id }
@@ -195,24 +194,26 @@ func (a *machineAction) wire(now time.Time) object {
 	return o
 }
 
-// settleActions applies what machine actions do once they have succeeded.
-func (w *world) settleActions(now time.Time) {
-	for _, a := range w.actions {
-		if a.applied || a.status(now) != "Succeeded" {
-			continue
-		}
-		a.applied = true
-		switch a.kind {
-		case "Isolate":
-			a.machine.isolated = a.scope
-		case "Unisolate":
-			a.machine.isolated = ""
-		case "RestrictCodeExecution":
-			a.machine.restricted = true
-		case "UnrestrictCodeExecution":
-			a.machine.restricted = false
-		}
+// settle applies what the action does once it has succeeded; true means that
+// it has come to its end.
+func (a *machineAction) settle(now time.Time) bool {
+	switch a.status(now) {
+	case "Pending", "InProgress":
+		return false
+	case "Cancelled":
+		return true
 	}
+	switch a.kind {
+	case "Isolate":
+		a.machine.isolated = a.scope
+	case "Unisolate":
+		a.machine.isolated = ""
+	case "RestrictCodeExecution":
+		a.machine.restricted = true
+	case "UnrestrictCodeExecution":
+		a.machine.restricted = false
+	}
+	return true
 }
 
 // family names the actions that exclude each other on one machine.
@@ -248,8 +249,8 @@ func startAction(kind string) func(*call) (reply, error) {
 		if m.Onboarding != "Onboarded" {
 			return reply{}, fail(http.StatusBadRequest, "InvalidInput", "Machine %s is not onboarded", m.ID)
 		}
-		for _, a := range c.w.actions {
-			if s := a.status(c.now); a.machine == m && family(a.kind) == family(kind) && (s == "Pending" || s == "InProgress") {
+		for _, a := range c.w.running {
+			if a.machine == m && family(a.kind) == family(kind) && a.cancelled.IsZero() {
 				return reply{}, fail(http.StatusBadRequest, "ActiveRequestAlreadyInProgress", "Action is already in progress")
 			}
 		}
@@ -263,7 +264,7 @@ func (c *call) start(m *machine, operation, kind, scope, comment string) reply {
 		id: guid("machine action", m.ID, itoa(c.t.serial)), kind: kind, scope: scope, by: c.app.Name, comment: comment,
 		machine: m, created: c.now, life: c.t.o.MachineActionTime,
 	}
-	c.w.actions = append(c.w.actions, a)
+	c.w.actions, c.w.running = append(c.w.actions, a), append(c.w.running, a)
 	before := object{"isolated": m.isolated, "restricted": m.restricted}
 	c.record(operation, m.target(), before, object{"action": a.id, "scope": scope, "comment": comment}, http.StatusCreated)
 	o := a.wire(c.now)

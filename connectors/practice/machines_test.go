@@ -71,9 +71,11 @@ func TestDefenderRefusesBadBodiesAndMachines(t *testing.T) {
 		{m + "/isolate", `{"Comment":"x"}`, "MissingRequiredParameter"},
 		{m + "/isolate", `{"IsolationType":"Full"}`, "MissingRequiredParameter"},
 		{m + "/isolate", `{"Comment":"x","IsolationType":"full"}`, "InvalidInput"},
-		{m + "/isolate", ``, "InvalidRequestBody"}, {m + "/isolate", `[`, "InvalidRequestBody"},
+		{m + "/isolate", ``, "InvalidRequestBody"},
+		{m + "/isolate", `[`, "InvalidRequestBody"},
 		{m + "/runAntiVirusScan", `{"Comment":"x","ScanType":"Deep"}`, "InvalidInput"},
-		{m + "/tags", `{"Value":"x","Action":"Set"}`, "InvalidInput"}, {m + "/tags", `{"Action":"Add"}`, "MissingRequiredParameter"},
+		{m + "/tags", `{"Value":"x","Action":"Set"}`, "InvalidInput"},
+		{m + "/tags", `{"Action":"Add"}`, "MissingRequiredParameter"},
 		{c.machine("byod-tablet.contoso.example") + "/isolate", `{"Comment":"x","IsolationType":"Full"}`, "InvalidInput"},
 	} {
 		if got := c.do(400, "POST", x.path, x.body); got.code() != x.code {

@@ -54,9 +54,7 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 		c.clientID = c.id
 	}
 	f := t.fault(r)
-	if !pause(r.Context(), t.o.Latency+f.delay()) {
-		return
-	}
+	time.Sleep(t.o.Latency + f.delay()) // also for a client that has gone: the request is on its way
 	if f.cuts(cutBefore) {
 		panic(http.ErrAbortHandler)
 	}

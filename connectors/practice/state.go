@@ -53,13 +53,21 @@ func (w *world) groupStates() []object {
 
 func (w *world) siteStates() []object {
 	out := []object{}
+	recycled := map[*site][]string{}
+	for _, i := range w.items {
+		if i.recycled {
+			recycled[i.drive.site] = append(recycled[i.drive.site], "/"+i.path())
+		}
+	}
 	for _, s := range slices.SortedFunc(maps.Values(w.sites), func(a, b *site) int { return cmp.Compare(a.url(), b.url()) }) {
 		items := []object{}
 		for i := range s.drive.root.all() {
 			items = append(items, w.itemState(i))
 		}
 		slices.SortFunc(items, func(a, b object) int { return cmp.Compare(a["path"].(string), b["path"].(string)) })
-		out = append(out, object{"url": s.url(), "title": s.title, "items": items})
+		bin := append([]string{}, recycled[s]...)
+		slices.Sort(bin)
+		out = append(out, object{"url": s.url(), "title": s.title, "items": items, "recycle_bin": bin})
 	}
 	return out
 }

@@ -236,13 +236,17 @@ func TestManyClientsAtOnce(t *testing.T) {
 				for _, x := range [][3]string{
 					{"POST", item + "/invite", `{"recipients":[{"email":"` + mail + `"}],"roles":["read"],"requireSignIn":true}`},
 					{"POST", incidentPath + "/comments", `{"comment":"` + mail + `"}`},
-					{"GET", item + "/permissions", ""}, {"GET", "/v1.0/security/incidents?$expand=alerts&$top=1", ""}, {"GET", "/api/machines?$top=2", ""},
+					{"GET", item + "/permissions", ""},
+					{"GET", "/v1.0/security/incidents?$expand=alerts&$top=1", ""},
+					{"GET", "/api/machines?$top=2", ""},
 				} {
 					if got, err := c.try(x[0], x[1], x[2]); err != nil || got.status != http.StatusOK {
 						t.Errorf("%s %s: %v %s", x[0], x[1], err, got.raw)
 					}
 				}
-				c.s.Tenant.State()
+				if i%4 == 0 {
+					c.s.Tenant.State()
+				}
 			}
 		})
 	}

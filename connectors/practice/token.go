@@ -60,7 +60,8 @@ type claims struct {
 }
 
 // token answers POST /{tenant}/oauth2/v2.0/token for the client credentials
-// grant with a shared secret, with the errors of Entra
+// grant with a shared secret or a certificate's assertion, with the errors of
+// Entra
 // (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 func (c *call) token() reply {
 	if c.r.Method != http.MethodPost {
@@ -86,13 +87,29 @@ func (c *call) token() reply {
 	if !known {
 		return c.refuseToken(http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '%s' was not found in the directory '%s'.", form.Get("client_id"), c.w.company.Name)
 	}
-	if form.Get("client_secret") == "" {
-		return c.refuseToken(http.StatusUnauthorized, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type. The practice tenant knows client_secret only.")
-	}
-	if subtle.ConstantTimeCompare([]byte(form.Get("client_secret")), []byte(app.Secret)) != 1 {
-		return c.refuseToken(http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ID)
+	if refused, is := c.refuseClient(app, form); is {
+		return refused
 	}
 	return c.issue(app, form.Get("scope"))
+}
+
+// refuseClient checks how the client proves who it is.
+func (c *call) refuseClient(app App, form url.Values) (reply, bool) {
+	if form.Get("client_assertion") != "" && form.Get("client_assertion_type") == assertionType {
+		base := c.origin() + strings.TrimSuffix(c.r.URL.Path, "/oauth2/v2.0/token")
+		err := app.vouches(form.Get("client_assertion"), []string{base + "/oauth2/v2.0/token", base + "/v2.0"}, c.now)
+		if err == nil {
+			return reply{}, false
+		}
+		return c.refuseToken(http.StatusUnauthorized, "invalid_client", 700027, "Client assertion failed signature validation: %v.", err), true
+	}
+	if form.Get("client_secret") == "" {
+		return c.refuseToken(http.StatusUnauthorized, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type."), true
+	}
+	if subtle.ConstantTimeCompare([]byte(form.Get("client_secret")), []byte(app.Secret)) != 1 {
+		return c.refuseToken(http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ID), true
+	}
+	return reply{}, false
 }
 
 func (c *call) issue(app App, scope string) reply {
@@ -157,7 +174,7 @@ func (c *call) discovery() reply {
 		"issuer": base + "/v2.0", "token_endpoint": base + "/oauth2/v2.0/token",
 		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
 		"jwks_uri":                              base + "/discovery/v2.0/keys",
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt"},
 		"response_types_supported":              []string{"code"}, "subject_types_supported": []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "scopes_supported": []string{"openid"},
 		"claims_supported": []string{"aud", "iss", "iat", "exp", "roles", "tid"},

@@ -20,11 +20,13 @@ type world struct {
 	items      map[string]*item
 	machines   map[string]*machine
 	actions    []*machineAction
+	running    []*machineAction // those that have not come to their end
 	incidents  map[string]*incident
 	alerts     map[string]*alert
 	messages   map[string]*message
 	apps       map[string]App
 	jobs       map[string]*job
+	pending    []*job // those that are not done
 	upns       map[string]string
 	nextID     int
 }
@@ -75,6 +77,7 @@ type item struct {
 	perms       []*permission
 	broken      bool
 	deleted     bool
+	recycled    bool // deleted to the recycle bin
 }
 
 type retention struct {
@@ -99,6 +102,7 @@ func (i *item) path() string {
 func (i *item) etag() string {
 	return fmt.Sprintf("\"{%s},%d\"", strings.ToUpper(i.unique), i.revision)
 }
+
 func (i *item) ctag() string {
 	return fmt.Sprintf("\"c:{%s},%d\"", strings.ToUpper(i.unique), i.revision)
 }
@@ -293,6 +297,11 @@ func (b *builder) addApps(c Company) {
 	for i, a := range c.Apps {
 		if a.ID == "" || a.Name == "" || a.Secret == "" {
 			b.fail("apps[%d] needs id, name and secret", i)
+		}
+		for j, text := range a.Certificates {
+			if _, err := publicKey(text); err != nil {
+				b.fail("apps[%d].certificates[%d]: %v", i, j, err)
+			}
 		}
 		b.w.apps[strings.ToLower(a.ID)] = a
 	}

@@ -33,9 +33,21 @@ type Server struct {
 	pool *x509.CertPool
 }
 
-// Start serves a tenant until the test has ended.
+// Start serves a tenant until the test has ended. Unless Observe says
+// otherwise, a request that the tenant accepts but that breaks the description
+// of Graph (see CheckRequest) fails the test.
 func Start(t testing.TB, o practice.Options) *Server {
 	t.Helper()
+	if o.Observe == nil {
+		o.Observe = func(x practice.Exchange) {
+			if x.Faulty || x.Status >= http.StatusMultipleChoices {
+				return
+			}
+			if err := CheckRequest(x); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	tenant, err := practice.New(o)
 	if err != nil {
 		t.Fatal(err)
