@@ -1,0 +1,73 @@
+// Package files holds the actions on files in SharePoint and OneDrive: who may
+// open them, their sensitivity label, their existence.
+//
+// It reaches them through connectors/graph alone and knows nothing of
+// playbooks, runs or the engine: each action reads the state before, names one
+// effect per changing request, and tells by reading back what became of it.
+package files
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/graph"
+)
+
+// Shelf is the actions on files.
+type Shelf struct {
+	Graph *graph.Client
+	// OwnDomains are the mail domains of the organization. Whoever has an
+	// address elsewhere is outside.
+	OwnDomains []string
+}
+
+// How long reads may answer with the state before a change.
+const (
+	sharingSettles = 5 * time.Second // SharePoint's permissions and items
+	labelSettles   = 10 * time.Minute
+)
+
+const throttle = "sharepoint"
+
+func readsFiles() []actions.Permission {
+	return []actions.Permission{{API: "graph", Name: "Files.Read.All"}, {API: "graph", Name: "Sites.Read.All"}}
+}
+
+func writesFiles() []actions.Permission {
+	return []actions.Permission{{API: "graph", Name: "Files.ReadWrite.All"}}
+}
+
+// problem is an error of this side: nothing was sent.
+func problem(code connectors.Code, hint, format string, args ...any) error {
+	return &connectors.Error{Op: "files", Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func notFound(err error) bool {
+	e, is := errors.AsType[*connectors.Error](err)
+	return is && e.Code == connectors.NotFound
+}
+
+// gone is the state of what is not there.
+func gone() json.RawMessage { return json.RawMessage("null") }
+
+// raw writes a value of this package, which can always be written.
+func raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("files: %T: %v", v, err))
+	}
+	return b
+}
+
+// read reads what raw wrote; what an older version left may not fit.
+func read[T any](b json.RawMessage, what string) (T, error) {
+	var v T
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, problem(connectors.Invalid, "it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
+	}
+	return v, nil
+}
