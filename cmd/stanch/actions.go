@@ -50,14 +50,14 @@ func actionsCommand(sh *shell) *cobra.Command {
   stanch actions --output json`,
 		Args: func(cmd *cobra.Command, args []string) error { return argCount(cmd, args, 0, 1) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			catalog, err := catalogOf(clients{})
+			catalog, err := catalogOf(clients{}, nil)
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveError
 			}
 			return catalog.Names(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: verb(func(_ context.Context, args []string) error {
-			catalog, err := catalogOf(clients{})
+			catalog, err := catalogOf(clients{}, nil)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"stanch/actions"
+	"stanch/actions/files"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
@@ -26,8 +27,10 @@ type clients struct {
 }
 
 // catalogOf answers the actions of this build, working through these clients.
-func catalogOf(c clients) (*actions.Catalog, error) {
-	return actions.Collect()
+func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
+	return actions.Collect(
+		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+	)
 }
 
 // errNoTenant says that nobody said which tenant.

@@ -24,7 +24,7 @@ func incidentsCommand(sh *shell) *cobra.Command {
   stanch incidents show defender/1234
   stanch incidents show examples/fixtures/external-share.json --output json`,
 	}
-	c.AddCommand(incidentsShow(sh))
+	c.AddCommand(incidentsList(sh), incidentsShow(sh))
 	return c
 }
 
@@ -39,7 +39,7 @@ input; ID, such as defender/1234, is asked of the tenant.`,
   stanch incidents show defender/1234 --output json --config stanch.yaml`,
 		Args: exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
-			i, err := sh.incident(ctx, args[0])
+			i, err := sh.incident(ctx, args[0], sh.connect)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ input; ID, such as defender/1234, is asked of the tenant.`,
 
 // incident reads an incident by file or id. What exists as a file is a file;
 // else what reads as an id is one.
-func (sh *shell) incident(ctx context.Context, named string) (incident.Incident, error) {
+func (sh *shell) incident(ctx context.Context, named string, tenant func() (clients, error)) (incident.Incident, error) {
 	if named == "-" {
 		body, err := readAll(sh.in, "standard input", incident.MaxBody)
 		if err != nil {
@@ -64,6 +64,9 @@ func (sh *shell) incident(ctx context.Context, named string) (incident.Incident,
 	if err == nil {
 		return incidentFile(named)
 	}
+	if named != "" && strings.Trim(named, "0123456789") == "" {
+		named = incident.NewID(incident.Defender, named)
+	}
 	source, native, notID := incident.ParseID(named)
 	switch {
 	case notID != nil && errors.Is(err, fs.ErrNotExist):
@@ -73,7 +76,15 @@ func (sh *shell) incident(ctx context.Context, named string) (incident.Incident,
 	case source != incident.Defender:
 		return incident.Incident{}, fmt.Errorf("%s: this version reads incidents of Defender only", named)
 	}
-	return sh.fetchIncident(ctx, native)
+	c, err := tenant()
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	got, err := c.graph.Incident(ctx, native)
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	return mapped(named, got.Raw)
 }
 
 func incidentFile(name string) (incident.Incident, error) {
@@ -92,21 +103,13 @@ func mapped(name string, body []byte) (incident.Incident, error) {
 	return i, nil
 }
 
-// fetchIncident asks the tenant.
-func (sh *shell) fetchIncident(ctx context.Context, native string) (incident.Incident, error) {
+// connect makes the clients of the configured tenant.
+func (sh *shell) connect() (clients, error) {
 	cfg, err := sh.config()
 	if err != nil {
-		return incident.Incident{}, err
+		return clients{}, err
 	}
-	tenant, err := connect(cfg)
-	if err != nil {
-		return incident.Incident{}, err
-	}
-	got, err := tenant.graph.Incident(ctx, native)
-	if err != nil {
-		return incident.Incident{}, err
-	}
-	return mapped(incident.NewID(incident.Defender, native), got.Raw)
+	return connect(cfg)
 }
 
 // showIncident tells an incident on one screen.

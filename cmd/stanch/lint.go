@@ -47,7 +47,7 @@ func (sh *shell) lint(o lintOptions) error {
 	if err != nil {
 		return err
 	}
-	catalog, err := catalogOf(clients{})
+	catalog, err := catalogOf(clients{}, nil)
 	if err != nil {
 		return err
 	}

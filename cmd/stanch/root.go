@@ -63,7 +63,9 @@ func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		practiceCommand(sh),
 		lintCommand(sh), actionsCommand(sh),
-		incidentsCommand(sh),
+		runCommand(sh), serveCommand(sh),
+		incidentsCommand(sh), runsCommand(sh), approvalsCommand(sh),
+		undoCommand(sh), freezeCommand(sh), thawCommand(sh),
 		versionCommand(sh), completionCommand(sh),
 	}
 }

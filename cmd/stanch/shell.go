@@ -14,6 +14,7 @@ import (
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/cmd/stanch/internal/terminal"
+	"stanch/engine"
 )
 
 // The exit codes, as `stanch help exit-codes` tells them.
@@ -150,6 +151,9 @@ func verb(do func(ctx context.Context, args []string) error) func(*cobra.Command
 		}
 		if _, known := errors.AsType[*exitError](err); known {
 			return err
+		}
+		if errors.Is(err, engine.ErrRefused) {
+			return &exitError{code: exitFailed, err: err}
 		}
 		return &exitError{code: exitCannot, err: err}
 	}

@@ -23,18 +23,7 @@ const gap = "  "
 // Table writes the table. Where it is wider than the terminal, each row
 // becomes a block of its own, one cell a line, so that nothing is lost.
 func (s *Screen) Table(t Table) {
-	cells := make([][]Text, len(t.Rows))
-	widths := make([]int, len(t.Head))
-	for c, head := range t.Head {
-		widths[c] = columns(head)
-	}
-	for r, row := range t.Rows {
-		cells[r] = make([]Text, len(t.Head))
-		for c := range t.Head {
-			cells[r][c] = cell(row, c)
-			widths[c] = max(widths[c], columns(cells[r][c].Text))
-		}
-	}
+	cells, widths := t.measured()
 	total := -len(gap)
 	for _, w := range widths {
 		total += w + len(gap)
@@ -51,6 +40,33 @@ func (s *Screen) Table(t Table) {
 	for _, row := range cells {
 		s.row(row, widths)
 	}
+}
+
+// List writes the rows without their head, indented; of the head only the
+// number of columns counts.
+func (s *Screen) List(t Table) {
+	cells, widths := t.measured()
+	for _, row := range cells {
+		s.put("  ")
+		s.row(row, widths)
+	}
+}
+
+// measured answers the cells, safe to write, and the width of each column.
+func (t Table) measured() ([][]Text, []int) {
+	cells := make([][]Text, len(t.Rows))
+	widths := make([]int, len(t.Head))
+	for c, head := range t.Head {
+		widths[c] = columns(head)
+	}
+	for r, row := range t.Rows {
+		cells[r] = make([]Text, len(t.Head))
+		for c := range t.Head {
+			cells[r][c] = cell(row, c)
+			widths[c] = max(widths[c], columns(cells[r][c].Text))
+		}
+	}
+	return cells, widths
 }
 
 func cell(row []any, c int) Text {

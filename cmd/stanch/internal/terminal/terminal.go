@@ -138,3 +138,6 @@ func (s *Screen) Err() error {
 	defer s.mu.Unlock()
 	return s.fail
 }
+
+// IsTerminal reports whether a person sits at a file.
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

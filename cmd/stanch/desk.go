@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"sync"
+
+	"stanch/actions"
+	"stanch/cmd/stanch/internal/config"
+	"stanch/engine"
+	"stanch/engine/sqlitestore"
+	"stanch/playbooks"
+)
+
+// need is what a command needs of the store and the tenant.
+type need struct {
+	tenant bool // clients of the tenant; without, actions can be told but not done
+	looks  bool // nothing is written
+	exists bool // the store is there already
+	works  bool // be the store's worker, or say who is not
+	may    bool // with works: go on without, if another process is the worker
+}
+
+// desk is the engine on the person's store.
+type desk struct {
+	cfg     *config.Config
+	tenant  clients
+	catalog *actions.Catalog
+	at      config.Store
+	store   *sqlitestore.Store
+	engine  *engine.Engine
+	worker  bool // this process is the store's worker
+}
+
+// open opens the store and makes an engine on it.
+func (sh *shell) open(n need, log *slog.Logger) (*desk, error) {
+	cfg, err := sh.config()
+	if err != nil {
+		return nil, err
+	}
+	d := &desk{cfg: cfg}
+	if d.at, err = cfg.StoreAt(sh.storeURL); err != nil {
+		return nil, err
+	}
+	if n.tenant {
+		if d.tenant, err = connect(cfg); err != nil {
+			return nil, err
+		}
+	}
+	if d.catalog, err = catalogOf(d.tenant, cfg.OwnDomains); err != nil {
+		return nil, err
+	}
+	if err := d.openStore(n); err != nil {
+		return nil, err
+	}
+	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(cfg, log))
+	return d, nil
+}
+
+func (d *desk) openStore(n need) error {
+	if n.looks || n.exists {
+		if _, err := os.Stat(d.at.Path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", d.at.Path)
+		}
+	}
+	var err error
+	d.store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{Work: n.works, ReadOnly: n.looks})
+	d.worker = n.works && err == nil
+	if errors.Is(err, engine.ErrWorkerBusy) && n.may {
+		d.store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{})
+	}
+	switch {
+	case errors.Is(err, engine.ErrWorkerBusy):
+		return fmt.Errorf("%w: there can be one; end the other, or give another store with --store", err)
+	case errors.Is(err, engine.ErrNewer):
+		return fmt.Errorf("%w: use that version, or give another store with --store", err)
+	case err != nil:
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+func (d *desk) close() error { return d.store.Close() }
+
+// engineOptions are what the operator's file says to the engine.
+func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
+	return engine.Options{
+		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, UndoAsks: cfg.Undo.Approval == "one", Log: log,
+		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
+	}
+}
+
+// working runs do while the engine works, if this process is the worker, and
+// ends the work when do has ended. What the worker holds by then is finished
+// or handed over.
+func (d *desk) working(ctx context.Context, do func(context.Context) error) error {
+	if !d.worker {
+		return do(ctx)
+	}
+	return alongside(ctx, d.engine.Work, do)
+}
+
+// alongside runs do beside work: when do has ended, so does work; when work
+// fails, so does do.
+func alongside(ctx context.Context, work, do func(context.Context) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	var failed error
+	wg.Go(func() {
+		if failed = work(ctx); failed != nil {
+			stop(failed)
+		}
+	})
+	err := do(ctx)
+	stop(nil)
+	wg.Wait()
+	if failed != nil && !errors.Is(failed, context.Canceled) {
+		return failed
+	}
+	return err
+}
+
+// operator names who sits at this terminal, as far as the system knows.
+func operator() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "operator:" + u.Username
+	}
+	return fmt.Sprintf("operator:uid-%d", os.Getuid())
+}
+
+// sqlitePath answers the file of a store's address.
+func sqlitePath(address string) (string, error) {
+	s, err := (&config.Config{}).StoreAt(address)
+	return s.Path, err
+}

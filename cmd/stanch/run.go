@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stanch/cmd/stanch/internal/terminal"
+	"stanch/connectors/incident"
+	"stanch/engine"
+	"stanch/engine/sqlitestore"
+	"stanch/playbooks"
+)
+
+type runOptions struct {
+	playbook string
+	incident string
+	params   []string
+	reason   string
+	live     bool
+	noWait   bool
+}
+
+func runCommand(sh *shell) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:     "run PLAYBOOK --incident FILE|ID",
+		GroupID: "run",
+		Short:   "Plan a playbook on one incident; with --live, do it",
+		Long: `Run a playbook on one incident. Without --live nothing is changed: the tenant
+is read, and every effect is shown with the state before and after (the plan).
+With --live it is done, durably: the command stays until the run has ended, and
+if it is interrupted, the run goes on when the next worker starts.
+
+PLAYBOOK is a file, or the id of a playbook in the configuration's folders. It
+runs even if its trigger would not start it for this incident, and says so.
+
+Exits 0 when the run succeeded, 1 when it failed or was cancelled, 4 when an
+approval was rejected.`,
+		Example: `  stanch run examples/contain-external-share.yaml --config examples/practice.yaml \
+      --incident examples/fixtures/external-share.json
+  stanch run contain-external-share --incident defender/1234 --param ask_above=3 --live`,
+		Args: exactArgs(1),
+		RunE: verb(func(ctx context.Context, args []string) error {
+			o.playbook = args[0]
+			return sh.runPlaybook(ctx, o)
+		}),
+	}
+	f := c.Flags()
+	f.StringVar(&o.incident, "incident", "", "incident to run on: a Graph body as `FILE`, or an ID such as defender/1234")
+	f.StringArrayVar(&o.params, "param", nil, "parameter of the playbook as `NAME=VALUE`; may be repeated")
+	f.StringVar(&o.reason, "reason", "", "why, for the record: a `TEXT`")
+	f.BoolVar(&o.live, "live", false, "do it; without, only plan")
+	f.BoolVar(&o.noWait, "no-wait", false, "with --live: begin the run and leave it to `stanch serve`")
+	sh.storeFlag(c)
+	sh.outputFlag(c)
+	return c
+}
+
+func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
+	switch {
+	case o.incident == "":
+		return misused("--incident is missing: a file with a Graph incident, or an id such as defender/1234")
+	case o.noWait && !o.live:
+		return misused("--no-wait means nothing without --live: a plan is made at once")
+	}
+	given, err := paramTexts(o.params)
+	if err != nil {
+		return err
+	}
+	d, err := sh.openFor(o)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	start, err := sh.startOf(ctx, d, o, given)
+	if err != nil {
+		return err
+	}
+	if !o.live {
+		return sh.plan(ctx, d, start)
+	}
+	return sh.runLive(ctx, d, start, o.noWait)
+}
+
+// openFor opens the person's store for a live run, and one in memory for a
+// plan, which leaves nothing behind.
+func (sh *shell) openFor(o runOptions) (*desk, error) {
+	if o.live {
+		return sh.open(need{tenant: true, works: !o.noWait, may: true}, nil)
+	}
+	cfg, err := sh.config()
+	if err != nil {
+		return nil, err
+	}
+	d := &desk{cfg: cfg, worker: true}
+	if d.tenant, err = connect(cfg); err != nil {
+		return nil, err
+	}
+	if d.catalog, err = catalogOf(d.tenant, cfg.OwnDomains); err != nil {
+		return nil, err
+	}
+	if d.store, err = sqlitestore.OpenMemory(time.Now); err != nil {
+		return nil, err
+	}
+	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(cfg, nil))
+	return d, nil
+}
+
+// paramTexts reads --param NAME=VALUE.
+func paramTexts(list []string) (map[string]string, error) {
+	given := map[string]string{}
+	for _, p := range list {
+		name, value, has := strings.Cut(p, "=")
+		if !has || name == "" {
+			return nil, misused("--param must be NAME=VALUE, not %q", p)
+		}
+		if _, twice := given[name]; twice {
+			return nil, misused("--param %s is given twice", name)
+		}
+		given[name] = value
+	}
+	return given, nil
+}
+
+// startOf loads the playbook and the incident and says whether the trigger
+// would have started it.
+func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[string]string) (engine.Start, error) {
+	book, err := sh.findBook(d, o.playbook)
+	if err != nil {
+		return engine.Start{}, err
+	}
+	params, err := book.BindParams(given)
+	if err != nil {
+		return engine.Start{}, misused("%s: %v", o.playbook, err)
+	}
+	about, err := sh.incidentWith(ctx, d.tenant, o.incident)
+	if err != nil {
+		return engine.Start{}, err
+	}
+	raw, err := json.Marshal(about)
+	if err != nil {
+		return engine.Start{}, err
+	}
+	event := playbooks.Event{
+		ID: "manual/" + rand.Text(), Trigger: "incident", Kind: "manual", At: time.Now().UTC(),
+		By: operator(), Reason: o.reason, Incident: raw,
+	}
+	sh.verdict(book, event, params, d.cfg.OwnDomains)
+	start := engine.Start{Book: book, Event: event, Params: params, Mode: engine.ModePlan, By: operator()}
+	if o.live {
+		start.Mode = engine.ModeLive
+	}
+	return start, nil
+}
+
+// findBook loads a playbook by its file, or by its id in the configuration's
+// folders.
+func (sh *shell) findBook(d *desk, named string) (*playbooks.Playbook, error) {
+	w := world(d.catalog, d.cfg)
+	s, err := loadBooks([]string{named}, w)
+	if err != nil && len(d.cfg.Playbooks) > 0 && !strings.ContainsAny(named, `/\.`) {
+		all, err := loadBooks(d.cfg.Playbooks, w)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(all.books, func(b book) bool { return b.playbook != nil && b.playbook.ID == named })
+		if i < 0 {
+			return nil, fmt.Errorf("no playbook %s: neither a file nor an id in %s", named, strings.Join(d.cfg.Playbooks, ", "))
+		}
+		s = shelf{books: all.books[i : i+1]}
+	} else if err != nil {
+		return nil, fmt.Errorf("playbook: %w", err)
+	}
+	if len(s.books) != 1 {
+		return nil, misused("%s holds %s: name one", named, plural(len(s.books), "playbook"))
+	}
+	b := s.books[0]
+	if playbooks.HasErrors(b.findings) || b.playbook == nil {
+		for _, f := range b.findings {
+			sh.err.Printf("%s\n", f.Text())
+		}
+		return nil, &exitError{exitFailed, fmt.Errorf("%s has %s: nothing was run", b.file, tally(b.findings))}
+	}
+	return b.playbook, nil
+}
+
+// verdict tells when the playbook's own trigger would not have started it.
+func (sh *shell) verdict(book *playbooks.Playbook, event playbooks.Event, params map[string]any, own []string) {
+	t := book.On.Incident
+	if t == nil || len(t.Events) == 0 {
+		return
+	}
+	event.Kind, event.Changes = t.Events[0], t.Changes
+	names, err := book.EventNames(event)
+	if err == nil {
+		names["params"] = params
+		var v playbooks.Verdict
+		if v, err = book.Matches(event, names, own, event.At); err == nil && !v.Matched {
+			err = errors.New(v.Because)
+		}
+	}
+	if err != nil {
+		sh.err.Line(terminal.Text{Style: terminal.Yellow, Text: "note: "}, "the playbook would not start by itself for this incident: ", err)
+	}
+}
+
+// plan runs without effects and shows what would be done.
+func (sh *shell) plan(ctx context.Context, d *desk, start engine.Start) error {
+	var run engine.Run
+	err := d.working(ctx, func(ctx context.Context) error {
+		begun, err := d.engine.Start(ctx, start)
+		if err != nil {
+			return err
+		}
+		run, err = d.engine.Await(ctx, begun.Run, nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := sh.print(run, func() { sh.showRun(run) }); err != nil {
+		return err
+	}
+	return outcome(run)
+}
+
+// runLive begins a run and stays until it has ended.
+func (sh *shell) runLive(ctx context.Context, d *desk, start engine.Start, noWait bool) error {
+	begun, err := d.engine.Start(ctx, start)
+	switch {
+	case err != nil:
+		return err
+	case begun.Busy:
+		return &exitError{exitFailed, fmt.Errorf("%s is busy with this incident and its when_busy is %s: no run was begun", start.Book.ID, start.Book.Concurrency.WhenBusy)}
+	}
+	sh.err.Printf("run %s of %s begins\n", begun.Run, start.Book.ID)
+	if noWait {
+		run, err := d.engine.Run(ctx, begun.Run)
+		if err != nil {
+			return err
+		}
+		return sh.print(run, func() { sh.showRun(run) })
+	}
+	return sh.follow(ctx, d, begun.Run)
+}
+
+// follow works on the store, if nobody else does, tells what happens, and
+// prints the run when it has ended.
+func (sh *shell) follow(ctx context.Context, d *desk, id string) error {
+	if !d.worker {
+		sh.err.Printf("another process works on this store; watching\n")
+	}
+	var run engine.Run
+	news := newNews(sh)
+	err := d.working(ctx, func(ctx context.Context) error {
+		var err error
+		run, err = d.engine.Await(ctx, id, news.tell)
+		return err
+	})
+	if err != nil {
+		if context.Cause(ctx) == errInterrupted {
+			sh.err.Printf("run %s is kept: it goes on when a worker starts (stanch serve); look at it with `stanch runs show %s`\n", id, id)
+			return quietly(exitInterrupted)
+		}
+		return err
+	}
+	if err := sh.print(run, func() { sh.showRun(run) }); err != nil {
+		return err
+	}
+	return outcome(run)
+}
+
+// outcome answers the exit code of an ended run.
+func outcome(run engine.Run) error {
+	switch run.Status {
+	case "failed", "cancelled":
+		return quietly(exitFailed)
+	case "rejected":
+		return quietly(exitRejected)
+	}
+	return nil
+}
+
+// incidentWith reads an incident with clients that are there already.
+func (sh *shell) incidentWith(ctx context.Context, tenant clients, named string) (incident.Incident, error) {
+	return sh.incident(ctx, named, func() (clients, error) { return tenant, nil })
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stanch/playbooks"
+	"stanch/triggers"
+)
+
+type serveOptions struct {
+	folders []string
+	listen  string
+	text    bool
+}
+
+func serveCommand(sh *shell) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:     "serve [DIR…]",
+		GroupID: "run",
+		Short:   "Watch for incidents and run the playbooks that concern them",
+		Long: `Poll the tenant for incidents, start the playbooks whose triggers concern them,
+and do the work, until Ctrl-C: then what is under way is finished or handed
+over, and everything goes on at the next start. A second Ctrl-C ends it at once;
+nothing is lost by that either.
+
+Playbooks are those of the folders given, else of the configuration's; it
+refuses to start while one of them has errors.`,
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve examples --config examples/practice.yaml",
+		RunE: verb(func(ctx context.Context, args []string) error {
+			o.folders = args
+			return sh.serve(ctx, o)
+		}),
+	}
+	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` of the console and API (not in this version)")
+	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
+	sh.storeFlag(c)
+	return c
+}
+
+func (sh *shell) serve(ctx context.Context, o serveOptions) error {
+	log := sh.logger(o.text)
+	d, err := sh.open(need{tenant: true, works: true}, log)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if o.listen != "" {
+		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
+	}
+	books, err := sh.served(d, o.folders)
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	feed := &triggers.Feed{
+		Graph: d.tenant.graph, Engine: d.engine, Docs: d.store, Books: books,
+		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
+		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
+	}
+	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
+	if err := d.working(ctx, feed.Run); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))
+	return nil
+}
+
+// served answers the playbooks of the folders. One with errors stops the
+// server: what it would have contained stays open, and nobody would notice.
+func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error) {
+	if len(folders) == 0 {
+		folders = d.cfg.Playbooks
+	}
+	if len(folders) == 0 {
+		return nil, misused("no playbooks: name their folders, or list them as `playbooks` in the configuration")
+	}
+	s, err := loadBooks(folders, world(d.catalog, d.cfg))
+	if err != nil {
+		return nil, fmt.Errorf("playbooks: %w", err)
+	}
+	for _, f := range s.findings() {
+		sh.err.Printf("%s\n", f.Text())
+	}
+	books, err := s.usable()
+	if err != nil {
+		return nil, &exitError{exitFailed, err}
+	}
+	if len(books) == 0 {
+		return nil, fmt.Errorf("no playbooks in %v", folders)
+	}
+	return books, nil
+}
+
+// logger writes to standard error, JSON unless people are to read it.
+func (sh *shell) logger(text bool) *slog.Logger {
+	if text {
+		return slog.New(slog.NewTextHandler(sh.err, nil))
+	}
+	return slog.New(slog.NewJSONHandler(sh.err, nil))
+}
