@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The built-in company and its two app registrations. The secrets are as
+// The built-in company and its app registrations. The secrets are as
 // public as this file: they open nothing but a practice tenant.
 const (
 	ContosoTenantID = "9a3b7c51-5e0d-4c58-8f0e-5d2f1c7b6a10"
@@ -22,6 +22,9 @@ const (
 	// ReaderClientID reads only.
 	ReaderClientID     = "5b1c9f04-7d3e-4f6a-9c21-0a8e4d7f1b02"
 	ReaderClientSecret = "practice-reader-secret"
+	// AnalystClientID is somebody else, who reads and writes.
+	AnalystClientID     = "5b1c9f04-7d3e-4f6a-9c21-0a8e4d7f1b03"
+	AnalystClientSecret = "practice-analyst-secret"
 )
 
 // FullApp is the app registration with every role of the runner.
@@ -42,6 +45,15 @@ func ReaderApp() App {
 		"SecurityIncident.Read.All", "SecurityAlert.Read.All", "ThreatHunting.Read.All", "Files.Read.All", "Sites.Read.All",
 		"User.Read.All", "GroupMember.Read.All", "Mail.Read", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"Machine.Read.All",
+	}}
+}
+
+// AnalystApp is somebody else at work in the tenant: the app registration of
+// the tool that analysts write with.
+func AnalystApp() App {
+	return App{ID: AnalystClientID, Name: "practice-analyst", Secret: AnalystClientSecret, Roles: []string{
+		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "Files.ReadWrite.All", "Sites.Read.All", "User.Read.All",
+		"Machine.Read.All", "Machine.Isolate",
 	}}
 }
 
@@ -67,7 +79,7 @@ func Contoso(seed uint64) Company {
 			{Name: "Working papers", Behavior: "doNotRetain", DeleteAllowed: true},
 			{Name: "Board record", Behavior: "retainAsRecord", DeleteAllowed: false},
 		},
-		Apps: []App{FullApp(), ReaderApp()},
+		Apps: []App{FullApp(), ReaderApp(), AnalystApp()},
 	}
 	c.Users = append(contosoUsers(), contosoGuests()...)
 	c.Groups = contosoGroups(c.Users)

@@ -18,6 +18,9 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	                            times and authors, ids and URLs of permissions
 //	POST   /practice/incidents  puts a Graph incident body with its alerts into
 //	                            the company; answers {"id": "..."}
+//	PATCH  /practice/incidents/{id}
+//	                            what Defender itself does later: overwrites
+//	                            the properties given, adds the alerts given
 //	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
 //	                            [] clears
 //	GET    /practice/faults     what is set
@@ -32,6 +35,7 @@ func (t *Tenant) Control() http.Handler {
 		w.Write(t.State())
 	})
 	mux.HandleFunc("POST /practice/incidents", t.postIncident)
+	mux.HandleFunc("PATCH /practice/incidents/{id}", t.patchIncident)
 	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -77,6 +81,29 @@ func (t *Tenant) Inject(body []byte) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.world.addIncident(body, new(t.o.Now()))
+}
+
+func (t *Tenant) patchIncident(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		complain(w, "the incident can't be read: %v", err)
+		return
+	}
+	if err := t.Amend(r.PathValue("id"), raw); err != nil {
+		complain(w, "incident: %v", err)
+		return
+	}
+	answer(w, http.StatusOK, object{"id": r.PathValue("id")})
+}
+
+// Amend changes an incident as Defender itself does, as PATCH
+// /practice/incidents/{id} does: the properties given are overwritten, the
+// alerts given are added, and its last update is now unless given. It is no
+// write of an application and not in the audit.
+func (t *Tenant) Amend(id string, body []byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.world.amendIncident(id, body, t.o.Now())
 }
 
 func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {

@@ -2,14 +2,11 @@ package practice
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // incident is a Graph incident body without its alerts, kept as it came so
@@ -34,138 +31,15 @@ func (i *incident) clone() *incident {
 
 func (a *alert) clone() *alert { return &alert{body: deepCopy(a.body).(object)} }
 
-// addIncident puts a Graph incident body, with its alerts, into the company.
-// With now, what times are missing become now, and an id that is taken is
-// replaced by a new one, which makes the incident a new one; without, the body
-// must be complete.
-func (w *world) addIncident(raw json.RawMessage, now *time.Time) (string, error) {
-	var body object
-	if err := json.Unmarshal(raw, &body); err != nil || body == nil {
-		return "", fmt.Errorf("not a JSON object of an incident: %s", describe(raw, 0, orNull(err)))
-	}
-	delete(body, "@odata.context")
-	id, is := body["id"].(string)
-	if body["id"] != nil && !is {
-		return "", fmt.Errorf("id is no text")
-	}
-	list, is := body["alerts"].([]any)
-	if body["alerts"] != nil && !is {
-		return "", fmt.Errorf("alerts is no list")
-	}
-	taken := w.incidents[id] != nil
-	if (taken || id == "") && now == nil {
-		return "", fmt.Errorf("id %q is missing or stands twice", id)
-	}
-	for n, v := range list {
-		if a, is := v.(object); !is || (a["id"] != nil && text2(a["id"]) == "") {
-			return "", fmt.Errorf("alerts[%d] is no alert", n)
-		}
-	}
-	if taken {
-		delete(body, "createdDateTime")
-		delete(body, "lastUpdateDateTime")
-	}
-	delete(body, "alerts")
-	if err := dateIncident(body, now); err != nil {
-		return "", err
-	}
-	if taken || id == "" {
-		id = w.freshIncidentID()
-		body["id"] = id
-	}
-	w.defaults(body, id)
-	in := &incident{body: body}
-	for n, v := range list {
-		in.alerts = append(in.alerts, w.addAlert(v.(object), in, n, taken))
-	}
-	w.incidents[id] = in
-	return id, nil
-}
-
-func orNull(err error) error {
-	if err == nil {
-		return fmt.Errorf("null")
-	}
-	return err
-}
-
-func text2(v any) string { s, _ := v.(string); return s }
-
-func (w *world) freshIncidentID() string {
-	for {
-		w.nextID++
-		if id := itoa(w.nextID); w.incidents[id] == nil {
-			return id
-		}
-	}
-}
-
-func dateIncident(body object, now *time.Time) error {
-	for _, key := range []string{"createdDateTime", "lastUpdateDateTime"} {
-		switch v := body[key].(type) {
-		case nil:
-			if now == nil {
-				return fmt.Errorf("%s is missing", key)
-			}
-			body[key] = stamp(*now)
-		case string:
-			if _, err := time.Parse(time.RFC3339, v); err != nil {
-				return fmt.Errorf("%s is %q; expected a time like 2026-01-02T03:04:05Z", key, v)
-			}
-		default:
-			return fmt.Errorf("%s is no text", key)
-		}
-	}
-	return nil
-}
-
-// defaults sets what Graph always sends.
-func (w *world) defaults(body object, id string) {
-	body["incidentWebUrl"] = "https://security.microsoft.com/incidents/" + id + "?tid=" + w.company.TenantID
-	for key, v := range map[string]any{
-		"@odata.type": "#microsoft.graph.security.incident", "tenantId": w.company.TenantID, "status": "active",
-		"severity": "medium", "classification": "unknown", "determination": "unknown", "assignedTo": nil,
-		"redirectIncidentId": nil, "customTags": []any{}, "systemTags": []any{}, "comments": []any{}, "displayName": "",
-		"description": nil, "lastModifiedBy": nil, "resolvingComment": nil, "summary": nil,
-	} {
-		if _, is := body[key]; !is {
-			body[key] = v
-		}
-	}
-}
-
-func (w *world) addAlert(body object, in *incident, n int, taken bool) string {
-	id := text2(body["id"])
-	if id == "" || w.alerts[id] != nil || taken {
-		id = "dl" + guid("alert", in.id(), itoa(n))
-		body["id"], body["providerAlertId"] = id, id[2:]
-	}
-	body["incidentId"] = in.id()
-	body["incidentWebUrl"] = in.body["incidentWebUrl"]
-	body["alertWebUrl"] = "https://security.microsoft.com/alerts/" + id + "?tid=" + w.company.TenantID
-	for key, v := range map[string]any{
-		"@odata.type": "#microsoft.graph.security.alert", "tenantId": w.company.TenantID, "status": "new",
-		"classification": "unknown", "determination": "unknown", "assignedTo": nil, "comments": []any{}, "evidence": []any{},
-		"createdDateTime": in.body["createdDateTime"], "lastUpdateDateTime": in.body["lastUpdateDateTime"],
-		"resolvedDateTime": nil, "systemTags": []any{}, "severity": in.body["severity"],
-	} {
-		if body[key] == nil {
-			body[key] = v
-		}
-	}
-	w.alerts[id] = &alert{body: body}
-	return id
-}
-
 // newest orders bodies newest first, the documented order of both lists.
 func newest(a, b object) int {
 	return cmp.Or(
-		strings.Compare(text2(b["createdDateTime"]), text2(a["createdDateTime"])),
+		strings.Compare(textOf(b["createdDateTime"]), textOf(a["createdDateTime"])),
 		cmp.Compare(number(b["id"]), number(a["id"])),
-		strings.Compare(text2(b["id"]), text2(a["id"])))
+		strings.Compare(textOf(b["id"]), textOf(a["id"])))
 }
 
-func number(v any) int { n, _ := strconv.Atoi(text2(v)); return n }
+func number(v any) int { n, _ := strconv.Atoi(textOf(v)); return n }
 
 func severities() []string {
 	return []string{"unknown", "informational", "low", "medium", "high", "unknownFutureValue"}

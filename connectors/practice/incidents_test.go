@@ -151,7 +151,7 @@ func TestCommentsAreAddedToTheWholeList(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	c.do(400, "POST", path, `{"comment":" "}`)
-	c.do(400, "POST", path, `{"comment":"`+strings.Repeat("x", 1001)+`"}`)
+	c.do(400, "POST", path, `{"comment":"`+strings.Repeat("x", 30_001)+`"}`)
 	c.do(400, "POST", path, `{"text":"x"}`)
 }
 
@@ -200,6 +200,33 @@ func TestInjectedIncidents(t *testing.T) {
 	}
 	for _, bad := range []string{``, `[]`, `null`, `{`, `{"id":7}`, `{"alerts":{}}`, `{"alerts":[1]}`, `{"createdDateTime":"yesterday"}`, `{"createdDateTime":7}`} {
 		c.plain(400, "POST", "/practice/incidents", bad)
+	}
+}
+
+func TestDefenderAmendsAnIncident(t *testing.T) {
+	clock := newClock()
+	c := full(t, practice.Options{Now: clock.Now})
+	c.plain(200, "PATCH", "/practice/incidents/40213", `{"severity":"high","alerts":[{"title":"one more","severity":"high","evidence":[]}]}`)
+	r := c.do(200, "GET", "/v1.0/security/incidents/40213?$expand=alerts", "")
+	if r.body["severity"] != "high" || r.body["lastUpdateDateTime"] != "2026-11-23T09:00:00Z" || len(r.body["alerts"].([]any)) != 4 || r.at("alerts", 3, "title") != "one more" {
+		t.Errorf("%s", r.raw)
+	}
+	for _, bad := range []string{``, `null`, `{"alerts":7}`, `{"alerts":[7]}`, `{"lastUpdateDateTime":"x"}`} {
+		c.plain(400, "PATCH", "/practice/incidents/40213", bad)
+	}
+	c.plain(400, "PATCH", "/practice/incidents/none", `{}`)
+	if len(c.audit()) != 0 {
+		t.Error("it is in the audit")
+	}
+}
+
+// Somebody else at work is told apart by name.
+func TestTheAnalystIsSomebodyElse(t *testing.T) {
+	s := start(t, practice.Options{})
+	c := newClient(t, s, practice.AnalystApp())
+	got := c.do(200, "PATCH", "/v1.0/security/incidents/40211", `{"assignedTo":"ines.castellano@contoso.example"}`)
+	if got.body["lastModifiedBy"] != "API-practice-analyst" || c.audit()[0].By != "practice-analyst" {
+		t.Errorf("%s", got.raw)
 	}
 }
 

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// maxComment is the longest comment, in characters; Graph documents none, the
-// Defender portal takes so many.
-const maxComment = 1000
+// maxComment is the longest comment, in characters. Graph documents none; this
+// is Sentinel's, where comments are synchronised to [azure-docs
+// sentinel-service-limits.md].
+const maxComment = 30_000
 
 // enumOf answers the member of an enum as the CSDL writes it; the docs'
 // samples also send PascalCase.

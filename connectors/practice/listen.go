@@ -57,7 +57,7 @@ func Serve(ctx context.Context, l net.Listener, t *Tenant, cert tls.Certificate)
 
 func server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: log.New(io.Discard, "", 0), // connections cut by faults are no news
 	}
 }
@@ -80,11 +80,13 @@ type splitter struct {
 	net.Listener
 	secure, plain *handed
 	done          chan struct{}
-	once          sync.Once
+
+	mu      sync.Mutex
+	waiting map[net.Conn]bool // nothing has come from them yet; nil once closed
 }
 
 func newSplitter(l net.Listener) *splitter {
-	s := &splitter{Listener: l, done: make(chan struct{})}
+	s := &splitter{Listener: l, done: make(chan struct{}), waiting: map[net.Conn]bool{}}
 	s.secure = &handed{s: s, conns: make(chan net.Conn)}
 	s.plain = &handed{s: s, conns: make(chan net.Conn)}
 	return s
@@ -101,9 +103,14 @@ func (s *splitter) run() error {
 }
 
 func (s *splitter) hand(c net.Conn) {
+	if !s.wait(c) {
+		c.Close()
+		return
+	}
 	c.SetReadDeadline(time.Now().Add(sniffTime))
 	r := bufio.NewReaderSize(c, 1024)
 	first, err := r.Peek(1)
+	s.heard(c)
 	if err != nil || c.SetReadDeadline(time.Time{}) != nil {
 		c.Close()
 		return
@@ -119,11 +126,36 @@ func (s *splitter) hand(c net.Conn) {
 	}
 }
 
+// wait notes a connection that has said nothing; false after the end.
+func (s *splitter) wait(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == nil {
+		return false
+	}
+	s.waiting[c] = true
+	return true
+}
+
+func (s *splitter) heard(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, c)
+}
+
+// close ends the listener and the connections that have said nothing.
 func (s *splitter) close() {
-	s.once.Do(func() {
-		close(s.done)
-		s.Listener.Close()
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == nil {
+		return
+	}
+	for c := range s.waiting {
+		c.Close()
+	}
+	s.waiting = nil
+	close(s.done)
+	s.Listener.Close()
 }
 
 // handed is a listener of connections that the splitter hands over.

@@ -218,7 +218,7 @@ func (a *machineAction) settle(now time.Time) bool {
 
 // family names the actions that exclude each other on one machine.
 func family(kind string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(kind), "un"), "re")
+	return strings.TrimPrefix(strings.ToLower(kind), "un")
 }
 
 // startAction answers a handler that starts a machine action: 201 with the
