@@ -135,9 +135,7 @@ func (t *tx) releaseKey(key string) error {
 	if _, err := t.log(entry{kind: logRun, ref: next.int(0), word: "running"}); err != nil {
 		return err
 	}
-	_, err = t.exec("UPDATE strands SET state = 1, due = ?, at = ? WHERE run = ? AND path = '' AND state = 0", t.now, t.now, next.int(0))
-	t.woke = true
-	return err
+	return t.wakeWaiting("SELECT id FROM strands WHERE run = ? AND path = '' AND state = 0", next.int(0))
 }
 
 // endRun ends a run and releases its key.

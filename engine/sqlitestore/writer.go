@@ -117,6 +117,7 @@ func (s *Store) write() {
 	for {
 		acts, closed := s.queue.grab(spare)
 		if len(acts) == 0 {
+			spare = acts // the two lists have changed places
 			if closed {
 				return
 			}

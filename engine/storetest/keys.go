@@ -1,0 +1,108 @@
+package storetest
+
+import (
+	"stanch/engine"
+)
+
+func keyLaws() []law {
+	return []law{
+		{name: "KeyQueues", promise: "runs of one key go one after another, in the order they began", judge: keyQueues},
+		{name: "KeySkips", promise: "with skip a run whose key is held does not begin", judge: keySkips},
+		{name: "KeyQueueIsBounded", promise: "at most 100 runs wait for one key", judge: keyQueueBounded},
+		{name: "KeyIsReleasedByEveryEnd", promise: "whatever a run ends as, its key goes on in the same act", judge: keyIsReleased},
+		{name: "SignalToAQueuedRun", promise: "a signal to a queued run is kept and does not start it", judge: signalToQueued},
+	}
+}
+
+func withKey(key string) func(*engine.Begin) { return func(b *engine.Begin) { b.Key = key } }
+
+func keyQueues(e *env) {
+	runs := []string{e.begin(withKey("k")), e.begin(withKey("k")), e.begin(withKey("k"))}
+	other := e.begin(withKey("other"))
+	e.same("status of the second", e.record(runs[1]).Status, "queued")
+	st := e.strand(runs[1], "")
+	if st.State != "waiting" || st.On == "" {
+		e.Errorf("the root of a queued run is %+v", st)
+	}
+	held := e.claim(10)
+	e.same("begun", len(held), 2)
+	for _, h := range held {
+		if h.Run == other {
+			h.end("succeeded")
+			continue
+		}
+		e.same("first", h.Run, runs[0])
+		h.openMany("x", 2, 1)
+		h = e.one()
+		h = h.end("succeeded").end("succeeded")
+		e.none() // held until the run has ended
+		h.end("failed")
+	}
+	for _, run := range runs[1:] {
+		h := e.one()
+		e.same("next", h.Run, run)
+		e.same("status", e.record(run).Status, "running")
+		h.end("succeeded")
+	}
+	e.none()
+	e.started(withKey("k")).end("succeeded")
+}
+
+func keySkips(e *env) {
+	h := e.started(withKey("k"))
+	skip := e.newBegin(withKey("k"), func(b *engine.Begin) { b.WhenBusy = "skip" })
+	e.unchanged(func() {
+		b, err := e.s.Begin(e.Context(), skip)
+		e.ok(err)
+		if !b.Busy || b.New || b.Run != "" {
+			e.Errorf("Begin answers %+v, the key is held", b)
+		}
+	})
+	h.end("succeeded")
+	b, err := e.s.Begin(e.Context(), skip)
+	e.ok(err)
+	if b.Busy || !b.New {
+		e.Errorf("Begin answers %+v, the key is free", b)
+	}
+}
+
+func keyQueueBounded(e *env) {
+	for range 101 {
+		e.begin(withKey("k"))
+	}
+	e.unchanged(func() {
+		b, err := e.s.Begin(e.Context(), e.newBegin(withKey("k")))
+		e.ok(err)
+		if !b.Busy {
+			e.Errorf("Begin answers %+v, 100 runs are waiting", b)
+		}
+	})
+	e.one().end("succeeded")
+	e.begin(withKey("k"))
+}
+
+func keyIsReleased(e *env) {
+	outcomes := []string{"succeeded", "failed", "rejected", "cancelled"}
+	for range outcomes {
+		e.begin(withKey("k"))
+	}
+	for i, outcome := range outcomes {
+		h := e.one()
+		if i == 2 {
+			e.cancel(h.Run, engine.Terminated)
+		}
+		in := h.say(engine.Then{End: &engine.End{Outcome: outcome}})
+		twice(e, e.s.Settle, in)
+	}
+	e.none()
+}
+
+func signalToQueued(e *env) {
+	h := e.started(withKey("k"))
+	run := e.begin(withKey("k"))
+	e.signal(run, "", "word")
+	e.none()
+	h.end("succeeded")
+	h = e.one()
+	e.same("facts", bodies(h.st.Facts), []string{"word"})
+}
