@@ -1,0 +1,134 @@
+package incidents
+
+import (
+	"context"
+	"strings"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/incident"
+)
+
+type commentParams struct {
+	Incident string `json:"incident" doc:"id of the incident, such as defender/123"`
+	Text     string `json:"text" doc:"the comment"`
+}
+
+type commented struct {
+	Incident string `json:"incident" doc:"id of the incident"`
+	Comments int    `json:"comments" doc:"number of comments it has now"`
+	Added    bool   `json:"added" doc:"whether the comment was added"`
+}
+
+type commentRequest struct {
+	Incident string `json:"incident"`
+	Text     string `json:"text"`
+}
+
+// commentState counts comments; they have no ids.
+type commentState struct {
+	Comments int    `json:"comments"`
+	Same     int    `json:"same"` // with our text
+	Added    string `json:"added,omitempty"`
+}
+
+// Comment adds a comment to an incident.
+func (s Shelf) Comment() actions.Action {
+	return actions.Spec[commentParams, commented]{
+		Doc:   "Add a comment to an incident.",
+		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Repeat:   actions.RepeatHarmless, // a second one says the same again
+		Settling: settles, NoUndo: "Graph cannot remove a comment from an incident",
+		Source:  "https://learn.microsoft.com/graph/api/security-incident-post-comments",
+		Example: "incident: \"${{ incident.id }}\"\ntext: Access from outside was removed.",
+		Plan:    s.planComment, Do: s.doComment, Check: s.checkComment, Settle: settleComment,
+	}.Action()
+}
+
+func (s Shelf) planComment(ctx context.Context, _ actions.Call, p commentParams) ([]actions.Effect, commented, error) {
+	text := strings.TrimSpace(p.Text)
+	if text == "" {
+		return nil, commented{}, problem("write something", "text is empty")
+	}
+	in, err := s.writable(ctx, p.Incident)
+	if err != nil {
+		return nil, commented{}, err
+	}
+	e := remark(in, text)
+	return []actions.Effect{e}, commented{Incident: in.ID, Comments: len(in.Comments) + 1, Added: true}, nil
+}
+
+// remark is the effect that adds a comment.
+func remark(in incident.Incident, text string) actions.Effect {
+	before := count(in.Comments, text)
+	e := actions.Effect{
+		Target: target(in, "comments"), Before: raw(before),
+		After:   raw(commentState{Comments: before.Comments + 1, Same: before.Same + 1, Added: text}),
+		Request: raw(commentRequest{Incident: in.ID, Text: text}),
+		Own:     []actions.Own{{Incident: in.ID, Field: "comments", Value: raw([]string{text})}},
+	}
+	e.Target.Kind = "comment"
+	return e
+}
+
+func count(comments []incident.Comment, text string) commentState {
+	s := commentState{Comments: len(comments)}
+	for _, c := range comments {
+		if plain(c.Text) == plain(text) {
+			s.Same++
+		}
+	}
+	return s
+}
+
+// plain is a text without regard to its white space, which Defender trims.
+func plain(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func (s Shelf) doComment(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+	r, err := read[commentRequest](e.Request, "request")
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	number, err := native(r.Incident)
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	_, err = s.Graph.CommentIncident(ctx, connectors.Change(c.Sending), number, r.Text)
+	return actions.Outcome{}, err
+}
+
+// checkComment counts the comments with our text: as many as before, and it is
+// not there; one more, and it is; still more, and others said the same
+// meanwhile, perhaps in our place.
+func (s Shelf) checkComment(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+	r, err := read[commentRequest](e.Request, "request")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	before, err := read[commentState](e.Before, "state before")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	in, err := s.find(ctx, r.Incident)
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	now := count(in.Comments, r.Text)
+	switch now.Same - before.Same {
+	case 1:
+		now.Added = r.Text
+		return actions.Finding{Answer: actions.Happened, After: raw(now), Why: "the comment is there"}, nil
+	case 0:
+		return actions.Finding{Answer: actions.DidNot, Why: "the comment is not there"}, nil
+	}
+	return actions.Finding{Answer: actions.CannotTell, Why: "others wrote or removed the same comment meanwhile"}, nil
+}
+
+// settleComment tells whether the comment was really added.
+func settleComment(out commented, effects []actions.Effect) commented {
+	if !happened(effects) {
+		out.Added = false
+		out.Comments--
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package incidents
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/graph"
+	"stanch/connectors/incident"
+)
+
+// fields are values of an incident, in the words of the model; nil ones are
+// not meant. An empty AssignedTo is nobody.
+type fields struct {
+	Status         *string `json:"status,omitempty"`
+	Classification *string `json:"classification,omitempty"`
+	Determination  *string `json:"determination,omitempty"`
+	AssignedTo     *string `json:"assigned_to,omitempty"`
+}
+
+type patchRequest struct {
+	Incident string `json:"incident"`
+	Set      fields `json:"set"`
+}
+
+// each visits the fields in their order, with their names.
+func (f *fields) each(visit func(name string, value **string)) {
+	visit("status", &f.Status)
+	visit("classification", &f.Classification)
+	visit("determination", &f.Determination)
+	visit("assigned_to", &f.AssignedTo)
+}
+
+// names are those of the fields that are meant.
+func (f fields) names() []string {
+	out := []string{}
+	f.each(func(name string, value **string) {
+		if *value != nil {
+			out = append(out, name)
+		}
+	})
+	return out
+}
+
+// of are the fields of an incident that f means.
+func (f fields) of(in incident.Incident) fields {
+	now := map[string]string{
+		"status": string(in.Status), "classification": string(in.Classification), "determination": string(in.Determination),
+	}
+	if in.AssignedTo != nil {
+		now["assigned_to"] = *in.AssignedTo
+	}
+	f.each(func(name string, value **string) {
+		if *value != nil {
+			*value = new(now[name])
+		}
+	})
+	return f
+}
+
+// different are the fields that differ from other.
+func (f fields) different(other fields) fields {
+	values := map[string]*string{}
+	other.each(func(name string, value **string) { values[name] = *value })
+	f.each(func(name string, value **string) {
+		if there := values[name]; *value != nil && there != nil && strings.EqualFold(**value, *there) {
+			*value = nil
+		}
+	})
+	return f
+}
+
+func (f fields) empty() bool { return f == fields{} }
+
+func (f fields) own(id string) []actions.Own {
+	var out []actions.Own
+	f.each(func(name string, value **string) {
+		if *value != nil {
+			out = append(out, actions.Own{Incident: id, Field: name, Value: raw(**value)})
+		}
+	})
+	return out
+}
+
+// planPatch answers the effect that gives the incident the fields, none if it
+// has them.
+func planPatch(in incident.Incident, want fields) []actions.Effect {
+	want = want.different(want.of(in))
+	if want.empty() {
+		return nil
+	}
+	e := actions.Effect{
+		Target: target(in, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
+		Before: raw(want.of(in)), After: raw(want), Own: want.own(in.ID),
+		Request: raw(patchRequest{Incident: in.ID, Set: want}),
+	}
+	e.Target.ID = in.ID + "/" + strings.Join(want.names(), "+")
+	if want.Status != nil && *want.Status == resolved {
+		e.Lost = []actions.Lost{{
+			Target: e.Target.ID, Field: "alerts.status",
+			Why: "Defender resolves the open alerts of an incident with it; they stay resolved when it is opened again",
+		}}
+	}
+	return []actions.Effect{e}
+}
+
+const resolved = "resolved"
+
+// statuses are those that an incident can be given.
+func statuses() []string { return []string{"active", "inProgress", resolved} }
+
+func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+	r, err := read[patchRequest](e.Request, "request")
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	number, err := native(r.Incident)
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	in, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{
+		Status: r.Set.Status, Classification: r.Set.Classification, Determination: r.Set.Determination, AssignedTo: r.Set.AssignedTo,
+	})
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	now, err := head(in.Raw)
+	if err != nil || !r.Set.different(r.Set.of(now)).empty() {
+		return actions.Outcome{}, nil // answered as a success, shown with a delay: as predicted
+	}
+	return actions.Outcome{After: raw(r.Set.of(now))}, nil
+}
+
+func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+	r, err := read[patchRequest](e.Request, "request")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	before, err := read[fields](e.Before, "state before")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	in, err := s.find(ctx, r.Incident)
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	now := r.Set.of(in)
+	switch {
+	case r.Set.different(now).empty():
+		return actions.Finding{Answer: actions.Happened, After: raw(now), Why: "the incident has the values"}, nil
+	case before.different(now).empty():
+		return actions.Finding{Answer: actions.DidNot, Why: "the incident has the values before"}, nil
+	}
+	return actions.Finding{Answer: actions.CannotTell, Why: "the incident has other values than before and than were written: " + string(raw(now))}, nil
+}
+
+func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
+	r, err := read[patchRequest](e.Request, "request")
+	if err != nil {
+		return actions.Inverse{}, err
+	}
+	before, err := read[fields](e.Before, "state before")
+	if err != nil {
+		return actions.Inverse{}, err
+	}
+	in, err := s.find(ctx, r.Incident)
+	if notFound(err) {
+		return actions.Inverse{Changed: true, Present: raw(nil), Why: "the incident is gone"}, nil
+	}
+	if err != nil {
+		return actions.Inverse{}, err
+	}
+	now := r.Set.of(in)
+	switch {
+	case in.RedirectedTo != nil && *in.RedirectedTo != "":
+		return actions.Inverse{Changed: true, Present: raw(now), Why: "the incident was merged into " + *in.RedirectedTo}, nil
+	case !r.Set.different(now).empty():
+		return actions.Inverse{Changed: true, Present: raw(now), Why: "the incident has been changed since: " + strings.Join(r.Set.different(now).names(), ", ")}, nil
+	case before.Status != nil && !slices.Contains(statuses(), *before.Status):
+		return actions.Inverse{Present: raw(now), Why: "an incident cannot be given the status " + *before.Status}, nil
+	}
+	return actions.Inverse{Present: raw(now), Effect: &actions.Effect{
+		Action: "incidents.update", Class: actions.Writes, Target: e.Target, Before: raw(now), After: raw(before),
+		Request: raw(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(r.Incident),
+	}}, nil
+}

@@ -1,0 +1,183 @@
+package incidents
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/graph"
+	"stanch/connectors/incident"
+)
+
+type tagParams struct {
+	Incident string   `json:"incident" doc:"id of the incident, such as defender/123"`
+	Add      []string `json:"add" doc:"tags to add; at least one"`
+}
+
+type tagged struct {
+	Incident string   `json:"incident" doc:"id of the incident"`
+	Tags     []string `json:"tags" doc:"all tags it has now"`
+	Added    []string `json:"added" doc:"tags that were added now; empty when it had all of them"`
+}
+
+// tagRequest is a difference, not a list: the list is read again right before
+// it is written, so that tags of others survive.
+type tagRequest struct {
+	Incident string   `json:"incident"`
+	Add      []string `json:"add,omitempty"`
+	Remove   []string `json:"remove,omitempty"`
+}
+
+type tagState struct {
+	Tags []string `json:"tags"`
+}
+
+// Tag adds tags to an incident.
+func (s Shelf) Tag() actions.Action {
+	return actions.Spec[tagParams, tagged]{
+		Doc:   "Add tags to an incident. Those it has stay.",
+		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Repeat: actions.RepeatSame, Settling: settles, Source: apiPage,
+		Example: "incident: \"${{ incident.id }}\"\nadd: [contained-by-stanch]",
+		Plan:    s.planTag, Do: s.doTag, Check: s.checkTag, Undo: s.undoTag, Settle: settleTag,
+	}.Action()
+}
+
+func (s Shelf) planTag(ctx context.Context, _ actions.Call, p tagParams) ([]actions.Effect, tagged, error) {
+	if len(p.Add) == 0 {
+		return nil, tagged{}, problem("name at least one tag", "add is empty")
+	}
+	for i, tag := range p.Add {
+		if strings.TrimSpace(tag) == "" {
+			return nil, tagged{}, problem("", "add[%d] is empty", i)
+		}
+	}
+	in, err := s.writable(ctx, p.Incident)
+	if err != nil {
+		return nil, tagged{}, err
+	}
+	r := tagRequest{Incident: in.ID, Add: missing(p.Add, in.Tags)}
+	out := tagged{Incident: in.ID, Tags: r.merge(in.Tags), Added: r.Add}
+	if len(r.Add) == 0 {
+		return nil, out, nil
+	}
+	return []actions.Effect{r.effect(in)}, out, nil
+}
+
+// missing are the tags that have lacks, each once, never nil.
+func missing(tags, have []string) []string {
+	out := []string{}
+	for _, t := range tags {
+		if !slices.Contains(have, t) && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// merge applies the difference to a list.
+func (r tagRequest) merge(tags []string) []string {
+	out := []string{}
+	for _, t := range tags {
+		if !slices.Contains(r.Remove, t) {
+			out = append(out, t)
+		}
+	}
+	return append(out, missing(r.Add, out)...)
+}
+
+func (r tagRequest) effect(in incident.Incident) actions.Effect {
+	after := r.merge(in.Tags)
+	return actions.Effect{
+		Target: target(in, "tags"), Before: raw(tagState{append([]string{}, in.Tags...)}), After: raw(tagState{after}), Request: raw(r),
+		Own: []actions.Own{{Incident: in.ID, Field: "tags", Value: raw(after)}},
+	}
+}
+
+// doTag reads the list again, merges and writes it. Graph has no etag here: a
+// tag that somebody sets between this read and the write is lost.
+func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+	r, err := read[tagRequest](e.Request, "request")
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	in, err := s.writable(ctx, r.Incident)
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	number, err := native(r.Incident)
+	if err != nil {
+		return actions.Outcome{}, err
+	}
+	tags := r.merge(in.Tags)
+	if slices.Equal(tags, in.Tags) {
+		return actions.Outcome{AlreadySo: true, After: raw(tagState{tags})}, nil
+	}
+	if _, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{Tags: &tags}); err != nil {
+		return actions.Outcome{}, err
+	}
+	return actions.Outcome{After: raw(tagState{tags})}, nil
+}
+
+func (s Shelf) checkTag(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+	r, err := read[tagRequest](e.Request, "request")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	in, err := s.find(ctx, r.Incident)
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	now := raw(tagState{append([]string{}, in.Tags...)})
+	if slices.Equal(r.merge(in.Tags), in.Tags) {
+		return actions.Finding{Answer: actions.Happened, After: now, Why: "the incident has the tags"}, nil
+	}
+	return actions.Finding{Answer: actions.DidNot, Why: "the tags of the incident are " + string(now)}, nil
+}
+
+// undoTag takes back the tags that we added and that are still there, and
+// gives back those we removed; tags of others stay.
+func (s Shelf) undoTag(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
+	r, err := read[tagRequest](e.Request, "request")
+	if err != nil {
+		return actions.Inverse{}, err
+	}
+	in, err := s.find(ctx, r.Incident)
+	if notFound(err) {
+		return actions.Inverse{Changed: true, Present: raw(nil), Why: "the incident is gone"}, nil
+	}
+	if err != nil {
+		return actions.Inverse{}, err
+	}
+	back := tagRequest{Incident: r.Incident, Add: missing(r.Remove, in.Tags)}
+	for _, t := range r.Add {
+		if slices.Contains(in.Tags, t) {
+			back.Remove = append(back.Remove, t)
+		}
+	}
+	effect := back.effect(in)
+	effect.Action, effect.Class = "incidents.tag", actions.Writes
+	if len(back.Add)+len(back.Remove) == 0 {
+		return actions.Inverse{Changed: true, Present: effect.Before, Why: "the tags have been taken away since"}, nil
+	}
+	return actions.Inverse{Present: effect.Before, Effect: &effect}, nil
+}
+
+// settleTag tells which tags really were added.
+func settleTag(out tagged, effects []actions.Effect) tagged {
+	for _, e := range effects {
+		state := e.After
+		if e.Status != actions.Done {
+			out.Added = []string{}
+		}
+		if e.Status != actions.Done && e.Status != actions.AlreadySo {
+			state = e.Before
+		}
+		if t, err := read[tagState](state, "state"); err == nil {
+			out.Tags = t.Tags
+		}
+	}
+	return out
+}
