@@ -26,12 +26,12 @@ type Change struct {
 	Status int `json:"status"`
 }
 
-// record appends a change to the audit.
-func (c *call) record(operation, target string, before, after any, status int) {
-	c.t.changes = append(c.t.changes, Change{
-		Seq: len(c.t.changes) + 1, At: c.now.UTC(), RequestID: c.clientID, Method: c.r.Method, Path: c.r.URL.Path,
-		Operation: operation, Target: target, By: c.app.Name, Before: before, After: after, Status: status,
-	})
+// record appends a change to the audit, with what is known of every call
+// filled in.
+func (c *call) record(x Change) {
+	x.Seq, x.At, x.By = len(c.t.changes)+1, c.now.UTC(), c.app.Name
+	x.RequestID, x.Method, x.Path = c.clientID, c.r.Method, c.r.URL.Path
+	c.t.changes = append(c.t.changes, x)
 }
 
 // Changes answers the audit so far.

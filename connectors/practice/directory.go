@@ -142,7 +142,7 @@ func (w *world) sortedUsers() []*user {
 
 func listUsers(c *call) (reply, error) {
 	keep, err := c.filter(fields{
-		"id": nil, "userPrincipalName": nil, "mail": nil, "displayName": nil, "department": nil, "accountEnabled": nil, "userType": nil,
+		"id": nil, "userPrincipalName": nil, "mail": nil, "displayName": nil, "department": nil, "accountEnabled": bareField(), "userType": nil,
 	})
 	if err != nil {
 		return reply{}, err
@@ -192,7 +192,7 @@ func patchUser(c *call) (reply, error) {
 	c.keep(u.target(), new(*u))
 	before := object{"accountEnabled": !u.Disabled}
 	u.Disabled = !*enabled
-	c.record("user.update", u.target(), before, object{"accountEnabled": *enabled}, http.StatusNoContent)
+	c.record(Change{Operation: "user.update", Target: u.target(), Before: before, After: object{"accountEnabled": *enabled}, Status: http.StatusNoContent})
 	return noContent(), nil
 }
 
@@ -204,7 +204,7 @@ func revokeSessions(c *call) (reply, error) {
 	c.keep(u.target(), new(*u))
 	before := stamp(u.sessionsFrom)
 	u.sessionsFrom = c.now.UTC().Truncate(time.Second)
-	c.record("user.revokeSessions", u.target(), before, stamp(u.sessionsFrom), http.StatusOK)
+	c.record(Change{Operation: "user.revokeSessions", Target: u.target(), Before: before, After: stamp(u.sessionsFrom), Status: http.StatusOK})
 	return ok(object{"@odata.context": c.origin() + "/v1.0/$metadata#Edm.Boolean", "value": true}), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stanch/connectors/practice"
+	"stanch/connectors/practice/practicetest"
 )
 
 const (
@@ -89,6 +90,42 @@ func TestCutConnections(t *testing.T) {
 				t.Errorf("the next call: %d changes, want %d", n, x.applied+1)
 			}
 		})
+	}
+}
+
+// An answer without a body has no middle: nothing of it arrives.
+func TestCutInTheMiddleOfNoBody(t *testing.T) {
+	c := full(t, practice.Options{})
+	item := c.file(payrollURL)
+	c.faults(`[{"method":"DELETE","path":"**","times":1,"cut":"middle"}]`)
+	if got, err := c.try("DELETE", item, ""); err == nil {
+		t.Errorf("the answer arrived: %d", got.status)
+	}
+	c.do(404, "DELETE", item, "")
+	if n := len(c.audit()); n != 1 {
+		t.Errorf("%d changes, want 1", n)
+	}
+}
+
+// The request that a client gave up on is applied when its time has come.
+func TestALateRequestIsStillApplied(t *testing.T) {
+	applied := make(chan practice.Exchange, 1)
+	c := newClient(t, practicetest.Start(t, practice.Options{Observe: func(x practice.Exchange) {
+		if strings.HasSuffix(x.Route, "/comments") {
+			applied <- x
+		}
+	}}), practice.FullApp())
+	c.token("/v1.0")
+	c.faults(`[{"method":"POST","path":"**/comments","times":1,"delay":"100ms"}]`)
+	c.http.Timeout = 20 * time.Millisecond
+	if got, err := c.try("POST", incidentPath+"/comments", commentBody); err == nil {
+		t.Fatalf("the answer arrived: %d", got.status)
+	}
+	if x := <-applied; x.Status != http.StatusOK || !x.Faulty {
+		t.Errorf("%d", x.Status)
+	}
+	if n := len(c.audit()); n != 1 {
+		t.Errorf("%d changes, want 1", n)
 	}
 }
 

@@ -8,10 +8,14 @@ import (
 )
 
 // fields are the properties a collection can be filtered by, each with the
-// members of its enum, or nil for text, or a single "time".
+// members of its enum, or nil for text, or timeField or bareField.
 type fields map[string][]string
 
+// timeField is a time, written without quotes.
 func timeField() []string { return []string{"time"} }
+
+// bareField is a number, GUID or boolean, written with or without quotes.
+func bareField() []string { return []string{"bare"} }
 
 // test is a parsed $filter; get answers a property's value.
 type test func(get func(string) any) bool
@@ -222,7 +226,8 @@ func (p *filterParser) in(name string, members []string) (test, error) {
 }
 
 func comparison(name, op string, members []string, w filterWord) (test, error) {
-	isTime := len(members) == 1 && members[0] == "time"
+	isTime := slices.Equal(members, timeField())
+	isBare := slices.Equal(members, bareField())
 	if w.text == "null" && !w.quoted {
 		if op != "eq" && op != "ne" {
 			return nil, fmt.Errorf("operator '%s' can't be used with null", op)
@@ -240,10 +245,10 @@ func comparison(name, op string, members []string, w filterWord) (test, error) {
 			return err == nil && holds(op, v.Compare(at))
 		}, nil
 	}
-	if !w.quoted && w.text != "true" && w.text != "false" {
+	if !w.quoted && !isBare {
 		return nil, fmt.Errorf("'%s' must be quoted", w.text)
 	}
-	if members != nil && !slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, w.text) }) {
+	if members != nil && !isBare && !slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, w.text) }) {
 		return nil, fmt.Errorf("the string '%s' is not a valid enumeration type constant", w.text)
 	}
 	return func(get func(string) any) bool {

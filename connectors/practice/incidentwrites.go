@@ -102,7 +102,7 @@ func patchIncident(c *call) (reply, error) {
 	}
 	c.keep(i.target(), i.clone())
 	before := c.edit(i.body, in)
-	c.record("incident.update", i.target(), before, in, http.StatusOK)
+	c.record(Change{Operation: "incident.update", Target: i.target(), Before: before, After: in, Status: http.StatusOK})
 	return c.entity(c.incidentWire(i, false))
 }
 
@@ -139,7 +139,7 @@ func patchAlert(c *call) (reply, error) {
 	} else if s != nil && s != "resolved" {
 		a.body["resolvedDateTime"] = nil
 	}
-	c.record("alert.update", a.target(), before, in, http.StatusOK)
+	c.record(Change{Operation: "alert.update", Target: a.target(), Before: before, After: in, Status: http.StatusOK})
 	return c.entity(c.alertWire(a))
 }
 
@@ -180,7 +180,7 @@ func commentIncident(c *call) (reply, error) {
 	}
 	c.keep(i.target(), i.clone())
 	list := c.addComment(i.body, text)
-	c.record("incident.comment", i.target(), nil, object{"comment": text}, http.StatusOK)
+	c.record(Change{Operation: "incident.comment", Target: i.target(), After: object{"comment": text}, Status: http.StatusOK})
 	return ok(object{"@odata.context": c.context(), "value": deepCopy(list)}), nil
 }
 
@@ -195,6 +195,6 @@ func commentAlert(c *call) (reply, error) {
 	}
 	c.keep(a.target(), a.clone())
 	list := c.addComment(a.body, text)
-	c.record("alert.comment", a.target(), nil, object{"comment": text}, http.StatusOK)
+	c.record(Change{Operation: "alert.comment", Target: a.target(), After: object{"comment": text}, Status: http.StatusOK})
 	return ok(object{"@odata.context": c.context(), "value": deepCopy(list)}), nil
 }

@@ -118,7 +118,7 @@ func (c *call) move(i, parent *item, name string) (reply, error) {
 	i.name, i.parent = name, parent
 	parent.children[strings.ToLower(name)] = i
 	c.changed(i)
-	c.record(operation, i.target(), before, object{"name": i.name, "path": i.path()}, http.StatusOK)
+	c.record(Change{Operation: operation, Target: i.target(), Before: before, After: object{"name": i.name, "path": i.path()}, Status: http.StatusOK})
 	return c.entity(c.itemWire(i))
 }
 
@@ -142,7 +142,7 @@ func (c *call) remove(operation string) (reply, error) {
 		at.deleted, at.recycled = true, operation == "item.delete"
 	}
 	delete(i.parent.children, strings.ToLower(i.name))
-	c.record(operation, i.target(), before, nil, http.StatusNoContent)
+	c.record(Change{Operation: operation, Target: i.target(), Before: before, Status: http.StatusNoContent})
 	return noContent(), nil
 }
 

@@ -104,7 +104,7 @@ func assignLabel(c *call) (reply, error) {
 			}
 			i.revision++
 		}
-		c.record("label.assign", i.target(), before, c.labelName(id), http.StatusAccepted)
+		c.record(Change{Operation: "label.assign", Target: i.target(), Before: before, After: c.labelName(id), Status: http.StatusAccepted})
 	}
 	c.w.jobs[j.id], c.w.pending = j, append(c.w.pending, j)
 	return reply{status: http.StatusAccepted}.with("Location", c.origin()+"/_api/v2.0/monitor/"+j.id+"?tempAuth="+j.token), nil

@@ -56,9 +56,9 @@ func (m *machine) wire() object {
 
 func listMachines(c *call) (reply, error) {
 	keep, err := c.filter(fields{
-		"computerDnsName": nil, "id": nil, "version": nil, "deviceValue": nil, "aadDeviceId": nil, "machineTags": nil,
+		"computerDnsName": nil, "id": nil, "version": nil, "deviceValue": nil, "aadDeviceId": bareField(), "machineTags": nil,
 		"lastSeen": timeField(), "exposureLevel": nil, "onboardingStatus": nil, "lastIpAddress": nil, "healthStatus": nil,
-		"osPlatform": nil, "riskScore": nil, "rbacGroupId": nil,
+		"osPlatform": nil, "riskScore": nil, "rbacGroupId": bareField(),
 	})
 	if err != nil {
 		return reply{}, err
@@ -142,7 +142,7 @@ func tagMachine(c *call) (reply, error) {
 	}
 	c.keep(m.target(), new(*m))
 	m.Tags = tags
-	c.record("machine.tag", m.target(), before, tags, http.StatusOK)
+	c.record(Change{Operation: "machine.tag", Target: m.target(), Before: before, After: tags, Status: http.StatusOK})
 	return c.entity(m.wire())
 }
 
@@ -226,7 +226,6 @@ func family(kind string) string {
 func startAction(kind string) func(*call) (reply, error) {
 	extra := map[string]string{"Isolate": "IsolationType", "RunAntiVirusScan": "ScanType"}[kind]
 	scopes := map[string][]string{"Isolate": {"Full", "Selective"}, "RunAntiVirusScan": {"Quick", "Full"}}[kind]
-	operation := "machine." + strings.ToLower(kind[:1]) + kind[1:]
 	return func(c *call) (reply, error) {
 		m, err := c.machine()
 		if err != nil {
@@ -254,11 +253,12 @@ func startAction(kind string) func(*call) (reply, error) {
 				return reply{}, fail(http.StatusBadRequest, "ActiveRequestAlreadyInProgress", "Action is already in progress")
 			}
 		}
-		return c.start(m, operation, kind, scope, in["Comment"]), nil
+		return c.start(m, kind, scope, in["Comment"]), nil
 	}
 }
 
-func (c *call) start(m *machine, operation, kind, scope, comment string) reply {
+func (c *call) start(m *machine, kind, scope, comment string) reply {
+	operation := "machine." + strings.ToLower(kind[:1]) + kind[1:]
 	c.t.serial++
 	a := &machineAction{
 		id: guid("machine action", m.ID, itoa(c.t.serial)), kind: kind, scope: scope, by: c.app.Name, comment: comment,
@@ -266,7 +266,7 @@ func (c *call) start(m *machine, operation, kind, scope, comment string) reply {
 	}
 	c.w.actions, c.w.running = append(c.w.actions, a), append(c.w.running, a)
 	before := object{"isolated": m.isolated, "restricted": m.restricted}
-	c.record(operation, m.target(), before, object{"action": a.id, "scope": scope, "comment": comment}, http.StatusCreated)
+	c.record(Change{Operation: operation, Target: m.target(), Before: before, After: object{"action": a.id, "scope": scope, "comment": comment}, Status: http.StatusCreated})
 	o := a.wire(c.now)
 	o["@odata.context"] = c.origin() + "/api/$metadata#MachineActions/$entity"
 	return created(o)
@@ -274,7 +274,7 @@ func (c *call) start(m *machine, operation, kind, scope, comment string) reply {
 
 func listActions(c *call) (reply, error) {
 	keep, err := c.filter(fields{
-		"id": nil, "machineId": nil, "requestor": nil, "creationDateTimeUtc": timeField(), "type": nil,
+		"id": bareField(), "machineId": nil, "requestor": nil, "creationDateTimeUtc": timeField(), "type": nil,
 		"status": {"Pending", "InProgress", "Succeeded", "Failed", "TimeOut", "Cancelled"},
 	})
 	if err != nil {
@@ -320,6 +320,6 @@ func cancelAction(c *call) (reply, error) {
 		return reply{}, fail(http.StatusBadRequest, "BadRequest", "The action is %s and can't be cancelled", a.status(c.now))
 	}
 	a.cancelled, a.cancelledBy, a.cancelComment = c.now, c.app.Name, in["Comment"]
-	c.record("machineAction.cancel", a.target(), "Pending", "Cancelled", http.StatusOK)
+	c.record(Change{Operation: "machineAction.cancel", Target: a.target(), Before: "Pending", After: "Cancelled", Status: http.StatusOK})
 	return c.entity(a.wire(c.now))
 }

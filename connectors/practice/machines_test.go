@@ -82,6 +82,11 @@ func TestDefenderRefusesBadBodiesAndMachines(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s", x.path, x.body, got.raw, x.code)
 		}
 	}
+	for _, filter := range []string{"rbacGroupId eq 1 and riskScore ne 'High'", "aadDeviceId eq " + c.do(200, "GET", m, "").body["aadDeviceId"].(string)} {
+		if got := c.do(200, "GET", "/api/machines?$filter="+url.QueryEscape(filter), "").list(); len(got) == 0 {
+			t.Errorf("%s finds nothing", filter)
+		}
+	}
 	if got := c.do(404, "GET", "/api/machines/0000", ""); got.code() != "ResourceNotFound" {
 		t.Errorf("%s", got.raw)
 	}
@@ -157,6 +162,9 @@ func TestUsersAreFoundStoppedAndLetInAgain(t *testing.T) {
 	c.do(403, "PATCH", sam, `{"jobTitle":"x"}`)
 	c.do(400, "PATCH", sam, `{"accountEnabled":null}`)
 	c.do(400, "PATCH", sam, `{}`)
+	if got := c.do(200, "GET", "/v1.0/users?$filter="+url.QueryEscape("accountEnabled eq false"), "").list(); len(got) != 1 || got[0]["displayName"] != "Former Employee" {
+		t.Errorf("%v", got)
+	}
 	officers := c.do(200, "GET", "/v1.0/groups?$filter="+url.QueryEscape("displayName eq 'dlp-officers'"), "").list()
 	members := c.do(200, "GET", "/v1.0/groups/"+officers[0]["id"].(string)+"/members", "").list()
 	if len(members) != 2 || members[0]["userPrincipalName"] != "dana.officer@contoso.example" || members[1]["userPrincipalName"] != "omar.officer@contoso.example" {

@@ -106,7 +106,7 @@ func moveMessage(c *call) (reply, error) {
 	m.change++
 	m.id, m.folder = "AAMk"+hexID(m.id, in.Destination, itoa(m.change)), in.Destination
 	c.w.messages[m.id] = m
-	c.record("message.move", target, before, in.Destination, http.StatusCreated)
+	c.record(Change{Operation: "message.move", Target: target, Before: before, After: in.Destination, Status: http.StatusCreated})
 	out, err := c.entity(m.wire())
 	out.status = http.StatusCreated
 	return out, err
@@ -118,6 +118,6 @@ func deleteMessage(c *call) (reply, error) {
 		return reply{}, err
 	}
 	delete(c.w.messages, m.id)
-	c.record("message.delete", m.target(), object{"subject": m.Subject, "folder": m.folder}, nil, http.StatusNoContent)
+	c.record(Change{Operation: "message.delete", Target: m.target(), Before: object{"subject": m.Subject, "folder": m.folder}, Status: http.StatusNoContent})
 	return noContent(), nil
 }

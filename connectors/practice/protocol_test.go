@@ -20,41 +20,24 @@ type exchange struct {
 // everyRoute calls each route of Graph and Defender once, in an order that
 // leaves what later calls need.
 func everyRoute(c *client) []exchange {
+	return slices.Concat(securityCalls(c), fileCalls(c), peopleCalls(c), machineCalls(c))
+}
+
+func fileCalls(c *client) []exchange {
 	item := c.file(payrollURL)
 	drive := item[:strings.Index(item, "/items/")]
 	design := c.file("https://contoso.sharepoint.com/sites/engineering/Shared Documents/Designs/Turbine Mk4/Rotor drawing 01.pdf")
 	second := c.file("https://contoso.sharepoint.com/sites/engineering/Shared Documents/Designs/Turbine Mk4/Stator drawing 02.pdf")
 	link := item + "/permissions/" + c.permission(item, scoped("anonymous"))["id"].(string)
 	grant := item + "/permissions/" + c.permission(item, grantedTo("lee.gu@fabrikam.example"))["id"].(string)
-	alert := "/v1.0/security/alerts_v2/" + c.do(200, "GET", "/v1.0/security/alerts_v2", "").list()[0]["id"].(string)
 	label := c.do(200, "GET", "/v1.0/security/dataSecurityAndGovernance/sensitivityLabels", "").list()[2]["id"].(string)
-	group := "/v1.0/groups/" + c.do(200, "GET", "/v1.0/groups", "").list()[0]["id"].(string)
 	site := "/v1.0/sites/contoso.sharepoint.com:/sites/payroll"
-	user, box, message := "/v1.0/users/sam.ortiz@contoso.example", "", ""
-	for _, u := range c.do(200, "GET", "/v1.0/users?$top=999", "").list() {
-		box = "/v1.0/users/" + u["id"].(string)
-		if m := c.do(200, "GET", box+"/messages", "").list(); len(m) > 1 {
-			message = box + "/messages/" + m[0]["id"].(string)
-			break
-		}
-	}
-	machine := "/api/machines/" + c.do(200, "GET", "/api/machines"+query("$filter", "computerDnsName eq 'wks-sortiz.contoso.example'"), "").list()[0]["id"].(string)
-	comment := `{"Comment":"because"}`
-	isolated := c.do(201, "POST", machine+"/isolate", `{"Comment":"x","IsolationType":"Full"}`).body["id"].(string)
 	return []exchange{
-		{200, "GET", "/v1.0/security/incidents?$expand=alerts&$count=true&$top=2", ""},
-		{200, "GET", "/v1.0/security/incidents/40211?$expand=alerts", ""},
-		{200, "PATCH", "/v1.0/security/incidents/40211", `{"status":"inProgress","customTags":["a"],"assignedTo":"x@contoso.example","classification":"truePositive","determination":"confirmedActivity"}`},
-		{200, "POST", "/v1.0/security/incidents/40211/comments", `{"@odata.type":"microsoft.graph.security.alertComment","comment":"hello"}`},
-		{200, "GET", alert, ""},
-		{200, "PATCH", alert, `{"status":"resolved","classification":"falsePositive"}`},
-		{200, "POST", alert + "/comments", `{"comment":"hello"}`},
-		{200, "GET", "/v1.0/security/alerts_v2?$filter=serviceSource+eq+'dataLossPrevention'", ""},
 		{200, "GET", "/v1.0/shares/" + shareToken(payrollURL) + "/driveItem?$select=id,name,webUrl,parentReference,sharepointIds,eTag,size,file", ""},
 		{200, "GET", site, ""},
 		{200, "GET", site + ":/drives", ""},
 		{200, "GET", drive, ""},
-		{200, "GET", user + "/drive", ""},
+		{200, "GET", "/v1.0/users/sam.ortiz@contoso.example/drive", ""},
 		{200, "GET", item + "?$expand=retentionLabel", ""},
 		{200, "GET", drive + "/root:/2026/Payroll%20November%202026.xlsx", ""},
 		{200, "GET", drive + "/root/children?$top=2&$orderby=name%20desc", ""},
@@ -73,11 +56,39 @@ func everyRoute(c *client) []exchange {
 		{200, "GET", item + "/retentionLabel", ""},
 		{204, "DELETE", item + "/retentionLabel", ""},
 		{200, "GET", "/v1.0/security/dataSecurityAndGovernance/sensitivityLabels/" + label, ""},
-		{200, "GET", user + "/security/dataSecurityAndGovernance/sensitivityLabels", ""},
+		{200, "GET", "/v1.0/users/sam.ortiz@contoso.example/security/dataSecurityAndGovernance/sensitivityLabels", ""},
 		{200, "PATCH", design, `{"name":"renamed.pdf"}`},
 		{400, "POST", design + "/restore", "{}"},
 		{204, "DELETE", design, ""},
 		{204, "POST", second + "/permanentDelete", ""},
+	}
+}
+
+func securityCalls(c *client) []exchange {
+	alert := "/v1.0/security/alerts_v2/" + c.do(200, "GET", "/v1.0/security/alerts_v2", "").list()[0]["id"].(string)
+	return []exchange{
+		{200, "GET", "/v1.0/security/incidents?$expand=alerts&$count=true&$top=2", ""},
+		{200, "GET", "/v1.0/security/incidents/40211?$expand=alerts", ""},
+		{200, "PATCH", "/v1.0/security/incidents/40211", `{"status":"inProgress","customTags":["a"],"assignedTo":"x@contoso.example","classification":"truePositive","determination":"confirmedActivity"}`},
+		{200, "POST", "/v1.0/security/incidents/40211/comments", `{"@odata.type":"microsoft.graph.security.alertComment","comment":"hello"}`},
+		{200, "GET", alert, ""},
+		{200, "PATCH", alert, `{"status":"resolved","classification":"falsePositive"}`},
+		{200, "POST", alert + "/comments", `{"comment":"hello"}`},
+		{200, "GET", "/v1.0/security/alerts_v2?$filter=serviceSource+eq+'dataLossPrevention'", ""},
+	}
+}
+
+func peopleCalls(c *client) []exchange {
+	group := "/v1.0/groups/" + c.do(200, "GET", "/v1.0/groups", "").list()[0]["id"].(string)
+	user, box, message := "/v1.0/users/sam.ortiz@contoso.example", "", ""
+	for _, u := range c.do(200, "GET", "/v1.0/users?$top=999", "").list() {
+		box = "/v1.0/users/" + u["id"].(string)
+		if m := c.do(200, "GET", box+"/messages", "").list(); len(m) > 1 {
+			message = box + "/messages/" + m[0]["id"].(string)
+			break
+		}
+	}
+	return []exchange{
 		{200, "GET", user + "?$select=id,accountEnabled,employeeLeaveDateTime,userPrincipalName", ""},
 		{204, "PATCH", user, `{"accountEnabled":false}`},
 		{200, "GET", user + "/manager", ""},
@@ -89,6 +100,14 @@ func everyRoute(c *client) []exchange {
 		{200, "GET", message + "/$value", ""},
 		{201, "POST", message + "/move", `{"destinationId":"deleteditems"}`},
 		{204, "DELETE", box + "/messages/" + c.do(200, "GET", box+"/messages", "").list()[1]["id"].(string), ""},
+	}
+}
+
+func machineCalls(c *client) []exchange {
+	machine := "/api/machines/" + c.do(200, "GET", "/api/machines"+query("$filter", "computerDnsName eq 'wks-sortiz.contoso.example'"), "").list()[0]["id"].(string)
+	comment := `{"Comment":"because"}`
+	isolated := c.do(201, "POST", machine+"/isolate", `{"Comment":"x","IsolationType":"Full"}`).body["id"].(string)
+	return []exchange{
 		{200, "GET", "/api/machines?$top=3", ""},
 		{200, "GET", machine, ""},
 		{200, "POST", machine + "/tags", `{"Value":"seen","Action":"Add"}`},

@@ -71,8 +71,15 @@ func (c *call) errorReply(f *failure) reply {
 	return reply{status: f.status, header: f.header, body: object{"error": body}}
 }
 
+// sent is an answer as it goes out.
+type sent struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // encode settles the headers and bytes of r.
-func (c *call) encode(r reply) (int, http.Header, []byte) {
+func (c *call) encode(r reply) sent {
 	h := http.Header{}
 	if r.header != nil {
 		maps.Copy(h, r.header)
@@ -103,5 +110,5 @@ func (c *call) encode(r reply) (int, http.Header, []byte) {
 		}
 		h.Set("Content-Type", kind)
 	}
-	return r.status, h, body
+	return sent{r.status, h, body}
 }

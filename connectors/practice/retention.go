@@ -68,7 +68,7 @@ func patchRetention(c *call) (reply, error) {
 	}
 	c.keepItem(i)
 	i.retention = &retention{RetentionLabel: label, applied: c.now, by: c.app.ID, explicit: true}
-	c.record("retention.set", i.target(), before, label.Name, status)
+	c.record(Change{Operation: "retention.set", Target: i.target(), Before: before, After: label.Name, Status: status})
 	out, err := c.entity(c.retentionWire(i))
 	out.status = status
 	return out, err
@@ -90,7 +90,7 @@ func (c *call) lockRecord(i *item, lock bool) (reply, error) {
 	before := i.retention.locked
 	c.keepItem(i)
 	i.retention.locked = lock
-	c.record("retention.lock", i.target(), before, lock, http.StatusOK)
+	c.record(Change{Operation: "retention.lock", Target: i.target(), Before: before, After: lock, Status: http.StatusOK})
 	return c.entity(c.retentionWire(i))
 }
 
@@ -108,6 +108,6 @@ func deleteRetention(c *call) (reply, error) {
 	before := i.retention.Name
 	c.keepItem(i)
 	i.retention = nil
-	c.record("retention.remove", i.target(), before, nil, http.StatusNoContent)
+	c.record(Change{Operation: "retention.remove", Target: i.target(), Before: before, Status: http.StatusNoContent})
 	return noContent(), nil
 }

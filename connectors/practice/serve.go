@@ -69,33 +69,33 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	default:
 		out = t.apply(c, f)
 	}
-	status, header, raw := c.encode(out)
+	answer := c.encode(out)
 	if t.o.Observe != nil {
 		t.o.Observe(Exchange{
-			Request: r, RequestBody: body, Route: c.pattern, Args: c.args, Status: status, Header: header, Body: raw, Faulty: f != nil,
+			Request: r, RequestBody: body, Route: c.pattern, Args: c.args, Status: answer.status, Header: answer.header, Body: answer.body, Faulty: f != nil,
 		})
 	}
-	write(w, f, status, header, raw)
+	answer.write(w, f)
 }
 
 // write sends the answer, or as much of it as the fault lets through.
-func write(w http.ResponseWriter, f *fault, status int, header http.Header, raw []byte) {
-	if f.cuts(cutAfter) {
+func (s sent) write(w http.ResponseWriter, f *fault) {
+	// Without a body, the head alone would be the whole answer.
+	if f.cuts(cutAfter) || f.cuts(cutMiddle) && len(s.body) < 2 {
 		panic(http.ErrAbortHandler)
 	}
-	for k, v := range header {
+	for k, v := range s.header {
 		w.Header()[http.CanonicalHeaderKey(k)] = v
 	}
 	if f.cuts(cutMiddle) {
-		raw = append(raw, make([]byte, max(0, 2-len(raw)))...)
-		w.Header().Set("Content-Length", itoa(len(raw)))
-		w.WriteHeader(max(status, http.StatusOK))
-		w.Write(raw[:len(raw)/2])
+		w.Header().Set("Content-Length", itoa(len(s.body)))
+		w.WriteHeader(s.status)
+		w.Write(s.body[:len(s.body)/2])
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	w.WriteHeader(status)
-	w.Write(raw)
+	w.WriteHeader(s.status)
+	w.Write(s.body)
 }
 
 // apply runs the request against the world.

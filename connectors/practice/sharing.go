@@ -78,7 +78,7 @@ func deletePermission(c *call) (reply, error) {
 	}
 	c.keepItem(i)
 	i.perms = slices.DeleteFunc(slices.Clone(i.perms), func(o *permission) bool { return o == p })
-	c.record("permission.delete", i.target()+"/permissions/"+p.id, p.canonical(), nil, http.StatusNoContent)
+	c.record(Change{Operation: "permission.delete", Target: i.target() + "/permissions/" + p.id, Before: p.canonical(), Status: http.StatusNoContent})
 	return noContent(), nil
 }
 
@@ -114,7 +114,7 @@ func patchPermission(c *call) (reply, error) {
 	if in.Expires != nil {
 		p.expires = in.Expires
 	}
-	c.record("permission.update", i.target()+"/permissions/"+p.id, before, p.canonical(), http.StatusOK)
+	c.record(Change{Operation: "permission.update", Target: i.target() + "/permissions/" + p.id, Before: before, After: p.canonical(), Status: http.StatusOK})
 	return c.entity(source{p, nil}.wire())
 }
 
@@ -188,7 +188,7 @@ func createLink(c *call) (reply, error) {
 	c.unlinkParents(i, in.Retain)
 	p := c.w.link(i, ask)
 	i.perms = append(slices.Clone(i.perms), p)
-	c.record("permission.createLink", i.target()+"/permissions/"+p.id, nil, p.canonical(), http.StatusCreated)
+	c.record(Change{Operation: "permission.createLink", Target: i.target() + "/permissions/" + p.id, After: p.canonical(), Status: http.StatusCreated})
 	out := source{p, nil}.wire()
 	out["@odata.context"] = c.context()
 	return created(out), nil
@@ -250,7 +250,7 @@ func (c *call) unlinkParents(i *item, retain *bool) {
 		return
 	}
 	i.broken = true
-	c.record("permission.breakInheritance", i.target(), false, true, http.StatusOK)
+	c.record(Change{Operation: "permission.breakInheritance", Target: i.target(), Before: false, After: true, Status: http.StatusOK})
 }
 
 type inviteBody struct {
@@ -318,6 +318,6 @@ func (c *call) admit(i *item, who identity, roles []string, expires *time.Time) 
 		perms = append(perms, p)
 	}
 	i.perms = perms
-	c.record("permission.invite", i.target()+"/permissions/"+p.id, before, p.canonical(), http.StatusOK)
+	c.record(Change{Operation: "permission.invite", Target: i.target() + "/permissions/" + p.id, Before: before, After: p.canonical(), Status: http.StatusOK})
 	return source{p, nil}
 }
