@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -34,7 +35,8 @@ func Check(p *Playbook, w World) []Finding {
 	c := &linter{
 		report: &report{src: p.source}, p: p, w: w, used: map[string]bool{},
 		entities: entityTypes(), known: map[*Step]listed{}, width: 1,
-		ids: map[string]int{}, names: map[string]int{},
+		ids: map[string]int{}, names: map[string]int{}, lastSet: map[string]field{},
+		types: map[reflect.Type]Type{},
 	}
 	c.places()
 	base := c.base()
@@ -47,6 +49,9 @@ func Check(p *Playbook, w World) []Finding {
 	c.habits()
 	return sortFindings(c.findings)
 }
+
+// MaxExpressions is how many expressions a playbook may hold.
+const MaxExpressions = 5000
 
 // linter walks a playbook in the order of its scopes.
 type linter struct {
@@ -63,6 +68,9 @@ type linter struct {
 	sets     []field
 	ids      map[string]int // lines of steps
 	names    map[string]int // lines that set vars first
+	lastSet  map[string]field
+	types    map[reflect.Type]Type
+	compiled int // expressions
 	blind    bool           // an approval is broken: what it covers is not known
 	width    int            // items that loops around run at the same time
 }
@@ -219,6 +227,12 @@ func (c *linter) bare(n *yaml.Node, what string) (text string, base int, ok bool
 // compile compiles an expression that stands at a rune of a scalar and places
 // its problems in the file.
 func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type) *Expression {
+	if c.compiled++; c.compiled > MaxExpressions || c.full() {
+		if c.compiled == MaxExpressions+1 {
+			c.add(c.src.node(n), "E107", "split the playbook", "more than %d expressions", MaxExpressions)
+		}
+		return nil
+	}
 	e, problems := Compile(text, s, want)
 	failed := e == nil
 	for _, p := range problems {
@@ -254,7 +268,7 @@ func (c *linter) elsewhere(p *Problem, text string) {
 		}
 	case strings.HasSuffix(before, "vars"):
 		if line, ok := c.names[name]; ok {
-			p.Message, p.Hint = fmt.Sprintf("vars.%s (set on line %d) is not known here", name, line), hint+"; collect takes values out of for_each"
+			p.Message, p.Hint = fmt.Sprintf("vars.%s (set on line %d) is not known here", name, line), hint+"; values of one set do not see each other, and collect takes them out of for_each"
 		} else {
 			p.Message, p.Hint = fmt.Sprintf("nothing sets vars.%s", name), suggest(name, keysOf(c.names))
 		}
@@ -296,6 +310,16 @@ func (c *linter) use(e *Expression) {
 			c.used[root+"."+field] = true
 		}
 	}
+}
+
+// goType is TypeOf, kept for the next step that uses the same action.
+func (c *linter) goType(t reflect.Type) Type {
+	known, ok := c.types[t]
+	if !ok {
+		known = TypeOf(t)
+		c.types[t] = known
+	}
+	return known
 }
 
 // typeOf is the type of an expression, unknown after a finding.

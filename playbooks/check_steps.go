@@ -110,7 +110,7 @@ func (c *linter) action(s *Step, f *reach, inner Scope) {
 	a, ok := c.lookup(s)
 	if ok {
 		s.Action = a
-		params, result = TypeOf(a.Params), TypeOf(a.Result)
+		params, result = c.goType(a.Params), c.goType(a.Result)
 	}
 	c.with(s, params, inner)
 	if x, given := s.written.get("timeout"); given {
@@ -201,6 +201,7 @@ func (c *linter) set(s *Step, f *reach, inner Scope) {
 			}
 		}
 		types[x.name] = t
+		c.lastSet[x.name] = x
 	}
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		t := types[name]
@@ -293,11 +294,16 @@ func (c *linter) adopt(f *reach, goesOn, ended reach) {
 func (c *linter) merge(f *reach, before Scope, branches []reach) {
 	f.scope = before
 	for _, name := range namesOf(branches, func(b reach) map[string]Type { return b.steps }) {
-		f.addStep(name, joined(branches, Type{}, func(b reach) (Type, bool) { t, ok := b.steps[name]; return t, ok }))
+		t, _ := joined(branches, Type{}, func(b reach) (Type, bool) { t, ok := b.steps[name]; return t, ok })
+		f.addStep(name, t)
 	}
 	for _, name := range namesOf(branches, func(b reach) map[string]Type { return b.vars }) {
 		old, _ := varType(before, name)
-		f.addVar(name, joined(branches, old, func(b reach) (Type, bool) { t, ok := b.vars[name]; return t, ok }))
+		t, fits := joined(branches, old, func(b reach) (Type, bool) { t, ok := b.vars[name]; return t, ok })
+		if x := c.lastSet[name]; !fits && x.value != nil {
+			c.add(c.src.node(x.value), "E406", "give one of them another name", "vars.%s has another type in the other branch", name)
+		}
+		f.addVar(name, t)
 	}
 }
 
@@ -311,9 +317,10 @@ func namesOf(branches []reach, of func(reach) map[string]Type) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// joined is the type of a name behind branches, with its type before them.
-func joined(branches []reach, before Type, of func(reach) (Type, bool)) Type {
-	t, everywhere := Type{}, true
+// joined is the type of a name behind branches, with its type before them, and
+// whether the branches agree about it.
+func joined(branches []reach, before Type, of func(reach) (Type, bool)) (t Type, agreed bool) {
+	everywhere, agreed := true, true
 	for _, b := range branches {
 		u, ok := of(b)
 		switch {
@@ -322,19 +329,20 @@ func joined(branches []reach, before Type, of func(reach) (Type, bool)) Type {
 		case t.IsZero():
 			t = u
 		default:
-			var fits bool
-			if t, fits = Unify(t, u); !fits {
-				t = Type{kind: kindBroken}
+			joint, fits := Unify(t, u)
+			if !fits {
+				joint, agreed = Type{kind: kindBroken}, false
 			}
+			t = joint
 		}
 	}
-	if !before.IsZero() && !everywhere {
-		return before
+	switch {
+	case everywhere:
+		return t, agreed
+	case !before.IsZero():
+		return before, agreed
 	}
-	if !everywhere {
-		return OptionalOf(t)
-	}
-	return t
+	return OptionalOf(t), agreed
 }
 
 // end checks stop and fail.

@@ -98,14 +98,23 @@ func sortFindings(findings []Finding) []Finding {
 	})
 }
 
+// maxFindings is how many findings of a file are told.
+const maxFindings = 500
+
 // report collects the findings of one file.
 type report struct {
 	src      *fileText
 	findings []Finding
 }
 
+// full reports whether nothing more is told.
+func (r *report) full() bool { return len(r.findings) >= maxFindings }
+
 // add notes a finding at a place. A code beginning with W is a warning.
 func (r *report) add(at span, code, hint, format string, args ...any) {
+	if r.full() {
+		return
+	}
 	f := Finding{
 		File: r.src.file, Code: code, Severity: SeverityError, Hint: hint, Message: fmt.Sprintf(format, args...),
 	}

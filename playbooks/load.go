@@ -73,8 +73,13 @@ func (l *loader) head(p *Playbook, f fields) {
 	p.Status = l.oneOf(f, "status", "draft", "test", "stable", "deprecated")
 	if x, ok := f.get("tags"); ok {
 		p.Tags = l.texts(x.value, "tags")
+		seen := map[string]bool{}
 		for _, n := range x.value.Content {
 			l.kebab(n, "a tag")
+			if n.Kind == yaml.ScalarNode && seen[n.Value] {
+				l.add(l.src.node(n), "E206", "", "tags names %s twice", n.Value)
+			}
+			seen[n.Value] = true
 		}
 	}
 }
@@ -156,6 +161,10 @@ func (l *loader) manualTrigger(n *yaml.Node) {
 // words reads a list of words out of a set, each once and at least one.
 func (l *loader) words(n *yaml.Node, what string, known []string) []string {
 	all := l.texts(n, what)
+	if len(n.Content) > 2*len(known) {
+		l.add(l.src.node(n), "E204", "", "%s has %d entries; it takes %s, each once", what, len(n.Content), strings.Join(known, ", "))
+		return nil
+	}
 	for i, node := range n.Content {
 		if node.Kind != yaml.ScalarNode || node.Tag != "!!str" {
 			continue

@@ -65,11 +65,13 @@ func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
 		l.add(l.src.node(n), "E203", "", "%s is a mapping of keys to values, not %s", what, kindOf(n))
 		return f, false
 	}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if key.Tag == "!!merge" {
+		if key.Tag == "!!merge" || seen[key.Value] {
 			continue // a finding already
 		}
+		seen[key.Value] = true
 		if l.cutKey(n, key, value) {
 			if len(f.all) > 0 {
 				f.all[len(f.all)-1].cut = true
@@ -77,9 +79,7 @@ func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
 			l.add(l.src.node(key), "E110", "quote the expression or put it on a line of its own", "a comma cut this value in two: quote it or put it on its own line")
 			continue
 		}
-		if !f.has(key.Value) {
-			f.all = append(f.all, field{name: key.Value, key: key, value: value})
-		}
+		f.all = append(f.all, field{name: key.Value, key: key, value: value})
 	}
 	return f, true
 }

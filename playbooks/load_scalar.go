@@ -13,6 +13,13 @@ import (
 // value from the raw text and answers nil if that differs from what the parser
 // read: then only the scalar's start is known.
 func (s *fileText) scalar(n *yaml.Node) []int {
+	if s.last != n {
+		s.last, s.places = n, s.rebuild(n)
+	}
+	return s.places
+}
+
+func (s *fileText) rebuild(n *yaml.Node) []int {
 	at := s.start(n)
 	if at >= len(s.text) {
 		return nil

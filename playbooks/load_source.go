@@ -15,6 +15,9 @@ type fileText struct {
 	starts []int  // byte offset of each line
 	runes  []int  // index of the first rune of each line
 	marks  []int  // byte offset of every stride-th rune
+
+	last   *yaml.Node // the scalar looked at last, with its places
+	places []int
 }
 
 // stride is how many runes lie between two marks.

@@ -21,6 +21,7 @@ func diagnose(rep *report, err error) {
 		return
 	}
 	first, problem := reported(err)
+	first = min(first, len(rep.src.starts))
 	last := max(first, rep.src.readUntil())
 	if strings.HasPrefix(problem, "unknown anchor") {
 		first, last = 1, len(rep.src.starts)

@@ -16,6 +16,9 @@ import (
 const (
 	MaxFileSize = 1 << 20 // bytes
 	MaxDepth    = 64      // mappings and lists in each other
+	MaxKeys     = 1000    // of one mapping
+	MaxLines    = 50_000
+	MaxCommas   = 50_000 // what separates entries in [ ] and { }, and in texts
 	MaxSteps    = 2000
 )
 
@@ -100,6 +103,14 @@ func readable(rep *report) bool {
 	text := rep.src.text
 	if len(text) > MaxFileSize {
 		rep.add(span{0, 0}, "E101", "split the playbook", "the file has %d bytes; a playbook has at most %d", len(text), MaxFileSize)
+		return false
+	}
+	if lines := len(rep.src.starts); lines > MaxLines {
+		rep.add(span{0, 0}, "E101", "split the playbook", "the file has %d lines; a playbook has at most %d", lines, MaxLines)
+		return false
+	}
+	if commas := strings.Count(text, ","); commas > MaxCommas {
+		rep.add(span{0, 0}, "E101", "split the playbook", "the file has %d commas; a playbook has at most %d", commas, MaxCommas)
 		return false
 	}
 	if encoding := otherEncoding(text); encoding != "" {
@@ -219,6 +230,12 @@ func (c *nodeCheck) tag(n *yaml.Node, at int) {
 
 // keys looks at the keys of a mapping: plain names, each once.
 func (c *nodeCheck) keys(n *yaml.Node) {
+	if len(n.Content) > 2*MaxKeys {
+		at := c.rep.src.start(n)
+		c.broken = true
+		c.rep.add(span{at, at + 1}, "E107", "split the mapping", "a mapping of %d keys; at most %d", len(n.Content)/2, MaxKeys)
+		return
+	}
 	seen := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
