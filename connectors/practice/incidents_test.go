@@ -198,7 +198,11 @@ func TestInjectedIncidents(t *testing.T) {
 	if r := c.do(200, "GET", "/v1.0/security/incidents/8", ""); r.body["lastUpdateDateTime"] != "2026-01-02T00:00:00Z" {
 		t.Errorf("%s", r.raw)
 	}
-	for _, bad := range []string{``, `[]`, `null`, `{`, `{"id":7}`, `{"alerts":{}}`, `{"alerts":[1]}`, `{"createdDateTime":"yesterday"}`, `{"createdDateTime":7}`} {
+	c.plain(201, "POST", "/practice/incidents", `{"id":"9","alerts":[{"id":"a9","evidence":[{"@odata.type":"#microsoft.graph.security.cloudApplicationEvidence","appId":9007199254740993}]}]}`)
+	if r := c.do(200, "GET", "/v1.0/security/alerts_v2/a9", ""); !strings.Contains(string(r.raw), `"appId":9007199254740993`) {
+		t.Errorf("a large number changed: %s", r.raw)
+	}
+	for _, bad := range []string{``, `[]`, `null`, `{`, `{}{}`, `{"id":7}`, `{"alerts":{}}`, `{"alerts":[1]}`, `{"createdDateTime":"yesterday"}`, `{"createdDateTime":7}`} {
 		c.plain(400, "POST", "/practice/incidents", bad)
 	}
 }

@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,11 +73,17 @@ func (w *world) amendIncident(id string, raw json.RawMessage, now time.Time) err
 
 // parseIncident splits a Graph incident body from its alerts.
 func parseIncident(raw json.RawMessage) (body object, alerts []object, err error) {
-	if err := json.Unmarshal(raw, &body); err != nil || body == nil {
-		if err == nil {
-			err = errors.New("null")
-		}
-		return nil, nil, fmt.Errorf("not a JSON object of an incident: %s", describe(raw, 0, err))
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // an int64 of the evidence must come back as it was
+	err = d.Decode(&body)
+	if err == nil && body == nil {
+		err = errors.New("null")
+	}
+	if err == nil && d.More() {
+		err = errors.New("text after the incident")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a JSON object of an incident: %s", describe(raw, d.InputOffset(), err))
 	}
 	if _, is := body["id"].(string); body["id"] != nil && !is {
 		return nil, nil, errors.New("id is no text")

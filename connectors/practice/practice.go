@@ -12,8 +12,11 @@
 // The package knows nothing of Stanch: no connector, no action, no incident
 // model. A client that works here by a secret agreement would prove nothing.
 //
-// Sources of the protocols are named at each route; where the documentation is
-// silent, the comment says so.
+// Sources of the protocols are named where they are served; where the
+// documentation is silent, the comment says so. What is not here: delegated
+// permissions, $batch, hunting and audit queries, ARM and Log Analytics, the
+// recycle bin of SharePoint's own REST API, the content of files, encryption by
+// labels and their precedence, HTTP/2.
 package practice
 
 import (
