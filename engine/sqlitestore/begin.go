@@ -92,17 +92,13 @@ func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
 
 func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
 	name := "r00" + strings.ToLower(rand.Text()[:20])
-	id, err := t.insert(`INSERT INTO runs(name, playbook, subject, dedupe, edition, mode, lane, concurrency, begun, first, status, cancel, ended)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', 0)`,
-		name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), b.Key, t.now, status)
+	id, err := t.log(entry{kind: logBegin, word: status, body: b.Head})
 	if err != nil {
 		return engine.Begun{}, err
 	}
-	first, err := t.log(entry{kind: logBegin, ref: id, word: status, body: b.Head})
-	if err != nil {
-		return engine.Begun{}, err
-	}
-	if _, err := t.exec("UPDATE runs SET first = ? WHERE id = ?", first, id); err != nil {
+	if _, err := t.exec(`INSERT INTO runs(id, name, playbook, subject, dedupe, edition, mode, lane, concurrency, begun, status, cancel, ended)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)`,
+		id, name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), b.Key, t.now, status); err != nil {
 		return engine.Begun{}, err
 	}
 	state := int64(stDue)

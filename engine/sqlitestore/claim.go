@@ -131,7 +131,7 @@ func (t *tx) lease(id int64, last time.Duration) (*engine.Strand, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.token = newToken(id, rand.Text())
+	w.token = rand.Text()
 	if _, err := t.exec("UPDATE strands SET state = 2, token = ?, due = ?, lease = ?, told = cancel WHERE id = ?",
 		w.token, t.now+int64(last), int64(last), id); err != nil {
 		return nil, err
@@ -157,8 +157,8 @@ func (s *Store) Renew(ctx context.Context, leases []engine.Lease, last time.Dura
 func (t *tx) renew(leases []engine.Lease, last time.Duration) (engine.Renewed, error) {
 	renewed := engine.Renewed{At: at(t.now), Cancel: map[string]engine.Cancel{}}
 	for _, l := range leases {
-		id, _ := strandOf(l.Token)
-		n, err := t.change("UPDATE strands SET due = ?, lease = ? WHERE id = ? AND token = ? AND state = 2", t.now+int64(last), int64(last), id, l.Token)
+		id, secret, _ := strandOf(l.Token)
+		n, err := t.change("UPDATE strands SET due = ?, lease = ? WHERE id = ? AND token = ? AND state = 2", t.now+int64(last), int64(last), id, secret)
 		if err != nil {
 			return renewed, err
 		}

@@ -46,7 +46,7 @@ func (s *Store) page(c *conn, cursor string, limit int) (engine.Page, error) {
 	}, `SELECT l.seq, l.kind, l.at, l.ref, l.n, l.state, l.word, l.body, s.path, r.name
 		FROM log l
 		LEFT JOIN strands s ON s.id = CASE WHEN l.kind IN (2, 3) THEN l.ref END
-		LEFT JOIN runs r ON r.id = CASE WHEN l.kind IN (2, 3) THEN s.run WHEN l.kind IN (1, 4) THEN l.ref END
+		LEFT JOIN runs r ON r.id = CASE WHEN l.kind IN (2, 3) THEN s.run WHEN l.kind = 1 THEN l.seq WHEN l.kind = 4 THEN l.ref END
 		WHERE l.seq > ? ORDER BY l.seq LIMIT ?`, after, int64(limit+1))
 	if err != nil {
 		return page, err
@@ -97,7 +97,7 @@ func (c *conn) record(r row, now int64) (engine.Record, error) {
 	rec := engine.Record{Seq: r.int(0), At: at(r.int(2)), Run: r.text(9)}
 	switch kind, ref := r.int(1), r.int(3); kind {
 	case logBegin:
-		h, err := c.head(ref)
+		h, err := c.head(rec.Seq)
 		rec.Kind, rec.Status, rec.Head = "begin", r.text(6), &h
 		return rec, err
 	case logStrand, logSignal:

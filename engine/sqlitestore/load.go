@@ -2,7 +2,8 @@ package sqlitestore
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
+	"strings"
 
 	"stanch/engine"
 )
@@ -39,22 +40,25 @@ func (c *conn) strand(id int64) (*strand, error) {
 	return r.strand(), nil
 }
 
-// heads remembers what never changes of a run, for the fan-outs: each of their
-// strands is loaded with it.
-type heads struct{ of map[int64]engine.RunHead }
+// known is what the writer need not read again for each strand of a fan-out.
+// It is forgotten with every rollback and whenever another process has written.
+type known struct {
+	heads  map[int64]engine.RunHead      // by run
+	above  map[int64][]engine.AboveFacts // by window: but for signals, nothing is told to a strand that joins
+	chunks map[int64][]byte              // of items
+}
 
-const maxHeads = 256
+func (k *known) forget() {
+	k.heads, k.above, k.chunks = map[int64]engine.RunHead{}, map[int64][]engine.AboveFacts{}, map[int64][]byte{}
+}
 
-func (h *heads) clear() { clear(h.of) }
-
-func (h *heads) keep(id int64, head engine.RunHead) {
-	if h.of == nil {
-		h.of = make(map[int64]engine.RunHead)
+// remember keeps a few values by their keys.
+func remember[V any](m map[int64]V, key int64, v V) {
+	const few = 128
+	if len(m) >= few {
+		clear(m)
 	}
-	if len(h.of) >= maxHeads {
-		clear(h.of)
-	}
-	h.of[id] = head
+	m[key] = v
 }
 
 const headColumns = "r.name, r.playbook, r.subject, r.edition, r.mode, r.begun, l.body"
@@ -67,7 +71,7 @@ func (r row) head() engine.RunHead {
 }
 
 func (c *conn) head(id int64) (engine.RunHead, error) {
-	r, err := c.one("SELECT "+headColumns+" FROM runs r JOIN log l ON l.seq = r.first WHERE r.id = ?", id)
+	r, err := c.one("SELECT "+headColumns+" FROM runs r JOIN log l ON l.seq = r.id WHERE r.id = ?", id)
 	if err != nil {
 		return engine.RunHead{}, err
 	}
@@ -79,32 +83,48 @@ func (c *conn) head(id int64) (engine.RunHead, error) {
 
 // held answers a strand as its holder gets it.
 func (t *tx) held(w *strand) (*engine.Strand, error) {
-	head, ok := t.s.heads.of[w.run]
+	head, ok := t.s.known.heads[w.run]
 	if !ok {
 		var err error
 		if head, err = t.head(w.run); err != nil {
 			return nil, err
 		}
-		t.s.heads.keep(w.run, head)
+		remember(t.s.known.heads, w.run, head)
 	}
 	st := &engine.Strand{
-		Lease: engine.Lease{Run: head.ID, Strand: w.path, Token: w.token, Seq: w.seq},
+		Lease: engine.Lease{Run: head.ID, Strand: w.path, Token: tokenOf(w.id, w.token), Seq: w.seq},
 		Head:  head, At: at(w.at), Lost: int(w.lost), Cancel: engine.Cancel(w.cancel),
 	}
 	var err error
 	if st.Facts, err = t.facts(w.tail, 0); err != nil {
 		return nil, err
 	}
-	if st.Item, err = t.item(w.window, w.idx); err != nil {
-		return nil, err
+	if w.window > 0 {
+		if st.Item, err = t.knownItem(w.window, w.idx); err != nil {
+			return nil, err
+		}
+		if st.Above, err = t.knownAbove(w); err != nil {
+			return nil, err
+		}
 	}
 	if w.joined > 0 {
 		if st.Children, err = t.children(w.joined); err != nil {
 			return nil, err
 		}
 	}
-	st.Above, err = t.above(w.parent)
-	return st, err
+	return st, nil
+}
+
+func (t *tx) knownAbove(w *strand) ([]engine.AboveFacts, error) {
+	above, ok := t.s.known.above[w.window]
+	if !ok {
+		var err error
+		if above, err = t.above(w.parent); err != nil {
+			return nil, err
+		}
+		remember(t.s.known.above, w.window, above)
+	}
+	return above[:len(above):len(above)], nil
 }
 
 // above answers the facts of the strands around one, outermost first.
@@ -143,6 +163,12 @@ func (c *conn) children(window int64) ([]engine.Ended, error) {
 	return ended, err
 }
 
-// newToken answers a token for a lease on a strand: its row, for finding it,
-// and 130 random bits, for nobody else to know it.
-func newToken(id int64, random string) string { return fmt.Sprintf("%d.%s", id, random) }
+// A lease's token is the row of its strand, for finding it, and 130 random bits,
+// for nobody else to know it. The row of the strand keeps the random ones.
+func tokenOf(id int64, secret string) string { return strconv.FormatInt(id, 10) + "." + secret }
+
+func strandOf(token string) (id int64, secret string, ok bool) {
+	digits, secret, _ := strings.Cut(token, ".")
+	id, err := strconv.ParseInt(digits, 10, 64)
+	return id, secret, err == nil && secret != ""
+}

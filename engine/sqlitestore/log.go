@@ -62,6 +62,9 @@ func unpackFacts(b []byte, n, when int64, signal bool) ([]engine.Fact, error) {
 // facts answers those of a strand after the number seen, in order, by walking
 // its chain back from its newest row.
 func (c *conn) facts(tail, seen int64) ([]engine.Fact, error) {
+	if tail == 0 {
+		return nil, nil
+	}
 	var rows [][]engine.Fact
 	err := c.each(func(r row) error {
 		facts, err := unpackFacts(r.bytes(3), r.int(1), r.int(2), r.int(0) == logSignal)

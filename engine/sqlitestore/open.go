@@ -33,7 +33,7 @@ type Store struct {
 	swept  int64
 	others int64 // PRAGMA data_version at the last look
 	broken error
-	heads  heads
+	known  known
 
 	waits waits
 }
@@ -93,6 +93,7 @@ func newStore(o Options) *Store {
 	s.queue.filled = make(chan struct{}, 1)
 	s.acts.New = func() any { return &act{done: make(chan struct{}, 1)} }
 	s.waits.changed = make(chan struct{})
+	s.known.forget()
 	s.close = sync.OnceValue(s.end)
 	return s
 }

@@ -38,7 +38,7 @@ func (s *Store) Run(ctx context.Context, id string) (record engine.RunRecord, er
 }
 
 func (c *conn) runRecord(name string) (engine.RunRecord, error) {
-	r, err := c.one("SELECT "+headColumns+", r.id, r.status, r.cancel, r.ended, r.result FROM runs r JOIN log l ON l.seq = r.first WHERE r.name = ?", name)
+	r, err := c.one("SELECT "+headColumns+", r.id, r.status, r.cancel, r.ended, r.result FROM runs r JOIN log l ON l.seq = r.id WHERE r.name = ?", name)
 	if err != nil {
 		return engine.RunRecord{}, err
 	}

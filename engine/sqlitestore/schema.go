@@ -16,7 +16,7 @@ const (
 
 // The kinds of log rows.
 const (
-	logBegin    = 1 // ref: run; word: status; body: head
+	logBegin    = 1 // seq: run; word: status; body: head
 	logStrand   = 2 // ref: strand; state, word: what it waits for; body: facts
 	logSignal   = 3 // the same, come by Signal
 	logRun      = 4 // ref: run; word: status; body: cancel mark
@@ -32,16 +32,17 @@ func migrations() []string { return []string{schema1} }
 const schema1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
+-- A run's id is the number of the log row of its Begin, which has its head.
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, playbook TEXT NOT NULL, subject TEXT NOT NULL,
   dedupe TEXT NOT NULL, edition TEXT NOT NULL, mode TEXT NOT NULL, lane INTEGER NOT NULL,
-  concurrency TEXT NOT NULL, begun INTEGER NOT NULL, first INTEGER NOT NULL,
+  concurrency TEXT NOT NULL, begun INTEGER NOT NULL,
   status TEXT NOT NULL, cancel TEXT NOT NULL, ended INTEGER NOT NULL, result BLOB);
 CREATE UNIQUE INDEX runs_name ON runs(name);
 CREATE UNIQUE INDEX runs_dedupe ON runs(playbook, subject, dedupe) WHERE dedupe <> '';
 CREATE INDEX runs_key ON runs(concurrency, id) WHERE concurrency <> '' AND ended = 0;
 
--- A strand's position is seq, its highest fact number n, its newest log row tail.
+-- A strand's position is seq, its lease's secret token, its highest fact number n, its newest log row tail.
 -- told is the cancel mark its holder knows. joined is the window whose join fired.
 CREATE TABLE strands (
   id INTEGER PRIMARY KEY, run INTEGER NOT NULL, path TEXT NOT NULL,

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"stanch/engine"
 )
@@ -70,15 +68,8 @@ func checkEnd(e *engine.End, root bool) error {
 	return fmt.Errorf("Outcome %q is none", e.Outcome)
 }
 
-// strandOf answers the row of the strand that a token leases.
-func strandOf(token string) (id int64, ok bool) {
-	digits, _, _ := strings.Cut(token, ".")
-	id, err := strconv.ParseInt(digits, 10, 64)
-	return id, err == nil
-}
-
 func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {
-	id, ok := strandOf(in.Lease.Token)
+	id, secret, ok := strandOf(in.Lease.Token)
 	if !ok {
 		return engine.Settled{}, engine.ErrLeaseLost
 	}
@@ -87,7 +78,7 @@ func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {
 		return engine.Settled{}, err
 	}
 	if refused == "" && in.Then == (engine.Then{}) {
-		settled, done, err := t.settleOn(id, in)
+		settled, done, err := t.settleOn(id, secret, in)
 		if err != nil {
 			return settled, err
 		}
@@ -103,7 +94,7 @@ func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {
 		return engine.Settled{}, engine.ErrLeaseLost
 	case w.request == in.Request:
 		return t.settledBefore(w, in)
-	case w.state != stLeased || w.token != in.Lease.Token || w.seq != in.Lease.Seq || w.path != in.Lease.Strand:
+	case w.state != stLeased || w.token != secret || w.seq != in.Lease.Seq || w.path != in.Lease.Strand:
 		return engine.Settled{}, engine.ErrLeaseLost
 	case in.Intent && w.cancel != "":
 		refused = "cancelled"
@@ -138,17 +129,17 @@ func (t *tx) refuse(in *engine.Settlement) (why string, taking []reservation, er
 // settleOn is Settle of a holder that goes on, knows all facts and is not
 // cancelled: nearly all of them. The row of the log is written only if all that
 // is so.
-func (t *tx) settleOn(id int64, in *engine.Settlement) (engine.Settled, bool, error) {
+func (t *tx) settleOn(id int64, secret string, in *engine.Settlement) (engine.Settled, bool, error) {
 	n, err := t.change(`INSERT INTO log(kind, at, ref, prev, n, state, word, body)
 		SELECT 2, ?, id, tail, ?, 2, '', ? FROM strands
 		WHERE id = ? AND state = 2 AND token = ? AND seq = ? AND n = ? AND path = ? AND cancel = '' AND joined = 0 AND request <> ?`,
-		t.now, in.Seen+1, packFacts(in.Facts), id, in.Lease.Token, in.Lease.Seq, in.Seen, in.Lease.Strand, in.Request)
+		t.now, in.Seen+1, packFacts(in.Facts), id, secret, in.Lease.Seq, in.Seen, in.Lease.Strand, in.Request)
 	if err != nil || n == 0 {
 		return engine.Settled{}, false, err
 	}
 	settled := engine.Settled{At: at(t.now), Seen: in.Seen + int64(len(in.Facts)), Holds: true}
 	_, err = t.exec("UPDATE strands SET seq = ?, n = ?, tail = last_insert_rowid(), at = ?, lost = 0, request = ?, answer = ? WHERE id = ?",
-		in.Lease.Seq+1, settled.Seen, t.now, in.Request, keep(&settled), id)
+		in.Lease.Seq+1, settled.Seen, t.now, in.Request, keep(&settled, nil), id)
 	return settled, true, err
 }
 
@@ -190,15 +181,18 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 	}
 	after.n, after.tail = settled.Seen, tail
 	settled.Holds = after.state == stLeased
-	if err := t.saveSettled(after, in.Then.End); err != nil {
-		return settled, err
-	}
+	var next *strand
 	if in.Then.End != nil {
-		if settled.Next, err = t.ended(after, in.Then.End); err != nil {
+		if next, err = t.ended(after, in.Then.End); err != nil {
 			return settled, err
 		}
 	}
-	_, err = t.exec("UPDATE strands SET answer = ? WHERE id = ?", keep(&settled), w.id)
+	if err := t.saveSettled(after, in.Then.End, keep(&settled, next)); err != nil {
+		return settled, err
+	}
+	if next != nil {
+		settled.Next, err = t.held(next)
+	}
 	return settled, err
 }
 
@@ -266,29 +260,29 @@ func (t *tx) wait(after *strand, wait *engine.Wait) error {
 }
 
 // saveSettled writes a strand after a settle.
-func (t *tx) saveSettled(w *strand, end *engine.End) error {
+func (t *tx) saveSettled(w *strand, end *engine.End, answer []byte) error {
 	var outcome string
 	var result []byte
 	if end != nil {
 		outcome, result = end.Outcome, end.Result
 	}
 	_, err := t.exec(`UPDATE strands SET state = ?, due = ?, at = ?, token = ?, lost = ?, seq = ?, n = ?, tail = ?,
-		told = ?, thaw = ?, what = ?, joined = ?, request = ?, outcome = ?, result = ? WHERE id = ?`,
+		told = ?, thaw = ?, what = ?, joined = ?, request = ?, outcome = ?, result = ?, answer = ? WHERE id = ?`,
 		w.state, w.due, w.at, w.token, w.lost, w.seq, w.n, w.tail,
-		w.told, w.thaw, w.what, w.joined, w.request, outcome, result, w.id)
+		w.told, w.thaw, w.what, w.joined, w.request, outcome, result, answer, w.id)
 	return err
 }
 
 // keep writes an answer for a repeat. Signals are read again from the facts,
 // Next from its strand.
-func keep(a *engine.Settled) []byte {
+func keep(a *engine.Settled, next *strand) []byte {
 	holds := int64(0)
 	if a.Holds {
 		holds = 1
 	}
 	b := numbers(a.At.UnixNano(), a.Seen, holds, marks(a.Cancel))
-	if a.Next != nil {
-		b = append(append(b, numbers(a.Next.Seq)...), a.Next.Token...)
+	if next != nil {
+		b = append(append(b, numbers(next.id, next.seq)...), next.token...)
 	}
 	return b
 }
@@ -314,8 +308,7 @@ func (t *tx) settledBefore(w *strand, in *engine.Settlement) (engine.Settled, er
 	if len(b) == 0 {
 		return settled, nil
 	}
-	seq := number(&b)
-	id, _ := strandOf(string(b))
+	id, seq := number(&b), number(&b)
 	next, err := t.strand(id)
 	if err != nil {
 		return settled, err

@@ -76,6 +76,8 @@ func (t *tx) word(run int64, in *engine.Signal) (n int64, err error) {
 		return 0, fmt.Errorf("strand %q has ended: %w", in.Strand, engine.ErrEnded)
 	case in.Cancel == "" && in.Seen != engine.AnyVersion && in.Seen != w.n:
 		return 0, fmt.Errorf("strand %q has %d facts, not %d: %w", in.Strand, w.n, in.Seen, engine.ErrConflict)
+	case w.state == stJoining:
+		t.s.known.forget() // its children know it otherwise
 	case w.state == stWaiting:
 		w.state, w.due, w.at, w.thaw, w.what = stDue, t.now, t.now, 0, ""
 		t.woke = true

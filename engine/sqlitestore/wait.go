@@ -93,24 +93,11 @@ func (w *waits) look(s *Store) {
 				return
 			case <-tick.C:
 			}
-			// An error here is everybody's: the next act tells it.
-			_ = s.act(ctx, (*tx).look)
+			// The start of every transaction looks. An error here is
+			// everybody's: the next act tells it.
+			_ = s.act(ctx, func(*tx) error { return nil })
 		}
 	})
-}
-
-// look wakes if another connection has written since the last look. Those of
-// this store only read.
-func (t *tx) look() error {
-	r, err := t.one("PRAGMA data_version")
-	if err != nil {
-		return err
-	}
-	if v := r.int(0); v != t.s.others {
-		t.s.others = v
-		t.woke = true
-	}
-	return nil
 }
 
 func (w *waits) end() {

@@ -82,8 +82,8 @@ func (t *tx) open(after *strand, o *engine.Open) error {
 // newChild makes the row of a child.
 func (t *tx) newChild(w *strand) (err error) {
 	w.at = t.now
-	w.id, err = t.insert("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		w.run, w.path, w.parent, w.window, w.idx, w.lane, w.state, w.due, w.at)
+	w.id, err = t.insert("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at, token, lease) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		w.run, w.path, w.parent, w.window, w.idx, w.lane, w.state, w.due, w.at, w.token, w.lease)
 	if err != nil {
 		return err
 	}
@@ -91,21 +91,10 @@ func (t *tx) newChild(w *strand) (err error) {
 	return err
 }
 
-// hand leases a strand to the holder that has just ended another.
-func (t *tx) hand(w *strand, last int64) (*engine.Strand, error) {
-	w.token = newToken(w.id, rand.Text())
-	_, err := t.exec("UPDATE strands SET state = 2, token = ?, due = ?, lease = ?, told = cancel, joined = ?, at = ? WHERE id = ?",
-		w.token, t.now+last, last, w.joined, w.at, w.id)
-	if err != nil {
-		return nil, err
-	}
-	return t.held(w)
-}
-
 // ended goes on after the end of a strand: with the run's end, with the next
 // child of the window, or with the join. It answers the strand that the holder
 // gets for it.
-func (t *tx) ended(w *strand, end *engine.End) (*engine.Strand, error) {
+func (t *tx) ended(w *strand, end *engine.End) (*strand, error) {
 	if w.window == 0 {
 		return nil, t.endRun(w.run, end.Outcome, end.Result)
 	}
@@ -125,11 +114,11 @@ func (t *tx) ended(w *strand, end *engine.End) (*engine.Strand, error) {
 		if _, err := t.exec("UPDATE windows SET next = ? WHERE id = ?", next+1, w.window); err != nil {
 			return nil, err
 		}
-		child := &strand{run: w.run, parent: parent, window: w.window, idx: next, lane: w.lane, path: childPath(path, next), state: stLeased}
-		if err := t.newChild(child); err != nil {
-			return nil, err
+		child := &strand{
+			run: w.run, parent: parent, window: w.window, idx: next, lane: w.lane, path: childPath(path, next),
+			state: stLeased, due: t.now + w.lease, lease: w.lease, token: rand.Text(),
 		}
-		return t.hand(child, w.lease)
+		return child, t.newChild(child)
 	}
 	if _, err := t.exec("UPDATE windows SET live = ?, stopped = ? WHERE id = ?", live, stopped, w.window); err != nil {
 		return nil, err
@@ -141,7 +130,7 @@ func (t *tx) ended(w *strand, end *engine.End) (*engine.Strand, error) {
 }
 
 // join fires the join of a window whose last child has ended.
-func (t *tx) join(parent int64, child *strand) (*engine.Strand, error) {
+func (t *tx) join(parent int64, child *strand) (*strand, error) {
 	w, err := t.strand(parent)
 	if err != nil {
 		return nil, err
@@ -153,7 +142,10 @@ func (t *tx) join(parent int64, child *strand) (*engine.Strand, error) {
 	if _, err := t.log(entry{kind: logStrand, ref: w.id, state: stLeased}); err != nil {
 		return nil, err
 	}
-	return t.hand(w, child.lease)
+	w.token, w.lease = rand.Text(), child.lease
+	_, err = t.exec("UPDATE strands SET state = 2, token = ?, due = ?, lease = ?, told = cancel, joined = ?, at = ? WHERE id = ?",
+		w.token, t.now+w.lease, w.lease, w.joined, w.at, w.id)
+	return w, err
 }
 
 // putItems stores the items of a window in chunks. A chunk begins with the
@@ -183,16 +175,47 @@ func (t *tx) putItems(window int64, items [][]byte) error {
 	return nil
 }
 
+// knownItem is item for the writer: the children of a window ask for one chunk.
+func (t *tx) knownItem(window, i int64) ([]byte, error) {
+	for first, chunk := range t.s.known.chunks {
+		n := i - first&(1<<itemBits-1)
+		if first>>itemBits == window && n >= 0 && 4*n+8 <= int64(binary.LittleEndian.Uint32(chunk)) {
+			return cutItem(chunk, int(n))
+		}
+	}
+	first, chunk, err := t.chunk(window, i)
+	if err != nil || chunk == nil {
+		return nil, err
+	}
+	if len(t.s.known.chunks) >= 8 {
+		clear(t.s.known.chunks)
+	}
+	t.s.known.chunks[first] = chunk
+	return cutItem(chunk, int(i-first&(1<<itemBits-1)))
+}
+
 // item answers one item of a window, or nil if it has none.
 func (c *conn) item(window, i int64) ([]byte, error) {
 	if window == 0 {
 		return nil, nil
 	}
-	r, err := c.one("SELECT id, body FROM items WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1", window<<itemBits, window<<itemBits|i)
-	if err != nil || r == nil {
+	first, chunk, err := c.chunk(window, i)
+	if err != nil || chunk == nil {
 		return nil, err
 	}
-	return cutItem(r.bytes(1), int(i-r.int(0)&(1<<itemBits-1)))
+	return cutItem(chunk, int(i-first&(1<<itemBits-1)))
+}
+
+// chunk answers the chunk that has an item, with its row, or nil.
+func (c *conn) chunk(window, i int64) (id int64, chunk []byte, err error) {
+	r, err := c.one("SELECT id, body FROM items WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1", window<<itemBits, window<<itemBits|i)
+	if err != nil || r == nil {
+		return 0, nil, err
+	}
+	if len(r.bytes(1)) < 8 {
+		return 0, nil, errDamaged
+	}
+	return r.int(0), r.bytes(1), nil
 }
 
 // cutItem answers item i of a chunk.

@@ -231,8 +231,23 @@ func (s *Store) start() error {
 	if s.broken != nil {
 		return s.broken
 	}
-	_, err := s.w.exec("BEGIN IMMEDIATE")
-	return err
+	if _, err := s.w.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if s.path == "" {
+		return nil
+	}
+	r, err := s.w.one("PRAGMA data_version")
+	if err != nil {
+		s.rollback()
+		return err
+	}
+	if v := r.int(0); v != s.others { // another process has written
+		s.others = v
+		s.known.forget()
+		s.wake()
+	}
+	return nil
 }
 
 func (s *Store) commit() error {
@@ -250,7 +265,7 @@ func (s *Store) commit() error {
 // is nothing to undo and its error says nothing.
 func (s *Store) rollback() {
 	_, _ = s.w.exec("ROLLBACK")
-	s.heads.clear()
+	s.known.forget()
 }
 
 // clock answers the store's time. It does not go back, unless the clock of the
