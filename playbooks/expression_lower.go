@@ -76,7 +76,7 @@ func (l *lowering) lowerNode(n ast.Node) ast.Node {
 	case *ast.BinaryNode:
 		return l.lowerBinary(n)
 	case *ast.ConditionalNode:
-		return &ast.ConditionalNode{Cond: l.lower(n.Cond), Exp1: l.lower(n.Exp1), Exp2: l.lower(n.Exp2)}
+		return &ast.ConditionalNode{Cond: l.condition(n.Cond), Exp1: l.lower(n.Exp1), Exp2: l.lower(n.Exp2)}
 	case *ast.ChainNode:
 		return &ast.ChainNode{Node: l.lower(n.Node)}
 	case *ast.MemberNode:
@@ -123,9 +123,45 @@ func (l *lowering) lowerMember(n *ast.MemberNode) ast.Node {
 	base := l.lower(n.Node)
 	field, ok := n.Property.(*ast.StringNode)
 	if n.Optional || !ok {
-		return &ast.MemberNode{Node: base, Property: l.lower(n.Property), Optional: n.Optional}
+		return &ast.MemberNode{Node: base, Property: l.key(n.Property), Optional: n.Optional}
 	}
 	return direct(fieldOf(field.Value), base)
+}
+
+// key is what a map is asked for.
+func (l *lowering) key(n ast.Node) ast.Node {
+	if l.types[n].kind != kindAny {
+		return l.lower(n)
+	}
+	return l.checked(direct(mustText, l.lower(n)), n)
+}
+
+// condition is an operand of logic: expr answers the last one unseen.
+func (l *lowering) condition(n ast.Node) ast.Node {
+	if l.types[n].kind != kindAny {
+		return l.lower(n)
+	}
+	return l.checked(direct(mustBoolean, l.lower(n)), n)
+}
+
+func (l *lowering) checked(out, n ast.Node) ast.Node {
+	out.SetLocation(n.Location())
+	out.SetType(reflect.TypeFor[[]any]())
+	return out
+}
+
+func mustBoolean(v any) any {
+	if b, ok := v.(bool); ok {
+		return b
+	}
+	panic(fmt.Errorf("a condition is %s, neither true nor false", describe(v)))
+}
+
+func mustText(v any) any {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	panic(fmt.Errorf("a map is asked for text, not for %s", describe(v)))
 }
 
 // fieldOf reads one field of records.
@@ -158,10 +194,11 @@ func (l *lowering) lowerSlice(n *ast.SliceNode) ast.Node {
 }
 
 func (l *lowering) lowerUnary(n *ast.UnaryNode) ast.Node {
+	if n.Operator == "not" || n.Operator == "!" {
+		return &ast.UnaryNode{Operator: "not", Node: l.condition(n.Node)}
+	}
 	operand := l.lower(n.Node)
 	switch n.Operator {
-	case "not", "!":
-		return &ast.UnaryNode{Operator: "not", Node: operand}
 	case "-":
 		if k, ok := operand.(*ast.IntegerNode); ok {
 			return &ast.IntegerNode{Value: -k.Value}
@@ -172,6 +209,10 @@ func (l *lowering) lowerUnary(n *ast.UnaryNode) ast.Node {
 }
 
 func (l *lowering) lowerBinary(n *ast.BinaryNode) ast.Node {
+	switch n.Operator {
+	case "and", "&&", "or", "||":
+		return &ast.BinaryNode{Operator: n.Operator, Left: l.condition(n.Left), Right: l.condition(n.Right)}
+	}
 	left := l.lower(n.Left)
 	switch n.Operator {
 	case "matches":
@@ -207,14 +248,14 @@ func (l *lowering) lowerBinary(n *ast.BinaryNode) ast.Node {
 	return l.call(n.Operator, operators()[n.Operator], left, right)
 }
 
-// native reports whether expr's own operator answers right and cheaply: for
-// logic, and for comparisons of scalars of which not both are long.
+// native reports whether expr's own operator answers right and cheaply: where
+// scalars are compared of which not both are long.
 func (l *lowering) native(n *ast.BinaryNode) bool {
 	left, right := l.types[n.Left], l.types[n.Right]
 	short := isConstant(n.Left) || isConstant(n.Right)
 	text := left.Present().textual() || right.Present().textual()
 	switch n.Operator {
-	case "and", "&&", "or", "||", "??":
+	case "??":
 		return true
 	case "==", "!=":
 		if isNil(n.Left) || isNil(n.Right) {

@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -118,9 +119,12 @@ func (s *source) span(n ast.Node) (from, to int) {
 }
 
 func (s *source) cover(n ast.Node, from, to *int) {
-	switch n.(type) {
+	switch n := n.(type) {
 	case *ast.ConditionalNode, *ast.PredicateNode, *ast.PairNode:
 		// Their location is not theirs.
+	case *ast.PointerNode:
+		at := n.Location().From
+		*from, *to = min(*from, at), max(*to, at+1+utf8.RuneCountInString(n.Name))
 	default:
 		if l := n.Location(); l.To > l.From {
 			*from, *to = min(*from, l.From), max(*to, l.To)

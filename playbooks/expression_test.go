@@ -121,7 +121,7 @@ func TestProblems(t *testing.T) {
 		`reduce(evidence.files, .name, 0)`:      {"E308 [.name] the answer is string, but #acc begins as integer"},
 		`reduce([1], [#acc], [1])`:              {"E308 [[#acc]] both must be of one type"},
 		`#acc`:                                  {"E301 [#] stand only inside any()"},
-		`map([1], #last)`:                       {"E303 [#] unknown name `#last`"},
+		`map([1], #last)`:                       {"E303 [#last] unknown name `#last`"},
 		`duration("4x")`:                        {`E316 ["4x"] is no duration`},
 		`size("10 apples")`:                     {`E316 ["10 apples"] is no size`},
 		`date("soon")`:                          {`E316 ["soon"] is no date`},

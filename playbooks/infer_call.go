@@ -97,7 +97,8 @@ func (c *checker) list(k call, i int, f flow) Type {
 	case kindMap:
 		c.report(k.args[i], "E308", fmt.Sprintf("%s needs a list, not a map", k.name), fmt.Sprintf("values(%s) is a list", c.textOf(k.args[i])))
 	default:
-		if len(c.problems) == before || t.kind != kindBoolean {
+		// `a and xs | any(…)` has been explained already.
+		if t.kind != kindBoolean || !slices.ContainsFunc(c.problems[before:], Problem.IsError) {
 			c.report(k.args[i], "E308", fmt.Sprintf("%s needs a list, not %s", k.name, t.widen()), "")
 			c.pipeHint(k, i, before)
 		}

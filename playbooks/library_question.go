@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -156,6 +157,8 @@ func inferReduce(c *checker, k call, f flow) Type {
 		answer := c.questionOver(k, 1, loopItem{item: item, acc: acc}, f)
 		next, ok := Unify(acc, answer)
 		switch {
+		case slices.ContainsFunc(c.problems[mark:], Problem.IsError):
+			return broken()
 		case !ok:
 			return c.report(questionOf(k.args[1]), "E308",
 				fmt.Sprintf("the answer is %s, but #acc begins as %s", answer.widen(), acc.widen()), "both must be of one type")
