@@ -9,6 +9,8 @@ import (
 
 	"stanch/actions"
 	"stanch/actions/files"
+	"stanch/actions/incidents"
+	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
@@ -30,6 +32,8 @@ type clients struct {
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		incidents.Shelf{Graph: c.graph},
+		users.Shelf{Graph: c.graph},
 	)
 }
 

@@ -61,7 +61,11 @@ func (sh *shell) practice(ctx context.Context, o practiceOptions) error {
 			return fmt.Errorf("company: %w", err)
 		}
 	}
-	served, err := openPractice(o.listen, o.tenant)
+	dir, err := practiceFolder()
+	if err != nil {
+		return err
+	}
+	served, err := openPractice(o.listen, dir, o.tenant)
 	if err != nil {
 		return err
 	}
@@ -83,12 +87,8 @@ type practiceServer struct {
 }
 
 // openPractice makes a practice tenant that listens at an address of this
-// machine.
-func openPractice(address string, o practice.Options) (*practiceServer, error) {
-	dir, err := practiceFolder()
-	if err != nil {
-		return nil, err
-	}
+// machine, with the certificate that is kept in dir.
+func openPractice(address, dir string, o practice.Options) (*practiceServer, error) {
 	cert, ca, err := practice.Certificate(dir)
 	if err != nil {
 		return nil, err

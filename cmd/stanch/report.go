@@ -92,7 +92,7 @@ func (sh *shell) showEffects(r engine.Run) {
 	for _, s := range r.Steps {
 		for _, e := range s.Effects {
 			t.Add(e.Action, targetName(e.Target), brief(e.Before), brief(e.After), status(string(e.Status)))
-			lost = append(lost, e.Lost...)
+			lost = append(lost, named(e.Target, e.Lost)...)
 		}
 	}
 	sh.out.Printf("\n")
@@ -115,6 +115,17 @@ func (sh *shell) showLost(lost []actions.Lost) {
 		t.Add(l.Target, l.Field, l.Why)
 	}
 	sh.facts(t)
+}
+
+// named puts the name of a target where losses have its id.
+func named(t actions.Target, lost []actions.Lost) []actions.Lost {
+	out := slices.Clone(lost)
+	for i := range out {
+		if out[i].Target == t.ID {
+			out[i].Target = targetName(t)
+		}
+	}
+	return out
 }
 
 func targetName(t actions.Target) string {
@@ -147,7 +158,7 @@ func said(v any) string {
 	case map[string]any:
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			word := said(v[key])
+			word := calling(v[key])
 			if key == "id" || strings.HasSuffix(key, "_id") || word == "" {
 				continue
 			}
@@ -161,7 +172,7 @@ func said(v any) string {
 	case []any:
 		var parts []string
 		for _, item := range v {
-			parts = append(parts, said(item))
+			parts = append(parts, calling(item))
 		}
 		return strings.Join(parts, ",")
 	case nil:
@@ -170,6 +181,18 @@ func said(v any) string {
 		return v
 	}
 	return fmt.Sprint(v)
+}
+
+// calling answers what people call an item of a list.
+func calling(item any) string {
+	if record, is := item.(map[string]any); is {
+		for _, key := range []string{"email", "name", "upn", "login"} {
+			if name, is := record[key].(string); is && name != "" {
+				return name
+			}
+		}
+	}
+	return said(item)
 }
 
 // status colours a status by what it means for the reader.

@@ -70,7 +70,7 @@ func tenant(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: tenant")
 	}
-	served, err := openPractice("127.0.0.1:0", practice.Options{})
+	served, err := openPractice("127.0.0.1:0", ts.MkAbs("certificate"), practice.Options{})
 	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)

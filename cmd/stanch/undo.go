@@ -83,7 +83,7 @@ func (sh *shell) undoPlan(plan engine.UndoPlan) int {
 		note := item.Why
 		if item.Status == "would_undo" {
 			would++
-			lost = append(lost, item.Lost...)
+			lost = append(lost, named(item.Effect.Target, item.Lost)...)
 			note = brief(item.Inverse.Before) + " → " + brief(item.Inverse.After)
 			if item.Widens {
 				note += " (widens access)"
