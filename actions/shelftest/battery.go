@@ -22,7 +22,9 @@ type Case struct {
 	// Always: doing it again has an effect again, as of a comment.
 	Always bool
 	// Gone: afterwards the target cannot be found any more.
-	Gone    bool
+	Gone bool
+	// Begun is how many changes Params itself makes to the tenant.
+	Begun   int
 	Options practice.Options
 }
 
@@ -56,8 +58,9 @@ func (c Case) request(f Fault) Fault {
 
 func (c Case) happens(t *testing.T) {
 	d := c.open(t)
+	params := c.Params(d.Tenant)
 	before := d.Tenant.State()
-	r := d.Must(c.Action, c.Params(d.Tenant))
+	r := d.Must(c.Action, params)
 	if len(r.Effects) == 0 || strings.Trim(r.Statuses(), "done ") != "" {
 		t.Fatalf("statuses: %q; want all done", r.Statuses())
 	}
@@ -93,8 +96,9 @@ func wellFormed(t *testing.T, e actions.Effect) {
 
 func (c Case) undone(t *testing.T) {
 	d := c.open(t)
+	params := c.Params(d.Tenant)
 	before := d.Tenant.State()
-	r := d.Must(c.Action, c.Params(d.Tenant))
+	r := d.Must(c.Action, params)
 	inverses, back := d.Undo(r)
 	if !r.Action.Undoable() {
 		for _, i := range inverses {
@@ -241,8 +245,8 @@ func (c Case) refused(t *testing.T, d *Desk, r Run, call actions.Call) {
 	if Code(err) != "refused" || Unsure(err) {
 		t.Errorf("error %v; want refused, and sure that nothing was sent", err)
 	}
-	if n := len(d.Tenant.Changes()); n != 0 {
-		t.Errorf("%d changes", n)
+	if n := len(d.Tenant.Changes()); n != c.Begun {
+		t.Errorf("%d changes, want %d", n, c.Begun)
 	}
 }
 

@@ -1,0 +1,148 @@
+// Package devices holds the actions on devices that Microsoft Defender for
+// Endpoint looks after.
+//
+// It reaches them through connectors/defender alone and knows nothing of
+// playbooks, runs or the engine. Defender accepts work and does it later: an
+// action is done when the machine action has succeeded.
+package devices
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/defender"
+	"stanch/connectors/incident"
+)
+
+// Shelf is the actions on devices.
+type Shelf struct{ Defender *defender.Client }
+
+const (
+	throttle = "defender"
+	// settles is how long Defender is given for a machine action: a device
+	// that is off gets it when it comes back.
+	settles   = 15 * time.Minute
+	lookFirst = 10 * time.Second
+	lookAgain = 15 * time.Second
+)
+
+func permissions() []actions.Permission {
+	return []actions.Permission{{API: "defender", Name: "Machine.Read.All"}, {API: "defender", Name: "Machine.Isolate"}}
+}
+
+// problem is an error of this side: nothing was sent.
+func problem(code connectors.Code, hint, format string, args ...any) error {
+	return &connectors.Error{Op: "devices", Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func notFound(err error) bool {
+	e, is := errors.AsType[*connectors.Error](err)
+	return is && e.Code == connectors.NotFound
+}
+
+// raw writes a value of this package, which can always be written.
+func raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("devices: %T: %v", v, err))
+	}
+	return b
+}
+
+// read reads what raw wrote; what an older version left may not fit.
+func read[T any](b json.RawMessage, what string) (T, error) {
+	var v T
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, problem(connectors.Invalid, "it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
+	}
+	return v, nil
+}
+
+// find looks up what a parameter names: a record of the evidence, a Defender
+// machine id, entra:<device id>, or a DNS name.
+func (s Shelf) find(ctx context.Context, ref actions.Ref[incident.Device]) (defender.Machine, actions.Entity, error) {
+	names := []string{ref.Text}
+	if ref.Value != nil {
+		names = []string{ref.Value.ID}
+		if ref.Value.EntraID != nil {
+			names = append(names, "entra:"+*ref.Value.EntraID)
+		}
+		if ref.Value.Name != nil {
+			names = append(names, "name:"+*ref.Value.Name)
+		}
+	}
+	first := strings.TrimSpace(names[0])
+	if first == "" {
+		return defender.Machine{}, actions.Entity{}, problem(connectors.Invalid,
+			"expected a device of the evidence, a Defender machine id, entra:<device id> or a DNS name", "no device is named")
+	}
+	m, err := s.machine(ctx, first)
+	if err != nil {
+		return defender.Machine{}, actions.Entity{}, err
+	}
+	return m, entity(m, names), nil
+}
+
+func (s Shelf) machine(ctx context.Context, name string) (defender.Machine, error) {
+	if isMachineID(name) {
+		return s.Defender.Machine(ctx, strings.ToLower(name))
+	}
+	var found []defender.Machine
+	var err error
+	if id, is := strings.CutPrefix(name, "entra:"); is {
+		found, err = s.Defender.MachinesOfEntra(ctx, id)
+	} else {
+		found, err = s.Defender.MachinesNamed(ctx, strings.ToLower(strings.TrimPrefix(name, "name:")))
+	}
+	if err != nil {
+		return defender.Machine{}, err
+	}
+	if len(found) > 1 { // one that was installed again: the records before are no longer onboarded
+		onboard := slices.DeleteFunc(slices.Clone(found), func(m defender.Machine) bool { return !onboarded(m) })
+		if len(onboard) == 1 {
+			found = onboard
+		}
+	}
+	switch len(found) {
+	case 0:
+		return defender.Machine{}, problem(connectors.NotFound, "Defender lists devices that were seen in the last 30 days", "Defender knows no device %s", connectors.Plain(name))
+	case 1:
+		return found[0], nil
+	}
+	var ids []string
+	for _, m := range found {
+		ids = append(ids, m.ID+" (seen "+m.LastSeen.UTC().Format(time.DateOnly)+")")
+	}
+	return defender.Machine{}, problem(connectors.Invalid, "name one by its id", "Defender knows %d devices %s: %s",
+		len(found), connectors.Plain(name), strings.Join(ids, ", "))
+}
+
+// isMachineID reports whether s is an id of Defender: 40 hex digits.
+func isMachineID(s string) bool {
+	return len(s) == 40 && strings.Trim(strings.ToLower(s), "0123456789abcdef") == ""
+}
+
+func onboarded(m defender.Machine) bool { return strings.EqualFold(m.Onboarding, "Onboarded") }
+
+// entity is the device with every name that a guardrail may use.
+func entity(m defender.Machine, given []string) actions.Entity {
+	e := actions.Entity{Kind: "device", ID: m.ID, Name: m.Name}
+	host, _, _ := strings.Cut(m.Name, ".")
+	names := append([]string{host, m.EntraID}, given...)
+	if m.EntraID != "" {
+		names = append(names, "entra:"+m.EntraID)
+	}
+	for _, n := range names {
+		if n != "" && n != m.ID && n != m.Name && !slices.Contains(e.Aliases, n) {
+			e.Aliases = append(e.Aliases, n)
+		}
+	}
+	return e
+}

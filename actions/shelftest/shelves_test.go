@@ -1,0 +1,112 @@
+package shelftest_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stanch/actions"
+	"stanch/actions/devices"
+	"stanch/actions/files"
+	"stanch/actions/incidents"
+	"stanch/actions/users"
+)
+
+func collect(t *testing.T) *actions.Catalog {
+	t.Helper()
+	catalog, err := actions.Collect(files.Shelf{}, incidents.Shelf{}, devices.Shelf{}, users.Shelf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
+
+func TestTheShelvesHoldTheseActions(t *testing.T) {
+	want := []string{
+		"devices.isolate", "devices.release",
+		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
+		"users.revoke_sessions",
+	}
+	if got := collect(t).Names(); !slices.Equal(got, want) {
+		t.Errorf("actions:\n%q\nwant\n%q", got, want)
+	}
+}
+
+func TestEveryActionIsDescribed(t *testing.T) {
+	for a := range collect(t).All() {
+		if !strings.HasSuffix(a.Doc, ".") || !strings.HasPrefix(a.Source, "https://learn.microsoft.com/") || a.Throttle == "" || len(a.Permissions) == 0 {
+			t.Errorf("%s lacks doc, source, throttling class or permissions", a.Name)
+		}
+		described(t, a.Name+" params", a.Params, map[reflect.Type]bool{})
+		described(t, a.Name+" result", a.Result, map[reflect.Type]bool{})
+		exampleFits(t, a)
+	}
+}
+
+// described fails the test for every field, however deep, without a name in
+// snake case and a doc.
+func described(t *testing.T, at string, typ reflect.Type, seen map[reflect.Type]bool) {
+	t.Helper()
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	ref, isRef := reflect.New(typ).Elem().Interface().(interface{ Referent() reflect.Type })
+	if isRef {
+		typ = ref.Referent()
+	}
+	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[time.Time]() || seen[typ] {
+		return
+	}
+	seen[typ] = true
+	for f := range typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" {
+			described(t, at, f.Type, seen)
+			continue
+		}
+		if name == "" || name != strings.ToLower(name) || f.Tag.Get("doc") == "" {
+			t.Errorf("%s: field %s has no snake_case name or no doc", at, f.Name)
+		}
+		described(t, at+"."+name, f.Type, seen)
+	}
+}
+
+// exampleFits holds the top keys of the example against the params.
+func exampleFits(t *testing.T, a actions.Action) {
+	t.Helper()
+	given := map[string]bool{}
+	for line := range strings.Lines(a.Example) {
+		if key, _, is := strings.Cut(line, ":"); is && !strings.HasPrefix(line, " ") {
+			given[key] = true
+		}
+	}
+	for f := range a.Params.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if options == "" && !given[name] {
+			t.Errorf("%s: the example lacks %s", a.Name, name)
+		}
+		delete(given, name)
+	}
+	if len(given) > 0 {
+		t.Errorf("%s: the example has %v, which is no param", a.Name, given)
+	}
+}
+
+func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
+	want := []string{"files.delete", "incidents.comment", "users.revoke_sessions"}
+	var got []string
+	for a := range collect(t).All() {
+		if a.Class != actions.Reads && !a.Undoable() {
+			got = append(got, a.Name)
+			if len(a.NoUndo) < 20 {
+				t.Errorf("%s: reason %q", a.Name, a.NoUndo)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("without inverse: %q, want %q", got, want)
+	}
+}

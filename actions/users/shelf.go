@@ -1,0 +1,97 @@
+// Package users holds the actions on people's accounts in Microsoft Entra.
+//
+// It reaches them through connectors/graph alone and knows nothing of
+// playbooks, runs or the engine.
+package users
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/graph"
+	"stanch/connectors/incident"
+)
+
+// Shelf is the actions on users.
+type Shelf struct{ Graph *graph.Client }
+
+// problem is an error of this side: nothing was sent.
+func problem(hint, format string, args ...any) error {
+	return &connectors.Error{Op: "users", Code: connectors.Invalid, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// raw writes a value of this package, which can always be written.
+func raw(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("users: %T: %v", v, err))
+	}
+	return b
+}
+
+// read reads what raw wrote; what an older version left may not fit.
+func read[T any](b json.RawMessage, what string) (T, error) {
+	var v T
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, problem("it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
+	}
+	return v, nil
+}
+
+// find looks up what a parameter names: a record of the evidence, a user
+// principal name, an object id, or entra:<object id>.
+func (s Shelf) find(ctx context.Context, ref actions.Ref[incident.User]) (graph.User, actions.Entity, error) {
+	given := []string{ref.Text}
+	if v := ref.Value; v != nil {
+		given = []string{text(v.EntraID), text(v.UPN), v.ID}
+	}
+	for _, name := range given {
+		name = strings.TrimPrefix(strings.TrimSpace(name), "entra:")
+		if !strings.Contains(name, "@") && !isGUID(name) {
+			continue
+		}
+		u, err := s.Graph.User(ctx, name)
+		if err != nil {
+			return graph.User{}, actions.Entity{}, err
+		}
+		return u, entity(u, given), nil
+	}
+	return graph.User{}, actions.Entity{}, problem("expected a user of the evidence with upn or entra_id, a user principal name, or an object id",
+		"%q names no user of Microsoft Entra", connectors.Plain(given[len(given)-1]))
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// entity is the user with every name that a guardrail may use.
+func entity(u graph.User, given []string) actions.Entity {
+	e := actions.Entity{Kind: "user", ID: u.ID, Name: u.Name}
+	for _, n := range append([]string{u.UPN, u.Mail, "entra:" + u.ID}, given...) {
+		if n != "" && n != u.ID && !slices.Contains(e.Aliases, n) {
+			e.Aliases = append(e.Aliases, n)
+		}
+	}
+	return e
+}
+
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+			return false
+		}
+	}
+	return true
+}
