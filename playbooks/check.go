@@ -70,9 +70,9 @@ type linter struct {
 	names    map[string]int // lines that set vars first
 	lastSet  map[string]field
 	types    map[reflect.Type]Type
-	compiled int // expressions
-	blind    bool           // an approval is broken: what it covers is not known
-	width    int            // items that loops around run at the same time
+	compiled int  // expressions
+	blind    bool // an approval is broken: what it covers is not known
+	width    int  // items that loops around run at the same time
 }
 
 // listed is what the walk found out about a step that later looks need.

@@ -109,10 +109,10 @@ func (c *linter) loopName(at span, name string, given bool) {
 // isReserved reports names of the environment, of the language and of its
 // library, which a loop name would hide.
 func isReserved(name string) bool {
-	words := strings.Fields(`event incident evidence alert params vars steps run lists error subject
-		and or not in let if else true false nil matches contains startsWith endsWith
-		external domain duration size ago glob in_cidr format redact table unique_by`)
-	return slices.Contains(words, name) || slices.Contains(builtin.Names, name)
+	words := strings.Fields(`event incident evidence alert params vars steps run lists error subject now
+		and or not in let if else true false nil matches contains startsWith endsWith`)
+	_, ours := library()[name]
+	return ours || slices.Contains(words, name) || slices.Contains(builtin.Names, name)
 }
 
 // parallel checks branches that run at the same time.

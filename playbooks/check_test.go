@@ -14,11 +14,7 @@ func TestGoodPlaybooksHaveNoFindings(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, findings := LoadAndCheck(file, text, testWorld())
+			p, findings := LoadAndCheck(file, readFile(t, file), testWorld())
 			if len(findings) > 0 {
 				t.Errorf("findings:\n%s", allText(findings))
 			}
@@ -36,4 +32,13 @@ func allText(findings []Finding) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+func readFile(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -23,6 +23,9 @@ func diagnose(rep *report, err error) {
 	first, problem := reported(err)
 	first = min(first, len(rep.src.starts))
 	last := max(first, rep.src.readUntil())
+	if strings.Contains(problem, "tab character") {
+		last = min(last+2, len(rep.src.starts)) // blank lines are not counted as read
+	}
 	if strings.HasPrefix(problem, "unknown anchor") {
 		first, last = 1, len(rep.src.starts)
 	}

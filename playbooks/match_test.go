@@ -1,0 +1,119 @@
+package playbooks
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"stanch/connectors/incident"
+)
+
+func exampleBook(t *testing.T, file string) *Playbook {
+	t.Helper()
+	p, findings := LoadAndCheck(file, readFile(t, file), testWorld())
+	if len(findings) > 0 {
+		t.Fatal(allText(findings))
+	}
+	return p
+}
+
+// exampleEvent is an incident that the example's trigger takes.
+func exampleEvent(t *testing.T) Event {
+	t.Helper()
+	name := "pay ${{ run.id }}.xlsx"
+	raw, err := json.Marshal(incident.Incident{
+		ID: "defender/1", Title: "DLP", Severity: "high", ServiceSources: []incident.ServiceSource{incident.DataLossPrevention},
+		Evidence: incident.Evidence{Files: []incident.File{{ID: "https://contoso.example/pay.xlsx", Name: &name}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Event{ID: "defender/1", Trigger: "incident", Kind: "created", At: time.Unix(1, 0), Incident: raw}
+}
+
+func TestTheVerdictSaysWhy(t *testing.T) {
+	p := exampleBook(t, "testdata/good/contain-external-share.yaml")
+	for name, c := range map[string]struct {
+		change  func(*Event)
+		matched bool
+		because string
+	}{
+		"as wanted":   {func(*Event) {}, true, `on.incident.if is true: "dataLossPrevention" in incident.service_sources and`},
+		"wrong kind":  {func(e *Event) { e.Kind = "closed" }, false, "on.incident.events is created, updated; this one was closed"},
+		"no change":   {func(e *Event) { e.Kind, e.Changes = "updated", []string{"tags"} }, false, "on.incident.changes is alerts, severity; this update changed tags"},
+		"a change":    {func(e *Event) { e.Kind, e.Changes = "updated", []string{"tags", "alerts"} }, true, "is true"},
+		"by hand":     {func(e *Event) { e.Trigger, e.Kind = "manual", "manual" }, true, "started by hand"},
+		"a schedule":  {func(e *Event) { e.Trigger = "schedule" }, false, "nothing listens to the trigger schedule"},
+		"if is false": {func(e *Event) { e.Incident = []byte(strings.ReplaceAll(string(e.Incident), `"high"`, `"low"`)) }, false, "on.incident.if is false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ev := exampleEvent(t)
+			c.change(&ev)
+			names, err := p.EventNames(ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := p.Matches(ev, names, nil, time.Unix(2, 0))
+			if err != nil || v.Matched != c.matched || !strings.Contains(v.Because, c.because) {
+				t.Errorf("verdict %+v, %v; want %t because %q", v, err, c.matched, c.because)
+			}
+		})
+	}
+}
+
+func TestPlaybooksStartOnlyByTheirTriggers(t *testing.T) {
+	byHand := exampleBook(t, "testdata/good/smallest.yaml")
+	if v, err := byHand.Matches(exampleEvent(t), nil, nil, time.Now()); v.Matched || err != nil {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
+	p, _ := LoadAndCheck("p.yaml", []byte("playbook: p\non: {incident: {events: [created]}}\nsteps:\n  - stop: x\n"), testWorld())
+	ev := exampleEvent(t)
+	if v, err := p.Matches(ev, nil, nil, time.Now()); !v.Matched || err != nil || v.Because != "the incident was created" {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
+	ev.Trigger = "manual"
+	if v, err := p.Matches(ev, nil, nil, time.Now()); v.Matched || err != nil {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
+}
+
+func TestAConditionWithoutAnswerStartsNothing(t *testing.T) {
+	p, findings := LoadAndCheck("p.yaml", []byte(
+		"playbook: p\non: {incident: {if: 10 / len(incident.tags) > 1}}\nsteps:\n  - stop: x\n"), testWorld())
+	if HasErrors(findings) {
+		t.Fatal(allText(findings))
+	}
+	ev := exampleEvent(t)
+	names, err := p.EventNames(ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := p.Matches(ev, names, nil, time.Now())
+	if v.Matched || err == nil || !strings.Contains(v.Because, "gave no answer") {
+		t.Errorf("verdict %+v, %v", v, err)
+	}
+}
+
+func TestAnEventWithoutAnIncidentIsRefused(t *testing.T) {
+	p := exampleBook(t, "testdata/good/smallest.yaml")
+	for _, raw := range []string{"", "null", "[]", `{"title": 5}`} {
+		if _, err := p.EventNames(Event{Incident: json.RawMessage(raw)}); err == nil {
+			t.Errorf("%q is taken", raw)
+		}
+	}
+}
+
+func TestEventNamesAreWhatExpressionsRead(t *testing.T) {
+	p := exampleBook(t, "testdata/good/triggers.yaml")
+	ev := exampleEvent(t)
+	ev.By, ev.Trigger, ev.Kind = "dana@contoso.example", "manual", "manual"
+	names, err := p.EventNames(ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Steps[0].Text.Eval(Env{Names: names, Now: time.Unix(2, 0)})
+	if err != nil || got != "manual by dana@contoso.example at 1970-01-01T00:00:01Z" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
