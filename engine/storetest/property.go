@@ -1,0 +1,386 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stanch/engine"
+)
+
+// model compares a store with the model over random acts.
+func model(t *testing.T, open func(t *testing.T, clock *Clock) Opened) {
+	rapid.Check(t, func(rt *rapid.T) {
+		clock := &Clock{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+		opened := open(t, clock)
+		p := &player{env: &env{T: t, clock: clock, s: opened.Store, again: opened.Again}, rt: rt, w: newWorld(clock.Now())}
+		defer func() {
+			if err := p.s.Close(); err != nil {
+				rt.Fatal(err)
+			}
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"begin":  p.playBegin,
+			"claim":  p.playClaim,
+			"settle": p.playSettle,
+			"more":   p.playSettle, // twice as often
+			"repeat": p.playRepeat,
+			"signal": p.playSignal,
+			"cancel": p.playCancel,
+			"freeze": p.playFreeze,
+			"take":   p.playTake,
+			"renew":  p.playRenew,
+			"put":    p.playPut,
+			"time":   p.playTime,
+			"again":  p.playAgain,
+			"":       p.check,
+		})
+		p.streamIsState()
+	})
+}
+
+// player plays acts on a store and on the model.
+type player struct {
+	*env
+	rt      *rapid.T
+	w       *world
+	leases  []engine.Lease // that were ever given
+	settled []engine.Settlement
+	answers []engine.Settled
+}
+
+func (p *player) no(err error) {
+	if err != nil {
+		p.rt.Fatalf("%+v", err)
+	}
+}
+
+func (p *player) equal(what string, got, want any) {
+	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		p.rt.Fatalf("%s: the store says %+v, the model %+v", what, got, want)
+	}
+}
+
+func pick[T any](rt *rapid.T, what string, of ...T) T { return rapid.SampledFrom(of).Draw(rt, what) }
+
+func (p *player) playBegin(rt *rapid.T) {
+	b := engine.Begin{
+		Request: p.request(), Playbook: "p", Subject: pick(rt, "subject", "s", "t"), Dedupe: pick(rt, "dedupe", "", "", "a", "b"),
+		Key: pick(rt, "key", "", "", "k"), WhenBusy: pick(rt, "when busy", "queue", "skip"), Lane: pick(rt, "lane", 0, 1, 2, 3),
+	}
+	got, err := p.s.Begin(p.Context(), b)
+	p.no(err)
+	known, busy, status := p.w.begin(b)
+	p.equal("busy", got.Busy, busy)
+	switch {
+	case known != "":
+		p.equal("known run", got.Run, known)
+		p.equal("new", got.New, false)
+	case !busy:
+		p.equal("new", got.New, true)
+		p.w.newRun(got.Run, status, b)
+	}
+}
+
+func (p *player) playClaim(rt *rapid.T) {
+	n := pick(rt, "max", 1, 2, 5)
+	got, err := p.s.Claim(p.Context(), engine.Claim{Worker: "w", Max: n, Last: lease})
+	p.no(err)
+	due := p.w.fire()
+	p.equal("claimed strands", len(got.Strands), min(n, len(due)))
+	p.equal("frozen", got.Frozen, p.w.frozen)
+	for _, st := range got.Strands {
+		m := p.strandOf(st.Run, st.Lease.Strand)
+		p.equal("state of "+m.path, m.state, "due")
+		m.lease(st.Token, p.clock.Now().Add(lease))
+		p.holds(&st, m)
+	}
+}
+
+// holds compares what a holder has got.
+func (p *player) holds(st *engine.Strand, m *mStrand) {
+	p.leases = append(p.leases, st.Lease)
+	p.equal("position", st.Seq, m.seq)
+	p.equal("lost", st.Lost, m.lost)
+	p.equal("mark", st.Cancel, m.run.cancel)
+	p.equal("item", string(st.Item), m.item)
+	p.equal("facts", bodies(st.Facts), m.bodies())
+	var above [][]string
+	for a := m.parent; a != nil; a = a.parent {
+		above = append([][]string{a.bodies()}, above...)
+	}
+	var got [][]string
+	for _, a := range st.Above {
+		got = append(got, bodies(a.Facts))
+	}
+	p.equal("facts above", got, above)
+	p.equal("has joined", st.Children != nil, m.joined != nil)
+	if m.joined != nil {
+		var want []string
+		for _, c := range m.joined.children {
+			want = append(want, strconv.Itoa(c.index)+c.outcome)
+		}
+		var got []string
+		for _, c := range st.Children {
+			got = append(got, strconv.Itoa(c.Index)+c.Outcome)
+		}
+		p.equal("children", got, want)
+	}
+}
+
+func (m *mStrand) bodies() []string {
+	var all []string
+	for _, f := range m.facts {
+		all = append(all, f.body)
+	}
+	return all
+}
+
+func (p *player) strandOf(run, path string) *mStrand {
+	r := p.w.runs[run]
+	if r == nil || r.strands[path] == nil {
+		p.rt.Fatalf("the model knows no strand %q of %s", path, run)
+	}
+	return r.strands[path]
+}
+
+func (p *player) playSettle(rt *rapid.T) {
+	if len(p.leases) == 0 {
+		rt.Skip("no lease was given yet")
+	}
+	back := min(len(p.leases), 6)
+	l := p.leases[len(p.leases)-1-rapid.IntRange(0, back-1).Draw(rt, "lease")]
+	m := p.strandOf(l.Run, l.Strand)
+	if pick(rt, "knows the position", true, true, true, false) {
+		l.Seq = m.seq
+	}
+	in := engine.Settlement{Request: p.request(), Lease: l, Then: p.drawThen(rt, m)}
+	in.Seen = int64(rapid.IntRange(0, len(m.facts)).Draw(rt, "seen"))
+	if pick(rt, "knows all", true, true, false) {
+		in.Seen = int64(len(m.facts))
+	}
+	for i := range pick(rt, "facts", 0, 1, 2) {
+		in.Facts = append(in.Facts, fmt.Append(nil, in.Request, ".", i))
+	}
+	if pick(rt, "intent", false, false, true) {
+		in.Intent = true
+		in.Take = []engine.Take{p.drawTake(rt)}
+	}
+	got, err := p.s.Settle(p.Context(), in)
+	want, next, lost := p.w.settle(in)
+	if lost {
+		if !errors.Is(err, engine.ErrLeaseLost) {
+			rt.Fatalf("settle of a lost lease: %v", err)
+		}
+		return
+	}
+	p.no(err)
+	p.settled, p.answers = append(p.settled, in), append(p.answers, got)
+	p.answer(got, want, next)
+}
+
+// answer compares the answer of a settle.
+func (p *player) answer(got, want engine.Settled, next *mStrand) {
+	p.equal("refused", got.Refused, want.Refused)
+	p.equal("seen", got.Seen, want.Seen)
+	p.equal("holds", got.Holds, want.Holds)
+	p.equal("mark", got.Cancel, want.Cancel)
+	p.equal("signals", bodies(got.Signals), bodies(want.Signals))
+	p.equal("hands over", got.Next != nil, next != nil)
+	if next == nil {
+		return
+	}
+	p.equal("hands over", got.Next.Lease.Strand, next.path)
+	next.lease(got.Next.Token, p.clock.Now().Add(lease))
+	p.holds(got.Next, next)
+}
+
+func (p *player) drawThen(rt *rapid.T, m *mStrand) (then engine.Then) {
+	switch pick(rt, "then", "on", "on", "yield", "wait", "open", "end", "end") {
+	case "yield":
+		then.Yield = true
+	case "wait":
+		then.Wait = &engine.Wait{For: pick(rt, "for", 0, time.Second, time.Hour), Ever: rapid.Bool().Draw(rt, "ever"), Thaw: rapid.Bool().Draw(rt, "thaw"), On: "something"}
+	case "open":
+		if len(m.path) > 20 {
+			break
+		}
+		o := &engine.Open{Path: fmt.Sprintf("%s/%d", m.path, m.seq), Count: pick(rt, "count", 0, 1, 3, 7), Window: pick(rt, "window", 1, 2, 9), Failfast: rapid.Bool().Draw(rt, "failfast")}
+		for i := range o.Count * pick(rt, "items", 0, 1) {
+			o.Items = append(o.Items, fmt.Append(nil, "item ", i))
+		}
+		then.Open = o
+	case "end":
+		then.End = &engine.End{Outcome: pick(rt, "outcome", "succeeded", "failed", "cancelled")}
+	}
+	return then
+}
+
+func (p *player) drawTake(rt *rapid.T) engine.Take {
+	return engine.Take{Request: p.request(), Name: "cap", Limit: pick(rt, "limit", 1, 3), Effect: pick(rt, "effect", "e", "f", "g"), Targets: []string{pick(rt, "target", "a", "b", "c", "d")}}
+}
+
+// playRepeat repeats a settle that was accepted, if its strand was not settled
+// since: only the last answer is kept.
+func (p *player) playRepeat(rt *rapid.T) {
+	if len(p.settled) == 0 {
+		rt.Skip("nothing to repeat")
+	}
+	i := len(p.settled) - 1 - rapid.IntRange(0, min(len(p.settled), 8)-1).Draw(rt, "settle")
+	in, want := p.settled[i], p.answers[i]
+	if p.strandOf(in.Lease.Run, in.Lease.Strand).seq != in.Lease.Seq+1 || want.Refused != "" {
+		rt.Skip("it is not the last of its strand")
+	}
+	got, err := p.s.Settle(p.Context(), in)
+	p.no(err)
+	if (got.Next == nil) != (want.Next == nil) || (got.Next != nil && got.Next.Lease != want.Next.Lease) {
+		rt.Fatalf("the repeat hands over %+v, the first %+v", got.Next, want.Next)
+	}
+	got.Next, want.Next = nil, nil
+	p.equal("repeat", got, want)
+}
+
+func (p *player) drawRun(rt *rapid.T) *mRun {
+	if len(p.w.begun) == 0 {
+		rt.Skip("no run")
+	}
+	return p.w.runs[rapid.SampledFrom(p.w.begun).Draw(rt, "run")]
+}
+
+func (p *player) playSignal(rt *rapid.T) {
+	r := p.drawRun(rt)
+	var paths []string
+	for _, s := range p.w.all() {
+		if s.run == r {
+			paths = append(paths, s.path)
+		}
+	}
+	path := rapid.SampledFrom(append(paths, "nowhere")).Draw(rt, "strand")
+	body := p.request()
+	_, err := p.s.Signal(p.Context(), engine.Signal{Request: body, Run: r.id, Strand: path, Body: []byte(body), Seen: engine.AnyVersion})
+	if refused := !r.live() || p.w.signal(r, path, body); refused != (err != nil) {
+		rt.Fatalf("signal to %q of %s (%s): %v", path, r.id, r.status, err)
+	}
+}
+
+func (p *player) playCancel(rt *rapid.T) {
+	r, mark := p.drawRun(rt), pick(rt, "mark", engine.Cancelled, engine.Terminated)
+	_, err := p.s.Signal(p.Context(), engine.Signal{Request: p.request(), Run: r.id, Cancel: mark})
+	if !r.live() {
+		if !errors.Is(err, engine.ErrEnded) {
+			rt.Fatalf("cancel of an ended run: %v", err)
+		}
+		return
+	}
+	p.no(err)
+	p.w.cancel(r, mark)
+}
+
+func (p *player) playFreeze(rt *rapid.T) {
+	change := pick(rt, "change", "freeze", "thaw", "thaw")
+	_, err := p.s.Freeze(p.Context(), engine.Freeze{Request: p.request(), Change: change})
+	p.no(err)
+	p.w.freeze(change == "freeze")
+}
+
+func (p *player) playTake(rt *rapid.T) {
+	in := p.drawTake(rt)
+	if in.Back = rapid.Bool().Draw(rt, "back"); in.Back {
+		p.w.back(in.Effect)
+	}
+	got, err := p.s.Take(p.Context(), in)
+	p.no(err)
+	p.equal("granted", got.Granted, in.Back || p.w.take(in))
+	p.equal("reserved", got.Count, len(p.w.takes))
+}
+
+func (p *player) playRenew(rt *rapid.T) {
+	got, err := p.s.Renew(p.Context(), p.leases, lease)
+	p.no(err)
+	var lost []engine.Lease
+	for _, l := range p.leases {
+		if m := p.strandOf(l.Run, l.Strand); m.state == "leased" && m.token == l.Token {
+			m.until = p.clock.Now().Add(lease)
+			continue
+		}
+		lost = append(lost, l)
+	}
+	p.equal("lost leases", got.Lost, lost)
+}
+
+func (p *player) playPut(rt *rapid.T) {
+	key := pick(rt, "key", "a", "b")
+	was := p.w.docs[key]
+	version := pick(rt, "version", was.version, engine.AnyVersion, 0)
+	if rapid.Bool().Draw(rt, "delete") {
+		err := p.s.Delete(p.Context(), "k", key, version)
+		if refused := was.version != 0 && version != engine.AnyVersion && version != was.version; refused != errors.Is(err, engine.ErrConflict) {
+			rt.Fatalf("delete at version %d of %d: %v", version, was.version, err)
+		} else if !refused {
+			delete(p.w.docs, key)
+		}
+		return
+	}
+	body := p.request()
+	v, err := p.s.Put(p.Context(), engine.Document{Kind: "k", Key: key, Body: []byte(body), Version: version})
+	if refused := version != engine.AnyVersion && version != was.version; refused != errors.Is(err, engine.ErrConflict) {
+		rt.Fatalf("put at version %d of %d: %v", version, was.version, err)
+	} else if !refused {
+		p.w.docs[key] = mDoc{body: body, version: v}
+	}
+}
+
+func (p *player) playTime(rt *rapid.T) {
+	p.clock.Advance(pick(rt, "time", time.Second, lease, 2*time.Hour))
+	p.w.now = p.clock.Now()
+}
+
+func (p *player) playAgain(rt *rapid.T) {
+	if p.again == nil || rapid.IntRange(0, 9).Draw(rt, "really") > 0 {
+		rt.Skip("not this time")
+	}
+	killed := rapid.Bool().Draw(rt, "killed")
+	p.s = p.again(p.T, killed)
+	for _, s := range p.w.all() {
+		if s.state == "leased" {
+			s.let("due")
+			if killed {
+				s.lost++
+			}
+		}
+	}
+}
+
+// check compares all runs and documents.
+func (p *player) check(rt *rapid.T) {
+	for _, id := range p.w.begun {
+		r, err := p.s.Run(p.Context(), id)
+		p.no(err)
+		m := p.w.runs[id]
+		p.equal("status", r.Status, m.status)
+		p.equal("mark", r.Cancel, m.cancel)
+		p.equal("strands", len(r.Strands), len(m.strands))
+		for _, st := range r.Strands {
+			s := p.strandOf(id, st.Path)
+			want := s.state
+			if want == "queued" {
+				want = "waiting"
+			} else {
+				p.equal("waits for", st.On, s.on)
+			}
+			p.equal("state of "+st.Path, st.State, want)
+			p.equal("lost", st.Lost, s.lost)
+			p.equal("facts", bodies(st.Facts), s.bodies())
+			p.equal("ended", st.Ended != nil && st.Ended.Outcome == s.outcome, s.state == "ended")
+		}
+	}
+	for key, d := range p.w.docs {
+		got, err := p.s.Get(p.Context(), "k", key)
+		p.no(err)
+		p.equal("document", string(got.Body), d.body)
+	}
+}
