@@ -276,10 +276,7 @@ func (c *linter) fromTargets(gate *Step, behind []*Step) {
 	if a.Targets == nil {
 		return
 	}
-	t := trail{c: c, targets: sameText(a.Targets.Source()), names: map[string]bool{}}
-	if path, ok := purePath(a.Targets); ok {
-		t.names[path] = true
-	}
+	t := trail{c: c, names: map[string]bool{sameText(a.Targets.Source()): true}}
 	t.walk(behind, func(s *Step, from bool) {
 		if from || !slices.Contains(a.Covers, s) || c.known[s].kind == "incident" {
 			return

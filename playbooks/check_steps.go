@@ -63,6 +63,9 @@ func (c *linter) step(s *Step, f *reach) {
 	if x, ok := s.written.get("if"); ok {
 		if s.If = c.question(x, f.scope, BooleanType()); s.If != nil {
 			inner = inner.Narrow(s.If, true)
+			if src := strings.TrimSpace(s.If.Source()); src == "true" || src == "false" {
+				c.add(c.src.node(x.value), "W512", "leave if out, or delete the step", "the condition is always %s", src)
+			}
 		}
 	}
 	if x, ok := s.written.get("title"); ok {

@@ -8,9 +8,8 @@ import (
 
 // trail follows the targets of an approval through the steps behind it.
 type trail struct {
-	c       *linter
-	targets string          // the expression of the targets
-	names   map[string]bool // dotted names that hold targets, or what they hold
+	c     *linter
+	names map[string]bool // expressions whose value holds targets, or is one
 }
 
 // walk visits the actions of steps with whether what they act upon comes from
@@ -26,7 +25,7 @@ func (t trail) walk(steps []*Step, visit func(s *Step, from bool)) {
 			t.walk(s.Steps, visit)
 			t.walk(s.Else, visit)
 		case ForEach:
-			inside := trail{t.c, t.targets, maps.Clone(t.names)}
+			inside := trail{t.c, maps.Clone(t.names)}
 			delete(inside.names, s.Each.As)
 			if t.list(s.Each.List) {
 				inside.names[s.Each.As] = true
@@ -38,42 +37,38 @@ func (t trail) walk(steps []*Step, visit func(s *Step, from bool)) {
 	}
 }
 
-// set follows vars: one that takes targets holds them, one that takes anything
-// else holds them no longer.
+// set follows vars: one that takes targets holds them; what is read of a var
+// that is set anew is no target any more.
 func (t trail) set(s *Step) {
+	takes := map[string]bool{}
 	for _, b := range s.Set {
-		name := "vars." + b.Name
-		if t.list(b.Expr) {
-			t.names[name] = true
-			continue
-		}
+		takes["vars."+b.Name] = t.list(b.Expr)
+	}
+	for name, holds := range takes {
+		word := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)
 		for held := range maps.Clone(t.names) {
-			if held == name || strings.HasPrefix(held, name+".") {
+			if word.MatchString(held) {
 				delete(t.names, held)
 			}
+		}
+		if holds {
+			t.names[name] = true
 		}
 	}
 }
 
-// list reports whether every item of a list is a target.
+// list reports whether every item of a list is a target: the list is written as
+// the targets are, or takes some of them.
 func (t trail) list(e *Expression) bool {
 	if e == nil {
 		return true // there is a finding already
 	}
-	src := sameText(e.Source())
-	for {
-		if src == t.targets && !strings.Contains(src, "vars.") {
+	for src, ok := sameText(e.Source()), true; ok; src, ok = firstArgument(src) {
+		if t.names[src] || pathOnly.MatchString(src) && t.holds(src) {
 			return true
 		}
-		if t.holds(src) || src == t.targets && t.holds(pathPrefix(src)) {
-			return true
-		}
-		inner, ok := firstArgument(src)
-		if !ok {
-			return false
-		}
-		src = inner
 	}
+	return false
 }
 
 // data reports whether what a parameter names comes from the targets: all that
@@ -108,19 +103,9 @@ func (t trail) holds(path string) bool {
 }
 
 var (
-	pathOnly   = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*(\??\.[a-zA-Z_][a-zA-Z0-9_]*)*$`)
-	narrower   = regexp.MustCompile(`^(?:filter|take|sort|sortBy|reverse|uniq|unique_by)\(`)
-	pathAtHead = regexp.MustCompile(`[a-z][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)+`)
+	pathOnly = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*(\??\.[a-zA-Z_][a-zA-Z0-9_]*)*$`)
+	narrower = regexp.MustCompile(`^(?:filter|take|sort|sortBy|reverse|uniq|unique_by)\(`)
 )
-
-// purePath answers the dotted name that an expression is.
-func purePath(e *Expression) (string, bool) {
-	src := sameText(e.Source())
-	return src, pathOnly.MatchString(src)
-}
-
-// pathPrefix is the first dotted name in an expression.
-func pathPrefix(src string) string { return pathAtHead.FindString(src) }
 
 // firstArgument answers the list that a call of a function takes which answers
 // only items of that list.
