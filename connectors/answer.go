@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -82,6 +83,11 @@ func (x *call) answered(res *http.Response, out any) (Reply, error) {
 		return reply, e
 	}
 	if err := decode(res, body, out); err != nil {
+		if x.ctx.Err() != nil { // a service that sees us give up may end its answer as if it were whole
+			e := x.unreadable(x.ctx.Err())
+			e.Status, e.RequestID = res.StatusCode, reply.RequestID
+			return reply, e
+		}
 		e := x.errorOf(Failed)
 		e.RequestID, e.Open = reply.RequestID, x.gate != nil
 		e.Status, e.Message = res.StatusCode, err.Error()
@@ -291,7 +297,7 @@ func noAnswer(err error, host string) (Code, string, string) {
 		return Unavailable, "given up before " + host + " answered", ""
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return Timeout, "no whole answer from " + host + " in time", "see whether it can be reached from here, through firewall and proxy"
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return Unavailable, host + " closed the connection", ""
 	}
 	if op, is := errors.AsType[*net.OpError](err); is {
