@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -94,7 +95,8 @@ func TestLimits(t *testing.T) {
 		if made := after.TotalAlloc - before.TotalAlloc; made > 16<<20 {
 			t.Errorf("%s: made %d MiB", shorten(src), made>>20)
 		}
-		if took > time.Second {
+		// Milliseconds as built; the race detector on a busy machine is slow.
+		if took > 5*time.Second {
 			t.Errorf("%s: took %s", shorten(src), took)
 		}
 		t.Logf("%8s %5d KiB  %s: %s", took.Round(time.Millisecond/10), (after.TotalAlloc-before.TotalAlloc)>>10, shorten(src), failure.Message)
@@ -139,7 +141,7 @@ func TestSourceLimits(t *testing.T) {
 		if len(problems) == 0 {
 			t.Errorf("%s: let through", name)
 		}
-		if took := time.Since(begun); took > time.Second {
+		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
 	}
@@ -176,4 +178,22 @@ func TestEvalAfterFailure(t *testing.T) {
 			t.Fatalf("got %s, %v", raw, err)
 		}
 	}
+}
+
+// An expression serves many goroutines at once.
+func TestEvalConcurrently(t *testing.T) {
+	e := mustCompile(t, `sum(evidence.files, len(.permissions)) * params.ask_above + len(now() > incident.created_at ? "ab" : "")`)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				env := incidentEnv()
+				env.Names["params"] = map[string]any{"ask_above": i, "window": time.Hour, "ratio": 0.5, "limit": 1}
+				if v, err := e.Eval(env); v != 2*i+2 || err != nil {
+					t.Errorf("with %d: %v, %v", i, v, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -81,7 +81,7 @@ func (fn function) signature() string {
 func library() map[string]function {
 	all := map[string]function{}
 	for _, shelf := range []func() map[string]function{
-		questionFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions, securityFunctions,
+		questionFunctions, byFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions, securityFunctions,
 	} {
 		for name, fn := range shelf() {
 			if fn.infer == nil {

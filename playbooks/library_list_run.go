@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 func evalLen(b *budget, args []any) (any, error) {
@@ -19,7 +20,7 @@ func evalLen(b *budget, args []any) (any, error) {
 		if err := b.read(len(x)); err != nil {
 			return nil, err
 		}
-		return len([]rune(x)), nil
+		return utf8.RuneCountInString(x), nil
 	}
 	return nil, fmt.Errorf("%s has no length", describe(args[0]))
 }

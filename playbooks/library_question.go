@@ -12,9 +12,6 @@ func questionFunctions() map[string]function {
 	loop := func(name string, made int) func(*lowering, call) ast.Node {
 		return func(l *lowering, k call) ast.Node { return l.lowerLoop(name, k, made) }
 	}
-	by := func(eval evaluator) func(*lowering, call) ast.Node {
-		return func(l *lowering, k call) ast.Node { return l.lowerBy(k, eval) }
-	}
 	test := func(name, doc, example string) function {
 		return function{
 			min: 2, max: 2, sign: "([T], question) boolean", doc: doc, example: example,
@@ -56,6 +53,15 @@ func questionFunctions() map[string]function {
 			min: 2, max: 3, sign: "([T], U, U) U", doc: "One value out of all items: the answer becomes #acc for the next item.",
 			example: "reduce(numbers, #acc + #, 0)", infer: inferReduce, lower: loop("reduce", 0),
 		},
+	}
+}
+
+// byFunctions arrange the items of a list by what a question answers.
+func byFunctions() map[string]function {
+	by := func(eval evaluator) func(*lowering, call) ast.Node {
+		return func(l *lowering, k call) ast.Node { return l.lowerBy(k, eval) }
+	}
+	return map[string]function{
 		"groupBy": {
 			min: 2, max: 2, sign: "([T], string) {string: [T]}", doc: "The items by what the question answers.",
 			example: "groupBy(evidence.files, .site ?? \"\")", infer: inferGroupBy, lower: by(evalGroupBy),
