@@ -254,10 +254,19 @@ func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type
 // elsewhere says of an unknown step or var where the playbook has it.
 func (c *linter) elsewhere(p *Problem, text string) {
 	runes := []rune(text)
-	if p.Code != "E304" || p.To > len(runes) || p.From > p.To {
+	if p.Code != "E304" && p.Code != "E303" || p.To > len(runes) || p.From > p.To {
 		return
 	}
 	name, before := string(runes[p.From:p.To]), strings.TrimRight(string(runes[:p.From]), " ?.")
+	if p.Code == "E303" && slices.Contains([]string{"subject", "lists", "alert"}, name) ||
+		strings.HasSuffix(before, "event") && slices.Contains([]string{"row", "rows", "scheduled_at", "body"}, name) {
+		p.Code, p.Hint = "E207", ""
+		p.Message = name + " is part of the language but not of this version of stanch"
+		return
+	}
+	if p.Code == "E303" {
+		return
+	}
 	hint := "a step sees what stands before it, in its own list and in the lists around it"
 	switch {
 	case strings.HasSuffix(before, "steps"):

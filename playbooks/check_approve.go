@@ -1,7 +1,6 @@
 package playbooks
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -270,22 +269,42 @@ func oneTarget(e *Expression) bool {
 		strings.HasPrefix(src, "[") && strings.HasSuffix(src, "]") && !strings.Contains(src, ",")
 }
 
-// fromTargets looks that what covered steps act upon comes from the targets.
+// fromTargets looks that what covered steps act upon comes from the targets, or
+// is the run's own incident.
 func (c *linter) fromTargets(gate *Step, behind []*Step) {
 	a := gate.Approve
-	if a.Targets == nil {
-		return
+	t := trail{c: c, names: map[string]bool{}}
+	if a.Targets != nil {
+		t.names[sameText(a.Targets.Source())] = true
 	}
-	t := trail{c: c, names: map[string]bool{sameText(a.Targets.Source()): true}}
 	t.walk(behind, func(s *Step, from bool) {
-		if from || !slices.Contains(a.Covers, s) || c.known[s].kind == "incident" {
+		ofIncident := c.known[s].kind == "incident" && a.Entity != "incident"
+		switch {
+		case !slices.Contains(a.Covers, s), ofIncident && c.ownIncident(s), from && !ofIncident:
 			return
 		}
-		at := c.at(s, "uses")
+		at, hint := c.at(s, "uses"), "act on ${{ incident.id }}: other incidents are not covered"
 		if x, ok := s.written.get("with"); ok {
 			at = c.src.node(x.key)
 		}
-		c.add(at, "E412", fmt.Sprintf("act on what the approval shows: for_each: %s", strings.TrimSpace(a.Targets.Source())),
-			"the approval on line %d covers %s, but what it acts upon does not come from its targets", gate.Line, called(s))
+		if !ofIncident && a.Targets != nil {
+			hint = "act on what the approval shows: for_each: " + strings.TrimSpace(a.Targets.Source())
+		}
+		c.add(at, "E412", hint, "the approval on line %d covers %s, but what it acts upon does not come from its targets", gate.Line, called(s))
 	})
+}
+
+// ownIncident reports whether a step acts on the incident of the run.
+func (c *linter) ownIncident(s *Step) bool {
+	entity := c.known[s].entity
+	if entity == nil {
+		return true // there is a finding already
+	}
+	all := entity.expressions()
+	for _, e := range all {
+		if src := strings.TrimSpace(e.Source()); src != "incident" && src != "incident.id" {
+			return false
+		}
+	}
+	return len(all) == 1
 }

@@ -23,6 +23,9 @@ func Load(file string, text []byte) (*Playbook, []Finding) {
 		File: file, Text: text, Digest: "sha256:" + hex.EncodeToString(sum[:]), source: l.src,
 		Status: "draft", Timeout: nil,
 	}
+	if l.foreign(root) {
+		return nil, sortFindings(l.findings)
+	}
 	f, ok := l.mapping(root, playbookPlace())
 	if !ok {
 		return nil, sortFindings(l.findings)
@@ -40,6 +43,21 @@ func Load(file string, text []byte) (*Playbook, []Finding) {
 	}
 	p.faulty = l.errors() > 0
 	return p, sortFindings(l.findings)
+}
+
+// foreign says of a file that has nothing of a playbook that it is none.
+func (l *loader) foreign(root *yaml.Node) bool {
+	if root.Kind != yaml.MappingNode {
+		return false
+	}
+	place := playbookPlace()
+	for i := 0; i < len(root.Content); i += 2 {
+		if key := root.Content[i].Value; slices.Contains(place.keys, key) || Nearest(key, place.required) != "" && key != "playbooks" {
+			return false
+		}
+	}
+	l.add(l.src.node(root), "E202", "a playbook begins with `playbook: some-name`", "this file is no playbook: it has none of %s", strings.Join(place.required, ", "))
+	return true
 }
 
 func playbookPlace() place {
