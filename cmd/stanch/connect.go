@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-
 	"stanch/actions"
+	"stanch/actions/devices"
 	"stanch/actions/files"
 	"stanch/actions/incidents"
 	"stanch/actions/users"
@@ -31,6 +30,7 @@ type clients struct {
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
+		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
 		incidents.Shelf{Graph: c.graph},
 		users.Shelf{Graph: c.graph},
@@ -59,10 +59,6 @@ func connect(c *config.Config) (clients, error) {
 	if err != nil {
 		return clients{}, err
 	}
-	return clientsOf(cloud, credential)
-}
-
-func clientsOf(cloud connectors.Cloud, credential azcore.TokenCredential) (clients, error) {
 	g, err := graph.New(cloud, credential, nil)
 	if err != nil {
 		return clients{}, err

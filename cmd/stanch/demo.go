@@ -150,9 +150,15 @@ func (s *stage) unpack() error {
 	if err != nil {
 		return err
 	}
-	pointed := strings.Replace(string(text), "cloud: practice\n",
-		"cloud: practice\n  authority: https://"+s.served.address()+"\n  ca: ca.pem\n\nstore: sqlite:stanch.db\n", 1)
+	pointed := pointedAt(string(text), s.served.address()) + "\nstore: sqlite:stanch.db\n"
 	return os.WriteFile(file, []byte(pointed), 0o600)
+}
+
+// pointedAt makes practice.yaml the configuration of the practice tenant at
+// another address, whose certificate is in ca.pem beside it.
+func pointedAt(config, address string) string {
+	const usual = "\n  cloud: practice\n"
+	return strings.Replace(config, usual, usual+"  authority: https://"+address+"\n  ca: ca.pem\n", 1)
 }
 
 func (s *stage) play(ctx context.Context, keep bool) error {

@@ -130,13 +130,24 @@ func named(t actions.Target, lost []actions.Lost) []actions.Lost {
 
 func targetName(t actions.Target) string {
 	if t.Name != "" {
-		return t.Name
+		return short(t.Name, maxName)
 	}
 	return t.Kind + " " + t.ID
 }
 
-// maxBrief is how much of a state a table shows.
-const maxBrief = 48
+// short cuts a text for a table.
+func short(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+// How much of a name and of a state a table shows.
+const (
+	maxName  = 72
+	maxBrief = 48
+)
 
 // brief writes a state in a few words: its values with their names, without
 // ids, cut where it is long. `--output json` has it all.
@@ -145,11 +156,7 @@ func brief(raw json.RawMessage) string {
 	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil || v == nil {
 		return "-"
 	}
-	text := terminal.OneLine(said(v))
-	if runes := []rune(text); len(runes) > maxBrief {
-		text = string(runes[:maxBrief-1]) + "…"
-	}
-	return text
+	return short(terminal.OneLine(said(v)), maxBrief)
 }
 
 // said writes a value of JSON as people would say it.

@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,8 +47,12 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(e.WorkDir+"/home", 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":  exits,
-			"tenant": tenant,
+			"exits":   exits,
+			"tenant":  tenant,
+			"inject":  inject,
+			"changes": changes,
+			"state":   state,
+			"awaits":  awaits,
 		},
 	})
 }
@@ -80,10 +92,107 @@ func tenant(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(<-done)
 	})
 	ts.Setenv("TENANT", served.address())
-	ts.Check(os.WriteFile(ts.MkAbs("tenant.pem"), served.ca, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), served.ca, 0o600))
 	text, err := os.ReadFile(filepath.Join(ts.Getenv("EXAMPLES"), "practice.yaml"))
 	ts.Check(err)
-	pointed := strings.Replace(string(text), "cloud: practice", "cloud: practice\n  authority: https://"+served.address()+"\n  ca: tenant.pem", 1)
-	pointed = strings.Replace(pointed, "playbooks: [.]", "playbooks: ["+ts.Getenv("EXAMPLES")+"]", 1)
+	pointed := strings.Replace(pointedAt(string(text), served.address()), "playbooks: [.]", "playbooks: ["+ts.Getenv("EXAMPLES")+"]", 1)
 	ts.Check(os.WriteFile(ts.MkAbs("tenant.yaml"), []byte(pointed), 0o600))
+}
+
+// ask speaks to the tenant's own paths.
+func ask(ts *testscript.TestScript, method, path string, body io.Reader) []byte {
+	req, err := http.NewRequest(method, "http://"+ts.Getenv("TENANT")+path, body)
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode >= http.StatusBadRequest {
+		ts.Fatalf("%s %s: %s: %s", method, path, resp.Status, text)
+	}
+	return text
+}
+
+// inject lets the incident of a file happen now: $INCIDENT is its id.
+func inject(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: inject FILE")
+	}
+	var body map[string]json.RawMessage
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &body))
+	for _, key := range []string{"id", "createdDateTime", "lastUpdateDateTime"} {
+		delete(body, key)
+	}
+	raw, err := json.Marshal(body)
+	ts.Check(err)
+	var made struct{ ID string }
+	ts.Check(json.Unmarshal(ask(ts, http.MethodPost, "/practice/incidents", bytes.NewReader(raw)), &made))
+	ts.Setenv("INCIDENT", "defender/"+made.ID)
+}
+
+// changes compares how often each operation stands in the tenant's audit:
+// `changes permission.delete=13 label.assign=1`; none at all is `changes`.
+func changes(ts *testscript.TestScript, neg bool, args []string) {
+	var list []practice.Change
+	ts.Check(json.Unmarshal(ask(ts, http.MethodGet, "/practice/audit", nil), &list))
+	count := map[string]int{}
+	for _, c := range list {
+		count[c.Operation]++
+	}
+	var got []string
+	for _, op := range sortedKeys(count) {
+		got = append(got, fmt.Sprintf("%s=%d", op, count[op]))
+	}
+	if slices.Sort(args); neg || !slices.Equal(got, args) {
+		ts.Fatalf("the tenant saw %v, want %v", got, args)
+	}
+}
+
+// state writes what the tenant is now into a file, without the comments of
+// incidents, which nobody can take back.
+func state(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: state FILE")
+	}
+	var now struct {
+		Rest      map[string]json.RawMessage `json:"-"`
+		Incidents []map[string]json.RawMessage
+	}
+	text := ask(ts, http.MethodGet, "/practice/state", nil)
+	ts.Check(json.Unmarshal(text, &now.Rest))
+	ts.Check(json.Unmarshal(text, &now))
+	for _, i := range now.Incidents {
+		delete(i, "comments")
+	}
+	var err error
+	now.Rest["incidents"], err = json.Marshal(now.Incidents)
+	ts.Check(err)
+	text, err = json.MarshalIndent(now.Rest, "", " ")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+}
+
+// awaits repeats a command until its output matches, and sets a variable to
+// what the first group matched: `awaits ID 'id: (a\w+)' stanch approvals list`.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: awaits NAME PATTERN COMMAND [ARG…]")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for patience := time.After(20 * time.Second); ; {
+		err := ts.Exec(args[2], args[3:]...)
+		if m := pattern.FindStringSubmatch(ts.ReadFile("stdout")); err == nil && m != nil {
+			ts.Setenv(args[0], m[len(m)-1])
+			return
+		}
+		select {
+		case <-again.C:
+		case <-patience:
+			ts.Fatalf("%s: no %s in time; the last answer was\n%s%s", args[2], args[1], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		}
+	}
 }
