@@ -25,7 +25,7 @@ func (s Shelf) Isolate() actions.Action {
 		// that somebody has released meanwhile.
 		Repeat: actions.RepeatNever, Settling: settles,
 		Source:  "https://learn.microsoft.com/defender-endpoint/api/isolate-machine",
-		Example: "device: \"${{ evidence.devices[0] }}\"\ncomment: Mass download to a USB stick",
+		Example: "device: \"${{ device }}\"\ncomment: Mass download to a USB stick",
 		Plan:    s.planIsolate, State: s.stateIsolate, Do: s.do, Check: s.check, Undo: s.undo, Settle: settle,
 	}.Action()
 }

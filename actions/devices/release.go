@@ -23,7 +23,7 @@ func (s Shelf) Release() actions.Action {
 		// that somebody has isolated again meanwhile.
 		Repeat: actions.RepeatNever, Settling: settles,
 		Source:  "https://learn.microsoft.com/defender-endpoint/api/unisolate-machine",
-		Example: "device: \"${{ evidence.devices[0] }}\"\ncomment: Checked by the help desk",
+		Example: "device: \"${{ device }}\"\ncomment: Checked by the help desk",
 		Plan:    s.planRelease, State: s.stateRelease, Do: s.do, Check: s.check, Undo: s.undo, Settle: settle,
 	}.Action()
 }

@@ -40,7 +40,7 @@ func (s Shelf) Delete() actions.Action {
 		Settling: sharingSettles, // Repeat: never, a person decides what nobody can tell
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-delete",
 		NoUndo:   "Graph cannot take files of SharePoint or OneDrive for work out of the recycle bin; an owner of the site can, for 93 days",
-		Example:  "file: \"${{ evidence.files[0] }}\"",
+		Example:  "file: \"${{ file }}\"",
 		Plan:     s.planDelete, State: s.existing, Do: s.doDelete, Check: s.checkDelete, Settle: settleDelete,
 	}.Action()
 }

@@ -84,6 +84,13 @@ func text(s *string) string {
 // key is the file's id in the tenant.
 func (s subject) key() string { return s.DriveID + "/" + s.ID }
 
+// library reports whether it is the root of a library, which holds all of it.
+func (s subject) library() bool { return s.Folder && s.ParentID == "" }
+
+func wholeLibrary(f subject) error {
+	return problem(connectors.Refused, "name a file or folder in it", "%s is a whole library", connectors.Plain(f.WebURL))
+}
+
 // describe fills the record with what was looked up.
 func (s *subject) describe() {
 	f := &s.record

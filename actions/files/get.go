@@ -38,7 +38,7 @@ func (s Shelf) Get() actions.Action {
 		Class: actions.Reads, Throttle: throttle,
 		Permissions: append(readsFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Source:      "https://learn.microsoft.com/graph/api/driveitem-get",
-		Example:     "file: \"${{ evidence.files[0] }}\"",
+		Example:     "file: \"${{ file }}\"",
 		Read:        s.get,
 	}.Action()
 }

@@ -38,7 +38,7 @@ func (s Shelf) ListPermissions() actions.Action {
 		Doc:   "List who may do what with a file, and how far each permission reaches.",
 		Class: actions.Reads, Throttle: throttle, Permissions: readsFiles(),
 		Source:  "https://learn.microsoft.com/graph/api/driveitem-list-permissions",
-		Example: "file: \"${{ evidence.files[0] }}\"",
+		Example: "file: \"${{ file }}\"",
 		Read:    s.listPermissions,
 	}.Action()
 }

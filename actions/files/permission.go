@@ -211,7 +211,7 @@ func (g grantee) everyoneInside() bool {
 func (s Shelf) outside(g grantee) (bool, error) {
 	l := strings.ToLower(g.Login)
 	switch {
-	case strings.Contains(l, "#ext#"), strings.Contains(l, "urn:spo:guest"), l == everyone:
+	case strings.Contains(l, "#ext#"), strings.Contains(l, "urn:spo:guest"), strings.Contains(l, "urn%3aspo%3aguest"), l == everyone:
 		return true, nil
 	case g.Kind != "user" && g.Kind != "siteUser", g.everyoneInside(), strings.HasSuffix(l, `sharepoint\system`), strings.HasSuffix(l, "|app@sharepoint"):
 		return false, nil

@@ -35,6 +35,11 @@ type labelRequest struct {
 	Justification string `json:"justification,omitempty"`
 }
 
+// accepted is what SharePoint's 202 leaves: when it was.
+type accepted struct {
+	At time.Time `json:"at"`
+}
+
 // labelState is the state of a file's label; null is none.
 type labelState struct {
 	Label *fileLabel `json:"label"`
@@ -57,7 +62,7 @@ func (s Shelf) SetSensitivityLabel() actions.Action {
 		Repeat:      actions.RepeatSame, // a file has one label of the organization
 		Settling:    labelSettles,
 		Source:      "https://learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel",
-		Example:     "file: \"${{ item.file }}\"\nlabel: Confidential",
+		Example:     "file: \"${{ file }}\"\nlabel: Confidential",
 		Plan:        s.planLabel, State: s.labelShown, Do: s.doLabel, Check: s.checkLabel, Undo: s.undoLabel, Settle: settleLabel,
 	}.Action()
 }
@@ -160,10 +165,10 @@ func (s Shelf) doLabel(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: labelAgain, Handle: raw(true)}, nil
+	return actions.Outcome{Pending: true, Again: labelAgain, Handle: raw(accepted{c.Now})}, nil
 }
 
-func (s Shelf) checkLabel(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+func (s Shelf) checkLabel(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
 	r, err := read[labelRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
@@ -179,7 +184,7 @@ func (s Shelf) checkLabel(ctx context.Context, _ actions.Call, e actions.Effect)
 		return actions.Finding{Answer: actions.Happened, After: raw(labelState{now}), Why: "the file has the label"}, nil
 	}
 	why := "the label of the file is " + now.name()
-	if e.Handle != nil {
+	if h, err := read[accepted](e.Handle, "handle"); e.Handle != nil && err == nil && c.Now.Before(h.At.Add(labelSettles)) {
 		return actions.Finding{Answer: actions.Pending, Again: 2 * labelAgain, Why: "SharePoint accepted it; so far " + why}, nil
 	}
 	return actions.Finding{Answer: actions.DidNot, Why: why}, nil

@@ -1,9 +1,12 @@
 package files_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
+	"stanch/actions"
 	"stanch/actions/shelftest"
 )
 
@@ -90,6 +93,19 @@ func TestSetSensitivityLabelRefuses(t *testing.T) {
 		r := d.Do("files.set_sensitivity_label", map[string]any{"file": c.file, "label": c.label})
 		if shelftest.Code(r.Err) != "invalid" || !strings.Contains(r.Err.Error(), c.want) {
 			t.Errorf("%s: %v; want invalid: %s", c.label, r.Err, c.want)
+		}
+	}
+}
+
+func TestAnAcceptanceOfLongAgoIsNoReasonToWait(t *testing.T) {
+	d := open(t)
+	r := d.Plan("files.set_sensitivity_label", map[string]any{"file": payroll, "label": "Confidential"})
+	now := d.Tenant.Now()
+	for age, want := range map[time.Duration]actions.Answer{time.Minute: actions.Pending, 11 * time.Minute: actions.DidNot} {
+		e := r.Effects[0]
+		e.Handle = json.RawMessage(`{"at":"` + now.Add(-age).Format(time.RFC3339) + `"}`)
+		if found, err := r.Action.Check(t.Context(), actions.Call{Now: now}, e); err != nil || found.Answer != want {
+			t.Errorf("accepted %s ago: %+v, %v; want %s", age, found, err, want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (s Shelf) Share() actions.Action {
 		Repeat:   actions.RepeatSame, // the same link or permission is answered again, not a second one
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-invite",
-		Example:  "file: \"${{ evidence.files[0] }}\"\nrole: read\nrecipients: [\"auditor@contoso.example\"]",
+		Example:  "file: \"${{ file }}\"\nrole: read\nrecipients: [\"auditor@contoso.example\"]",
 		Plan:     s.planShare, Do: s.doShare, Check: s.checkShare, Undo: s.undoShare, Settle: settleShare,
 	}.Action()
 }
@@ -160,6 +160,14 @@ func (r shareRequest) made(a access) bool {
 	})
 }
 
+func readShare(e actions.Effect) (shareRequest, error) {
+	r, err := read[shareRequest](e.Request, "request")
+	if err == nil && r.Link == nil && len(r.To) != 1 {
+		err = problem(connectors.Invalid, "it was kept by another version", "the request of the effect names %d recipients, not one", len(r.To))
+	}
+	return r, err
+}
+
 func (s Shelf) planShare(ctx context.Context, c actions.Call, p shareParams) ([]actions.Effect, shared, error) {
 	if err := p.valid(c.Now); err != nil {
 		return nil, shared{}, err
@@ -167,6 +175,9 @@ func (s Shelf) planShare(ctx context.Context, c actions.Call, p shareParams) ([]
 	f, err := s.find(ctx, p.File)
 	if err != nil {
 		return nil, shared{}, err
+	}
+	if f.library() {
+		return nil, shared{}, wholeLibrary(f)
 	}
 	list, err := s.access(ctx, f.DriveID, f.ID)
 	if err != nil {
@@ -191,7 +202,7 @@ func (s Shelf) planShare(ctx context.Context, c actions.Call, p shareParams) ([]
 }
 
 func (s Shelf) doShare(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[shareRequest](e.Request, "request")
+	r, err := readShare(e)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -219,7 +230,7 @@ func (s Shelf) doShare(ctx context.Context, c actions.Call, e actions.Effect) (a
 }
 
 func (s Shelf) checkShare(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[shareRequest](e.Request, "request")
+	r, err := readShare(e)
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -239,7 +250,7 @@ func (s Shelf) checkShare(ctx context.Context, _ actions.Call, e actions.Effect)
 }
 
 func (s Shelf) undoShare(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[shareRequest](e.Request, "request")
+	r, err := readShare(e)
 	if err != nil {
 		return actions.Inverse{}, err
 	}

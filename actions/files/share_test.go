@@ -79,3 +79,17 @@ func TestUndoOfShareLeavesAloneWhatSomebodyChanged(t *testing.T) {
 		t.Errorf("inverse: %+v; want changed", inverses[0])
 	}
 }
+
+func TestALinkThatSomebodyMadeMeanwhileIsAlreadySo(t *testing.T) {
+	d := open(t)
+	r := d.Plan("files.share", map[string]any{"file": drawing, "role": "read", "link": "organization"})
+	drive, item := target(d.Tenant, drawing)
+	d.Tenant.Call("POST", "/v1.0/drives/"+drive+"/items/"+item+"/createLink", `{"type":"view","scope":"organization"}`)
+	r = d.Perform(r)
+	if r.Err != nil || r.Statuses() != "already_so" || !strings.Contains(string(r.Output), `"given":[]`) {
+		t.Errorf("%v, statuses %q, output %s", r.Err, r.Statuses(), r.Output)
+	}
+	if inverses, _ := d.Undo(r); len(inverses) != 0 {
+		t.Errorf("undo takes away what somebody else gave: %+v", inverses)
+	}
+}

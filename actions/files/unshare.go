@@ -43,7 +43,7 @@ func (s Shelf) Unshare() actions.Action {
 		Repeat:   actions.RepeatSame, // an id names one permission: deleting it again finds nothing
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/permission-delete",
-		Example:  "file: \"${{ item.file }}\"\npermissions: \"${{ map(item.external, .id) }}\"",
+		Example:  "file: \"${{ file }}\"\npermissions: \"${{ map(filter(steps.access.permissions, .scope == 'anonymous'), .id) }}\"",
 		Plan:     s.planUnshare, State: s.sharing, Do: s.doUnshare, Check: s.checkUnshare, Undo: s.undoUnshare,
 		Settle: settleUnshare,
 	}.Action()
@@ -56,6 +56,9 @@ func (s Shelf) planUnshare(ctx context.Context, _ actions.Call, p unshareParams)
 	f, err := s.find(ctx, p.File)
 	if err != nil {
 		return nil, unshared{}, err
+	}
+	if f.library() {
+		return nil, unshared{}, wholeLibrary(f)
 	}
 	list, err := s.access(ctx, f.DriveID, f.ID)
 	if err != nil {

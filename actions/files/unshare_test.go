@@ -1,8 +1,10 @@
 package files_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"stanch/actions"
 	"stanch/actions/shelftest"
@@ -154,5 +156,36 @@ func TestUnshareWithStaleReadsIsDoneOnce(t *testing.T) {
 	r = d.Perform(r)
 	if r.Err != nil || len(x.Changes()) != 1 {
 		t.Errorf("%v; %d changes, want 1", r.Err, len(x.Changes()))
+	}
+}
+
+func TestWhatWouldHaveEndedByItselfIsNotGivenBack(t *testing.T) {
+	d := open(t)
+	d.Must("files.share", map[string]any{"file": drawing, "role": "read", "recipients": []string{"kim.abercrombie@fabrikam.example"}, "expires_at": d.Tenant.Now().Add(time.Hour)})
+	r := d.Must("files.unshare", map[string]any{"file": drawing, "permissions": permissions(d.Tenant, drawing, "kim.abercrombie")})
+	if inverses, _ := d.Undo(r); inverses[0].Effect == nil {
+		t.Errorf("inverse: %+v; want one within the hour", inverses[0])
+	}
+	r = d.Must("files.unshare", map[string]any{"file": drawing, "permissions": permissions(d.Tenant, drawing, "kim.abercrombie")})
+	d.Tenant.Advance(2 * time.Hour)
+	if inverses, _ := d.Undo(r); inverses[0].Effect != nil || !strings.Contains(inverses[0].Why, "ended by itself") {
+		t.Errorf("inverse: %+v; want none after it", inverses[0])
+	}
+}
+
+func TestAWholeLibraryIsNotUnshared(t *testing.T) {
+	d := open(t)
+	drive, _ := target(d.Tenant, payroll)
+	var root struct{ ID string }
+	if err := json.Unmarshal(d.Tenant.Call("GET", "/v1.0/drives/"+drive+"/items/root", ""), &root); err != nil {
+		t.Fatal(err)
+	}
+	for name, more := range map[string]map[string]any{
+		"files.unshare": {"permissions": []string{"x"}}, "files.share": {"role": "read", "link": "organization"},
+	} {
+		more["file"] = drive + "/" + root.ID
+		if r := d.Do(name, more); shelftest.Code(r.Err) != "refused" || !strings.Contains(r.Err.Error(), "whole library") {
+			t.Errorf("%s: %v", name, r.Err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"stanch/actions"
 	"stanch/connectors"
@@ -25,9 +26,10 @@ type tagged struct {
 // tagRequest is a difference, not a list: the list is read again right before
 // it is written, so that tags of others survive.
 type tagRequest struct {
-	Incident string   `json:"incident"`
-	Add      []string `json:"add,omitempty"`
-	Remove   []string `json:"remove,omitempty"`
+	Incident string    `json:"incident"`
+	Add      []string  `json:"add,omitempty"`
+	Remove   []string  `json:"remove,omitempty"`
+	Seen     time.Time `json:"seen"` // when the incident that was read had changed last
 }
 
 type tagState struct {
@@ -58,7 +60,7 @@ func (s Shelf) planTag(ctx context.Context, _ actions.Call, p tagParams) ([]acti
 	if err != nil {
 		return nil, tagged{}, err
 	}
-	r := tagRequest{Incident: in.ID, Add: missing(p.Add, in.Tags)}
+	r := tagRequest{Incident: in.ID, Add: missing(p.Add, in.Tags), Seen: in.UpdatedAt}
 	out := tagged{Incident: in.ID, Tags: r.merge(in.Tags), Added: r.Add}
 	if len(r.Add) == 0 {
 		return nil, out, nil
@@ -97,7 +99,8 @@ func (r tagRequest) effect(in incident.Incident) actions.Effect {
 }
 
 // doTag reads the list again, merges and writes it. Graph has no etag here: a
-// tag that somebody sets between this read and the write is lost.
+// tag that somebody sets between this read and the write is lost. A read that
+// is older than the one before is not built upon.
 func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
 	r, err := read[tagRequest](e.Request, "request")
 	if err != nil {
@@ -110,6 +113,12 @@ func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (act
 	number, err := native(r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
+	}
+	if in.UpdatedAt.Before(r.Seen) {
+		return actions.Outcome{}, &connectors.Error{
+			Op: "incidents", Code: connectors.Unavailable, Wait: settles,
+			Message: "Graph answers with the incident as it was before its last change", Hint: "nothing was changed; it can be tried again",
+		}
 	}
 	tags := r.merge(in.Tags)
 	if slices.Equal(tags, in.Tags) {
@@ -151,7 +160,7 @@ func (s Shelf) undoTag(ctx context.Context, _ actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	back := tagRequest{Incident: r.Incident, Add: missing(r.Remove, in.Tags)}
+	back := tagRequest{Incident: r.Incident, Add: missing(r.Remove, in.Tags), Seen: in.UpdatedAt}
 	for _, t := range r.Add {
 		if slices.Contains(in.Tags, t) {
 			back.Remove = append(back.Remove, t)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stanch/actions"
 	"stanch/actions/shelftest"
@@ -67,5 +68,20 @@ func TestTagRefuses(t *testing.T) {
 		if shelftest.Code(r.Err) != "invalid" || !strings.Contains(r.Err.Error(), want) {
 			t.Errorf("%q: %v; want invalid: %s", add, r.Err, want)
 		}
+	}
+}
+
+func TestTagsAreNotWrittenOverAStaleRead(t *testing.T) {
+	d := open(t)
+	d.Tenant.Advance(time.Hour)
+	patch(d.Tenant, `{"customTags":["theirs"]}`)
+	r := d.Plan("incidents.tag", with(map[string]any{"add": []string{"ours"}})(d.Tenant))
+	d.Tenant.Break(shelftest.Fault{Method: "GET", Path: "/v1.0/security/incidents/*", Times: 1, StaleReads: 1})
+	r = d.Perform(r)
+	if wait, ok := shelftest.RetryAfter(r.Err); shelftest.Code(r.Err) != "unavailable" || !ok || wait == 0 {
+		t.Fatalf("error %v; want unavailable with a wait", r.Err)
+	}
+	if r = d.Perform(r); r.Err != nil || string(r.Effects[0].After) != `{"tags":["theirs","ours"]}` {
+		t.Errorf("%v, after %s", r.Err, r.Effects[0].After)
 	}
 }

@@ -204,7 +204,7 @@ func (c Case) throttled(t *testing.T) {
 	r := d.Plan(c.Action, c.Params(d.Tenant))
 	d.Tenant.Break(c.request(Fault{Status: 429, Headers: map[string]string{"Retry-After": "17"}}))
 	r = d.Perform(r)
-	wait, ok := retryAfter(r.Err)
+	wait, ok := RetryAfter(r.Err)
 	if Code(r.Err) != "throttled" || !ok || wait != 17*time.Second {
 		t.Errorf("error %v; want throttled with a wait of 17s", r.Err)
 	}
@@ -213,7 +213,8 @@ func (c Case) throttled(t *testing.T) {
 	}
 }
 
-func retryAfter(err error) (time.Duration, bool) {
+// RetryAfter is how long an error asks to wait.
+func RetryAfter(err error) (time.Duration, bool) {
 	if e, ok := errors.AsType[interface {
 		error
 		RetryAfter() (time.Duration, bool)

@@ -1,6 +1,7 @@
 package shelftest_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,7 +12,9 @@ import (
 	"stanch/actions/devices"
 	"stanch/actions/files"
 	"stanch/actions/incidents"
+	"stanch/actions/shelftest"
 	"stanch/actions/users"
+	"stanch/connectors/practice"
 )
 
 func collect(t *testing.T) *actions.Catalog {
@@ -108,5 +111,31 @@ func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("without inverse: %q, want %q", got, want)
+	}
+}
+
+func TestAnEffectThatCannotBeReadIsAnErrorAndSendsNothing(t *testing.T) {
+	x := shelftest.Start(t, practice.Options{})
+	d := x.Open(files.Shelf{Graph: x.Full.Graph}, incidents.Shelf{Graph: x.Full.Graph}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
+	for a := range d.Catalog.All() {
+		if a.Class == actions.Reads {
+			continue
+		}
+		for _, body := range []string{"", "null", "[]", "{}", `"x"`, `{"drive":"..","item":"a/b","incident":"x","machine":"../..","user":"?"}`} {
+			e := actions.Effect{ID: "e1", Action: a.Name, Request: json.RawMessage(body), Before: json.RawMessage(body), After: json.RawMessage(body), Handle: json.RawMessage(body)}
+			call := actions.Call{Run: "r1", Sending: actions.Sending{ID: "e1"}}
+			if _, err := a.Do(t.Context(), call, e); err == nil || shelftest.Unsure(err) {
+				t.Errorf("%s: do %q: %v; want an error that is sure", a.Name, body, err)
+			}
+			if found, err := a.Check(t.Context(), call, e); err == nil && found.Answer != actions.CannotTell {
+				t.Errorf("%s: check %q: %+v; want an error or cannot tell", a.Name, body, found)
+			}
+			if inv, err := a.Undo(t.Context(), call, e); err == nil && inv.Effect != nil {
+				t.Errorf("%s: undo %q: %+v; want no inverse", a.Name, body, inv)
+			}
+		}
+	}
+	if n := len(x.Changes()); n != 0 {
+		t.Errorf("%d changes", n)
 	}
 }

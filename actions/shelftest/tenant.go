@@ -28,6 +28,7 @@ type Tenant struct {
 	Full   Clients // of the app with every permission
 	Reader Clients // of the app that may only read
 	server *practicetest.Server
+	http   *http.Client
 	t      testing.TB
 	ahead  atomic.Int64
 }
@@ -52,7 +53,7 @@ func Start(t testing.TB, o practice.Options) *Tenant {
 		o.MachineActionTime = 30 * time.Second
 	}
 	x.server = practicetest.Start(t, o)
-	x.URL = x.server.URL
+	x.URL, x.http = x.server.URL, x.server.Client()
 	x.Full, x.Reader = x.clients(practice.FullApp()), x.clients(practice.ReaderApp())
 	return x
 }
@@ -152,7 +153,7 @@ func (x *Tenant) control(method, path string, body []byte) []byte {
 
 func (x *Tenant) send(req *http.Request) []byte {
 	x.t.Helper()
-	res, err := x.server.Client().Do(req)
+	res, err := x.http.Do(req)
 	if err != nil {
 		x.t.Fatal(err)
 	}

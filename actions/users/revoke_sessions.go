@@ -44,7 +44,7 @@ func (s Shelf) RevokeSessions() actions.Action {
 		Settling:    time.Minute,
 		NoUndo:      "sessions that were ended cannot be given back; the user signs in again",
 		Source:      "https://learn.microsoft.com/graph/api/user-revokesigninsessions",
-		Example:     "user: \"${{ evidence.users[0] }}\"",
+		Example:     "user: \"${{ user }}\"",
 		Plan:        s.planRevoke, State: s.state, Do: s.doRevoke, Check: s.checkRevoke, Settle: settleRevoke,
 	}.Action()
 }
