@@ -64,11 +64,12 @@ func NewCredential(c Cloud, auth Auth) (azcore.TokenCredential, error) {
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 		Transport: &loginWire{wire: w},
 	}
-	inner, err := auth.credential(base, !c.KnownAuthority)
+	fresh := func() (azcore.TokenCredential, error) { return auth.credential(base, !c.KnownAuthority) }
+	inner, err := fresh()
 	if err != nil {
 		return fail(err)
 	}
-	return &credential{inner: inner, auth: auth, host: login.Host, cloud: c.Name}, nil
+	return &credential{inner: inner, fresh: fresh, auth: auth, host: login.Host, cloud: c.Name}, nil
 }
 
 func (a Auth) credential(o policy.ClientOptions, undiscovered bool) (azcore.TokenCredential, error) {

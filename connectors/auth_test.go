@@ -181,6 +181,42 @@ func TestExpiresInMayBeText(t *testing.T) {
 	}
 }
 
+// A token that is not taken is asked for anew, once: a read goes on with the
+// new one, a change is left to the caller, and the login is not stormed.
+func TestBad099ATokenThatIsNotTakenIsRenewedOnce(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		good := "Bearer token-2"
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != good {
+				reply(w, 401, `{"error":{"code":"InvalidAuthenticationToken","message":"Revoked."}}`)
+				return
+			}
+			reply(w, 200, `{}`)
+		})
+		c := s.client(t, nil)
+		if !reads {
+			if e := wantCode(t, change(t.Context(), c, soon(), nil), connectors.Unauthorized, "the token was not taken"); e.Unsure() || s.calls.Load() != 1 {
+				t.Errorf("unsure %v, %d calls", e.Unsure(), s.calls.Load())
+			}
+			if err := change(t.Context(), c, soon(), nil); err != nil {
+				t.Errorf("the next change: %v", err)
+			}
+		} else if err := get(t.Context(), c, nil); err != nil {
+			t.Error(err)
+		}
+		if s.calls.Load() != 2 || s.logins.Load() != 2 {
+			t.Errorf("reads %v: %d calls, %d logins", reads, s.calls.Load(), s.logins.Load())
+		}
+		good = "none"
+		for range 5 {
+			wantCode(t, get(t.Context(), c, nil), connectors.Unauthorized)
+		}
+		if s.calls.Load() != 7 || s.logins.Load() != 2 {
+			t.Errorf("reads %v: %d calls, %d logins", reads, s.calls.Load(), s.logins.Load())
+		}
+	}
+}
+
 func TestOneLoginHoweverManyWait(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{}`) })
 	c := s.client(t, nil)

@@ -44,12 +44,14 @@ func (o *Options) filled() Options {
 }
 
 // Client speaks JSON with one API. It sends each request once: no retry, no
-// redirect, no wait. It is safe for concurrent use.
+// redirect, no wait; only a read whose token is not taken is sent once more
+// with a new one. It is safe for concurrent use.
 type Client struct {
 	api      API
 	base     *url.URL
 	options  Options
 	cloud    Cloud
+	cred     azcore.TokenCredential
 	pipeline runtime.Pipeline
 	bare     runtime.Pipeline // without bearer token
 }
@@ -73,7 +75,7 @@ func New(cloud Cloud, api API, cred azcore.TokenCredential, o *Options) (*Client
 	if err != nil {
 		return fail("%v", err)
 	}
-	c := &Client{api: api, base: base, options: o.filled(), cloud: cloud}
+	c := &Client{api: api, base: base, options: o.filled(), cloud: cloud, cred: cred}
 	settings := &policy.ClientOptions{
 		Retry:     policy.RetryOptions{MaxRetries: -1},
 		Telemetry: policy.TelemetryOptions{Disabled: true},
@@ -121,7 +123,22 @@ func (c *Client) Read(ctx context.Context, r Request, out any) (Reply, error) {
 	if m := r.method(); m != http.MethodGet && (m != http.MethodPost || !r.Reads) {
 		return Reply{}, c.refused(r, fmt.Errorf("%s is no reading request", m))
 	}
-	return c.do(ctx, r, nil, out)
+	reply, err := c.do(ctx, r, nil, out)
+	if c.untaken(err) {
+		return c.do(ctx, r, nil, out)
+	}
+	return reply, err
+}
+
+// untaken reports whether the token was not taken and a new one may be. A
+// change is not sent again; the next one gets the new token.
+func (c *Client) untaken(err error) bool {
+	e, is := errors.AsType[*Error](err)
+	if !is || e.Status != http.StatusUnauthorized || e.Code != Unauthorized || e.login {
+		return false
+	}
+	cred, is := c.cred.(*credential)
+	return is && cred.forget()
 }
 
 // Send does a call that changes something, once, within the bounds of change.
@@ -136,7 +153,9 @@ func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (R
 	if err := change.may(); err != nil {
 		return Reply{}, c.refused(r, err)
 	}
-	return c.do(ctx, r, &change, out)
+	reply, err := c.do(ctx, r, &change, out)
+	c.untaken(err)
+	return reply, err
 }
 
 // Location is where a service tells how work that it accepted goes on. It may

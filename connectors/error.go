@@ -48,6 +48,8 @@ type Error struct {
 	Open    bool          // a changing request that may have taken effect
 	Running bool          // with Conflict: the same work is already under way
 	Cause   error
+
+	login bool // it is about getting a token
 }
 
 // ErrorCode is the code as text.

@@ -23,10 +23,40 @@ const maxToken = 1 << 20
 
 // credential gives tokens and says in our words why there is none.
 type credential struct {
-	inner azcore.TokenCredential
 	auth  Auth
 	host  string
 	cloud string
+	fresh func() (azcore.TokenCredential, error) // one that remembers nothing
+
+	mu        sync.Mutex
+	inner     azcore.TokenCredential
+	forgotten time.Time
+}
+
+// forgetAgain is how soon tokens may be forgotten again, so that a service
+// that takes none does not make us storm the login.
+const forgetAgain = time.Minute
+
+// forget drops the tokens in memory, which a service did not take, and reports
+// whether it did: not again so soon.
+func (c *credential) forget() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.forgotten.IsZero() && time.Since(c.forgotten) < forgetAgain {
+		return false
+	}
+	inner, err := c.fresh()
+	if err != nil {
+		return false
+	}
+	c.inner, c.forgotten = inner, time.Now()
+	return true
+}
+
+func (c *credential) current() azcore.TokenCredential {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inner
 }
 
 // GetToken answers a token for the scopes, from memory while it lasts.
@@ -34,7 +64,7 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	seen := &exchange{}
-	t, err := c.inner.GetToken(context.WithValue(ctx, exchangeKey{}, seen), o)
+	t, err := c.current().GetToken(context.WithValue(ctx, exchangeKey{}, seen), o)
 	if err != nil {
 		return azcore.AccessToken{}, c.explain(ctx, err, seen)
 	}
@@ -52,7 +82,7 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 // made of what went over the wire, not of the library's text, which may quote
 // the request.
 func (c *credential) explain(ctx context.Context, err error, seen *exchange) error {
-	e := &Error{Op: "login", Code: Unauthorized}
+	e := &Error{Op: "login", Code: Unauthorized, login: true}
 	status, head, body, failure := seen.last()
 	if failed, is := errors.AsType[*azidentity.AuthenticationFailedError](err); is && status == 0 && failed.RawResponse != nil {
 		res := failed.RawResponse
