@@ -35,7 +35,7 @@ func Check(p *Playbook, w World) []Finding {
 	c := &linter{
 		report: &report{src: p.source}, p: p, w: w, used: map[string]bool{},
 		entities: entityTypes(), known: map[*Step]listed{}, width: 1,
-		ids: map[string]int{}, names: map[string]int{}, lastSet: map[string]field{},
+		ids: map[string]*Step{}, names: map[string]int{}, lastSet: map[string]field{},
 		types: map[reflect.Type]Type{},
 	}
 	c.places()
@@ -66,7 +66,7 @@ type linter struct {
 	covered  map[*Step]bool
 	guarded  map[*Step]bool // after a gate, in its reach
 	sets     []field
-	ids      map[string]int // lines of steps
+	ids      map[string]*Step
 	names    map[string]int // lines that set vars first
 	lastSet  map[string]field
 	types    map[reflect.Type]Type
@@ -145,11 +145,11 @@ func (c *linter) outputs(top reach) {
 // failure checks on_failure, where every step may be absent.
 func (c *linter) failure(base Scope, top reach) {
 	s := base
-	for name, t := range top.steps {
-		s = s.WithField("steps", name, OptionalOf(t))
+	for _, name := range keysOf(top.steps) {
+		s = s.WithField("steps", name, OptionalOf(top.steps[name]))
 	}
-	for name, t := range top.vars {
-		s = s.WithField("vars", name, OptionalOf(t))
+	for _, name := range keysOf(top.vars) {
+		s = s.WithField("vars", name, OptionalOf(top.vars[name]))
 	}
 	s = s.With("error", RecordOf(
 		"error",
@@ -270,10 +270,13 @@ func (c *linter) elsewhere(p *Problem, text string) {
 	hint := "a step sees what stands before it, in its own list and in the lists around it"
 	switch {
 	case strings.HasSuffix(before, "steps"):
-		if line, ok := c.ids[name]; ok {
-			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) is not known here", name, line), hint
-		} else {
+		switch s, ok := c.ids[name]; {
+		case !ok:
 			p.Message, p.Hint = fmt.Sprintf("there is no step %s", name), suggest(name, keysOf(c.ids))
+		case slices.Contains([]Kind{Block, Parallel, Set, Stop, Fail}, s.Kind):
+			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) has no output", name, s.Line), "actions, for_each and approve have one"
+		default:
+			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) is not known here", name, s.Line), hint
 		}
 	case strings.HasSuffix(before, "vars"):
 		if line, ok := c.names[name]; ok {
@@ -294,7 +297,7 @@ func (c *linter) elsewhere(p *Problem, text string) {
 func (c *linter) places() {
 	visit := func(_ string, s *Step) {
 		if s.ID != "" {
-			c.ids[s.ID] = s.Line
+			c.ids[s.ID] = s
 		}
 		if s.Kind != Set {
 			return

@@ -50,11 +50,13 @@ func (c *linter) listData(n *yaml.Node, s Scope, want Type, what string) *Templa
 
 func (c *linter) mappingData(n *yaml.Node, s Scope, want Type, what string) *Template {
 	l := &loader{report: c.report}
-	f, ok := l.raw(n, what)
-	t := &Template{isMap: true, typ: want}
 	names := []string{}
 	for _, field := range want.Fields() {
 		names = append(names, field.Name)
+	}
+	f, ok := l.raw(n, what, names...)
+	t := &Template{isMap: true, typ: want}
+	for _, field := range want.Fields() {
 		if !f.has(field.Name) && field.Type.needed() {
 			c.add(c.src.node(n), "E404", "", "%s needs %s (%s)", what, field.Name, field.Type)
 			ok = false

@@ -58,8 +58,8 @@ var (
 )
 
 // raw reads the keys of a mapping without judging them, apart from those that a
-// comma made.
-func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
+// comma made. Known are keys that may stand there.
+func (l *loader) raw(n *yaml.Node, what string, known ...string) (fields, bool) {
 	f := fields{node: n}
 	if n.Kind != yaml.MappingNode {
 		l.add(l.src.node(n), "E203", "", "%s is a mapping of keys to values, not %s", what, kindOf(n))
@@ -72,10 +72,8 @@ func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
 			continue // a finding already
 		}
 		seen[key.Value] = true
-		if l.cutKey(n, key, value) {
-			if len(f.all) > 0 {
-				f.all[len(f.all)-1].cut = true
-			}
+		if len(f.all) > 0 && n.Style&yaml.FlowStyle != 0 && !slices.Contains(known, key.Value) && isCut(key, value) {
+			f.all[len(f.all)-1].cut = true
 			l.add(l.src.node(key), "E110", "quote the expression or put it on a line of its own", "a comma cut this value in two: quote it or put it on its own line")
 			continue
 		}
@@ -84,10 +82,10 @@ func (l *loader) raw(n *yaml.Node, what string) (fields, bool) {
 	return f, true
 }
 
-// cutKey reports a key of a flow mapping that is the rest of a value with a
+// isCut reports a key of a flow mapping that is the rest of a value with a
 // comma: no name, or without a value.
-func (l *loader) cutKey(n, key, value *yaml.Node) bool {
-	if n.Style&yaml.FlowStyle == 0 || key.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+func isCut(key, value *yaml.Node) bool {
+	if key.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
 		return false
 	}
 	return value.Kind == yaml.ScalarNode && value.Tag == "!!null" && value.Value == "" ||
@@ -96,7 +94,7 @@ func (l *loader) cutKey(n, key, value *yaml.Node) bool {
 
 // mapping reads the keys of a mapping of a place.
 func (l *loader) mapping(n *yaml.Node, p place) (fields, bool) {
-	f, ok := l.raw(n, p.name)
+	f, ok := l.raw(n, p.name, p.keys...)
 	if !ok {
 		return f, false
 	}

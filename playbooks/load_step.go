@@ -38,6 +38,15 @@ func laterKeys() []string  { return []string{"finally", "for"} }
 
 func commonKeys() []string { return []string{"id", "title", "if", "timeout", "retry", "on_error"} }
 
+// stepKeys are all keys that a step of any kind may have.
+func stepKeys() []string {
+	keys := slices.Concat(commonKeys(), laterKinds(), laterKeys())
+	for _, sh := range shapes() {
+		keys = append(append(keys, sh.key), sh.own...)
+	}
+	return keys
+}
+
 // stepList reads steps that follow each other.
 func (l *loader) stepList(nodes []*yaml.Node) []*Step {
 	steps := make([]*Step, 0, len(nodes))
@@ -58,7 +67,7 @@ func (l *loader) stepList(nodes []*yaml.Node) []*Step {
 
 // step reads one step; nil if nobody can tell what it is.
 func (l *loader) step(n *yaml.Node, position int) *Step {
-	f, ok := l.raw(n, "a step")
+	f, ok := l.raw(n, "a step", stepKeys()...)
 	if !ok {
 		return nil
 	}

@@ -60,7 +60,10 @@ func (r *report) constant(n *yaml.Node, t Type, what string) (any, bool) {
 }
 
 func quoteHint(n *yaml.Node, t Type) string {
-	if t.textual() || t.IsReference() {
+	if n.Tag == "!!null" {
+		return "give it a value, or leave the key out"
+	}
+	if n.Kind == yaml.ScalarNode && (t.textual() || t.IsReference()) {
 		return fmt.Sprintf("quote it: %q", n.Value)
 	}
 	return ""
