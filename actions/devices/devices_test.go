@@ -71,7 +71,7 @@ func TestIsolateEndsWhenTheMachineActionHas(t *testing.T) {
 	d := open(t)
 	r := d.Must("devices.isolate", map[string]any{"device": sam, "comment": "Mass download"})
 	if r.Looks < 2 {
-		t.Errorf("looked %d times at work that takes 30 s, first after 10 s", r.Looks)
+		t.Errorf("looked %d times at work that takes 30 s, first after 2 s", r.Looks)
 	}
 	inverses, back := d.Undo(r)
 	if !inverses[0].Widens || inverses[0].Effect.Action != "devices.release" || back.Effects[0].Status != actions.Done {

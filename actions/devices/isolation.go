@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"stanch/actions"
 	"stanch/connectors"
@@ -34,7 +35,14 @@ type request struct {
 
 // handle is a machine action that was accepted.
 type handle struct {
-	Action string `json:"machine_action"`
+	Action string    `json:"machine_action"`
+	At     time.Time `json:"at"`
+}
+
+// again is when to look at a machine action that is so old: a device that is
+// on takes seconds, one that is off is waited for.
+func again(age time.Duration) time.Duration {
+	return min(max(age/2, 2*time.Second), 30*time.Second)
 }
 
 func (r request) kind() string {
@@ -85,7 +93,7 @@ func (s Shelf) plan(ctx context.Context, m defender.Machine, e actions.Entity, r
 	}
 	if now.UnderWay != "" {
 		return nil, now, &connectors.Error{
-			Op: "devices", Code: connectors.Conflict, Running: true, Wait: lookAgain,
+			Op: "devices", Code: connectors.Conflict, Running: true, Wait: again(time.Minute),
 			Message: "the isolation of " + connectors.Plain(m.Name) + " is being changed: " + now.UnderWay, Hint: "that must end first",
 		}
 	}
@@ -120,12 +128,12 @@ func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (action
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: lookFirst, Handle: raw(handle{a.ID})}, nil
+	return actions.Outcome{Pending: true, Again: again(0), Handle: raw(handle{a.ID, c.Now})}, nil
 }
 
 // check asks for the machine action by its id, or where no answer told it, by
 // the mark in its comment.
-func (s Shelf) check(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
+func (s Shelf) check(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
 	r, err := read[request](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
@@ -142,7 +150,7 @@ func (s Shelf) check(ctx context.Context, _ actions.Call, e actions.Effect) (act
 		if err != nil {
 			return actions.Finding{}, err
 		}
-		return finding(a, r), nil
+		return finding(a, r, c.Now.Sub(h.At)), nil
 	}
 	list, err := s.Defender.MachineActions(ctx, r.Machine, r.kind())
 	if err != nil {
@@ -152,16 +160,16 @@ func (s Shelf) check(ctx context.Context, _ actions.Call, e actions.Effect) (act
 	if at < 0 {
 		return actions.Finding{Answer: actions.DidNot, Why: "Defender has no machine action of this effect"}, nil
 	}
-	return finding(list[at], r), nil
+	return finding(list[at], r, c.Now.Sub(list[at].CreatedAt)), nil
 }
 
-func finding(a defender.MachineAction, r request) actions.Finding {
+func finding(a defender.MachineAction, r request, age time.Duration) actions.Finding {
 	why := "machine action " + connectors.Plain(a.ID) + " is " + connectors.Plain(a.Status)
 	switch {
 	case a.Succeeded():
 		return actions.Finding{Answer: actions.Happened, After: raw(isolation{Isolation: r.Isolation}), Why: why}
 	case !a.Ended():
-		return actions.Finding{Answer: actions.Pending, Again: lookAgain, Why: why}
+		return actions.Finding{Answer: actions.Pending, Again: again(age), Why: why}
 	}
 	return actions.Finding{Answer: actions.Failed, Why: why}
 }

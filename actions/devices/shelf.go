@@ -28,9 +28,7 @@ const (
 	throttle = "defender"
 	// settles is how long Defender is given for a machine action: a device
 	// that is off gets it when it comes back.
-	settles   = 15 * time.Minute
-	lookFirst = 10 * time.Second
-	lookAgain = 15 * time.Second
+	settles = 15 * time.Minute
 )
 
 func permissions() []actions.Permission {

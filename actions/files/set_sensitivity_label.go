@@ -45,9 +45,11 @@ type labelState struct {
 	Label *fileLabel `json:"label"`
 }
 
-// labelAgain is when to look at an assignment again. Files of some megabytes
-// take SharePoint a few seconds.
-const labelAgain = 5 * time.Second
+// again is when to look at an assignment that was accepted so long ago: small
+// files take SharePoint a second, large ones and busy hours minutes.
+func again(since time.Duration) time.Duration {
+	return min(max(since/2, time.Second), 30*time.Second)
+}
 
 // assignedBy says that an administrator's tool set the label, so that it
 // replaces what a user or a policy has set.
@@ -165,7 +167,7 @@ func (s Shelf) doLabel(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: labelAgain, Handle: raw(accepted{c.Now})}, nil
+	return actions.Outcome{Pending: true, Again: again(0), Handle: raw(accepted{c.Now})}, nil
 }
 
 func (s Shelf) checkLabel(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
@@ -185,7 +187,7 @@ func (s Shelf) checkLabel(ctx context.Context, c actions.Call, e actions.Effect)
 	}
 	why := "the label of the file is " + now.name()
 	if h, err := read[accepted](e.Handle, "handle"); e.Handle != nil && err == nil && c.Now.Before(h.At.Add(labelSettles)) {
-		return actions.Finding{Answer: actions.Pending, Again: 2 * labelAgain, Why: "SharePoint accepted it; so far " + why}, nil
+		return actions.Finding{Answer: actions.Pending, Again: again(c.Now.Sub(h.At)), Why: "SharePoint accepted it; so far " + why}, nil
 	}
 	return actions.Finding{Answer: actions.DidNot, Why: why}, nil
 }

@@ -27,7 +27,7 @@ func TestALabelIsDoneOnlyWhenTheFileHasIt(t *testing.T) {
 	d := open(t)
 	r := d.Must("files.set_sensitivity_label", map[string]any{"file": payroll, "label": "Confidential"})
 	if r.Looks < 2 {
-		t.Errorf("looked %d times at work that takes 12 s, first after 5 s", r.Looks)
+		t.Errorf("looked %d times at work that takes 12 s, first after 1 s", r.Looks)
 	}
 	raw, err := d.Read("files.get", map[string]any{"file": payroll})
 	if err != nil {
