@@ -129,6 +129,9 @@ const heldFrozen = "frozen"
 
 // refuse ends an effect that a guardrail forbids.
 func (h *holding) refuse(t *task, e actions.Effect, why string) error {
+	if h.st.at(t.path).effects[t.effect].doubt == actions.Unknown {
+		return h.unknown(t, e, "it may have happened, and is not done again: "+why)
+	}
 	h.note(t.path, e, "effect.result", string(actions.Refused), why)
 	return h.record(
 		fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: actions.Refused, Why: why},
@@ -150,11 +153,13 @@ func (h *holding) done(t *task, a actions.Action, e actions.Effect, out actions.
 		longest := max(a.Settling, out.Again)
 		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: now.Add(out.Again), Deadline: now.Add(longest), Handle: out.Handle, Why: "accepted; under way there"})
 	}
-	status := actions.Done
-	if out.AlreadySo {
-		status = actions.AlreadySo
+	switch {
+	case !out.AlreadySo:
+		return h.happened(t, e, actions.Done, out.After, out.Lost, "")
+	case h.st.at(t.path).effects[t.effect].doubt != "":
+		return h.happened(t, e, actions.Done, out.After, out.Lost, "it was found so when it was sent again: the first request had come through")
 	}
-	return h.happened(t, e, status, out.After, out.Lost, "")
+	return h.happened(t, e, actions.AlreadySo, out.After, out.Lost, "")
 }
 
 // happened records that an effect is done.
@@ -241,32 +246,41 @@ func (h *holding) didNot(t *task, s effectState, a actions.Action, found actions
 		until := h.storeNow().Add(max(a.Settling, time.Second))
 		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: until, Looks: 1, Why: "not to be seen; looking once more"})
 	}
-	return h.redo(t, s, a, "it did not happen: "+found.Why)
+	return h.redo(t, s, actions.NotDone, "it did not happen: "+found.Why)
 }
 
-// redo makes the effect due again under the same id, a few times at most.
-func (h *holding) redo(t *task, s effectState, a actions.Action, why string) error {
+// redo makes the effect due again under the same id, a few times at most. known
+// is what is known of the send before: not_done or unknown.
+func (h *holding) redo(t *task, s effectState, known actions.Status, why string) error {
 	p := h.st.at(t.path)
 	most := redoMost
 	if t.step.Retry != nil {
 		most = max(most, t.step.Retry.Attempts)
 	}
+	if p.attempt+1 >= most && known == actions.Unknown {
+		return h.unknown(t, s.Effect, fmt.Sprintf("sent %d times: %s", p.attempt+1, why))
+	}
 	if p.attempt+1 >= most {
 		h.note(t.path, s.Effect, "effect.result", string(actions.NotDone), why)
 		return h.record(
 			fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: actions.NotDone, Why: why},
-			fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: &Fault{Step: t.path, Code: "unavailable", Message: fmt.Sprintf("%s was sent %d times without effect: %s", a.Name, p.attempt+1, why)}})
+			fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: &Fault{Step: t.path, Code: "unavailable", Message: fmt.Sprintf("%s was sent %d times without effect: %s", s.Action, p.attempt+1, why)}})
 	}
 	fault := &Fault{Step: t.path, Code: "unavailable", Message: why}
-	return h.record(fact{Kind: kRetry, Path: t.path, Attempt: p.attempt + 1, Effect: t.effect, Fault: fault, Until: h.storeNow().Add(backoff(t.step.Retry, p.attempt))})
+	return h.record(fact{Kind: kRetry, Path: t.path, Attempt: p.attempt + 1, Effect: t.effect, Status: known, Fault: fault, Until: h.storeNow().Add(backoff(t.step.Retry, p.attempt))})
 }
 
 // cannotTell does what the action declares for an effect of which nobody knows.
 func (h *holding) cannotTell(t *task, s effectState, a actions.Action, why string) error {
 	if a.Repeat != actions.RepeatNever {
-		return h.redo(t, s, a, why)
+		return h.redo(t, s, actions.Unknown, why)
 	}
-	h.note(t.path, s.Effect, "effect.result", string(actions.Unknown), why)
+	return h.unknown(t, s.Effect, why)
+}
+
+// unknown leaves it to a person to say what became of the effect.
+func (h *holding) unknown(t *task, e actions.Effect, why string) error {
+	h.note(t.path, e, "effect.result", string(actions.Unknown), why)
 	return h.record(fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: actions.Unknown, Why: why})
 }
 

@@ -46,8 +46,8 @@ type fact struct {
 	Count   int              `json:"c,omitempty"` // opened
 	Effects []actions.Effect `json:"e,omitempty"` // prepared
 
-	Effect   int             `json:"i,omitempty"` // intent, result, open, held: number of the effect
-	Status   actions.Status  `json:"t,omitempty"`
+	Effect   int             `json:"i,omitempty"` // intent, result, open, held, retry: number of the effect
+	Status   actions.Status  `json:"t,omitempty"` // result; retry: what is known of the send before
 	After    json.RawMessage `json:"a,omitempty"`
 	Lost     []actions.Lost  `json:"l,omitempty"`
 	Handle   json.RawMessage `json:"h,omitempty"`

@@ -111,6 +111,9 @@ func (st *state) cutShort(m *move) (over bool, err error) {
 		if st.lost && p.effects[i].Status != actions.Unknown {
 			return false, st.emit(m, fact{Kind: kResult, Path: path, Effect: i, Status: actions.Unknown, Why: "three workers were lost while they looked"})
 		}
+		if p.effects[i].Status == actions.Planned { // it would have been done again, and no longer is
+			return false, st.emit(m, fact{Kind: kResult, Path: path, Effect: i, Status: actions.Unknown, Why: p.effects[i].why})
+		}
 		step, err := findStep(st, path)
 		if err != nil {
 			return false, err
@@ -139,6 +142,10 @@ func (st *state) openEffect() (string, *progress, int) {
 			switch e.Status {
 			case actions.Begun, actions.Open, actions.Unknown:
 				return path, p, i
+			case actions.Planned:
+				if e.doubt == actions.Unknown {
+					return path, p, i
+				}
 			}
 		}
 	}

@@ -150,6 +150,9 @@ func (h *holding) failed(t *task, effect int, err error) error {
 		}
 		return h.record(fact{Kind: kRetry, Path: t.path, Attempt: used, Effect: effect, Fault: fault, Until: h.storeNow().Add(wait)})
 	}
+	if effect >= 0 && p.effects[effect].doubt == actions.Unknown {
+		return h.unknown(t, p.effects[effect].Effect, "it may have happened before it was sent again, which failed: "+fault.Message)
+	}
 	facts := []fact{{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started}}
 	if effect >= 0 {
 		status := actions.NotDone

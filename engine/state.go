@@ -76,6 +76,9 @@ type effectState struct {
 	why      string
 	at       time.Time
 	held     string // key of the question it waits for, or "frozen"
+	// doubt is what is known of an earlier send without a certain answer:
+	// not_done where a look did not see it, unknown where none could tell.
+	doubt actions.Status
 }
 
 type questionState struct {
@@ -218,7 +221,11 @@ func (st *state) take(f fact, at time.Time) error {
 	case kRetry:
 		p.attempt, p.until, p.fault = f.Attempt, f.Until, f.Fault
 		if f.Effect >= 0 && p.prepared && f.Effect < len(p.effects) {
-			p.effects[f.Effect].Status = actions.Planned
+			e := &p.effects[f.Effect]
+			e.Status = actions.Planned
+			if f.Status != "" {
+				e.doubt = f.Status
+			}
 		}
 	case kOpened:
 		p.opened, p.count = true, f.Count
