@@ -127,4 +127,7 @@ func takesTogether(e *env) {
 	e.unchanged(func() { e.same("refused", h.settle(in).Refused, "cap cap") })
 	in.Take[1].Targets[0] = "a"
 	e.same("the same target", h.settle(in).Refused, "")
+	t, err := e.s.Take(e.Context(), engine.Take{Request: e.request(), Name: "cap", Limit: 2, Effect: "g", Targets: []string{"b"}})
+	e.ok(err)
+	e.same("another after it", t, engine.Taken{Granted: true, Count: 2})
 }

@@ -98,10 +98,12 @@ func signalAgainstWait(e *env) {
 
 func signalWhileJoining(e *env) {
 	h := e.started()
-	h.openMany("x", 1, 1)
-	e.signal(h.Run, "", "word")
+	h.openMany("x", 2, 1)
 	child := e.one()
 	e.same("strand", child.st.Lease.Strand, "x[0]")
+	e.signal(h.Run, "", "word")
+	child = child.end("succeeded")
+	e.same("facts above the next child", bodies(child.st.Above[0].Facts), []string{"opened", "word"})
 	parent := child.end("succeeded")
 	e.same("facts", bodies(parent.st.Facts), []string{"opened", "word"})
 	parent.end("succeeded")
