@@ -33,8 +33,10 @@ func TestGetTellsLabelAndDates(t *testing.T) {
 
 func TestGetTellsWhyALabelCannotBeRead(t *testing.T) {
 	d := open(t)
-	d.Tenant.Break(shelftest.Fault{Method: "POST", Path: "/v1.0/drives/*/items/*/extractSensitivityLabels", Status: 423,
-		Body: map[string]any{"error": map[string]any{"code": "fileDoubleKeyEncrypted", "message": "double"}}})
+	d.Tenant.Break(shelftest.Fault{
+		Method: "POST", Path: "/v1.0/drives/*/items/*/extractSensitivityLabels", Status: 423,
+		Body: map[string]any{"error": map[string]any{"code": "fileDoubleKeyEncrypted", "message": "double"}},
+	})
 	raw, err := d.Read("files.get", map[string]any{"file": payroll})
 	if err != nil {
 		t.Fatal(err)
