@@ -109,7 +109,7 @@ func (x *call) status(e *Error, head http.Header, body []byte) {
 		e.ServiceCode, e.InnerCode, e.Message = said.code, said.inner, said.message
 	} else if e.Message == "" {
 		e.Message = "no reason given"
-		if len(body) > 0 {
+		if len(body) > 0 && !json.Valid(body) {
 			e.Message = "no reason given, but: " + excerpt(body)
 		}
 	}
@@ -156,7 +156,7 @@ func unauthorizedHint(head http.Header) string {
 	return "the token was not taken: see that tenant and cloud fit this API"
 }
 
-// errTooLarge is a body beyond the client's bound.
+// tooLargeError is a body beyond the client's bound.
 type tooLargeError int64
 
 func (e tooLargeError) Error() string {
@@ -184,7 +184,10 @@ func (x *call) unreadable(err error) *Error {
 	e := x.errorOf(Unavailable)
 	e.Open = x.gate != nil
 	if _, is := errors.AsType[tooLargeError](err); is {
-		e.Code, e.Message, e.Hint = Limit, err.Error(), "ask for less at once"
+		e.Code, e.Message = Limit, err.Error()
+		if !e.Open {
+			e.Hint = "ask for less at once"
+		}
 		return e
 	}
 	if errors.Is(err, errEncoding) {
@@ -216,7 +219,7 @@ func decode(res *http.Response, body []byte, out any) error {
 	}
 	fault, err := strictJSON(body)
 	if err != nil {
-		return fmt.Errorf("the answer is no sound JSON: %w: %s", err, excerpt(body))
+		return fmt.Errorf("the answer is no sound JSON: %w", err) // and not shown: it may be an incident
 	}
 	if fault { // an error in the clothes of a success
 		if said := parseFault(body); said.code != "" || said.message != "" {
@@ -243,12 +246,12 @@ func orNothing(kind string) string {
 	return kind
 }
 
-// excerpt shows the begin of a body, escaped.
+// excerpt shows the begin of a body that is no JSON, escaped.
 func excerpt(body []byte) string {
 	if len(body) == 0 {
 		return "(empty)"
 	}
-	return fmt.Sprintf("%q", line(clip(string(body[:min(len(body), 2*maxExcerpt)]), maxExcerpt), maxExcerpt))
+	return `"` + line(clip(string(body[:min(len(body), 2*maxExcerpt)]), maxExcerpt), maxExcerpt) + `"`
 }
 
 func firstLine(s string) string {

@@ -84,7 +84,7 @@ func (a Auth) credential(o policy.ClientOptions, undiscovered bool) (azcore.Toke
 		}
 		certs, key, err := azidentity.ParseCertificates(pem, []byte(a.CertificatePassword))
 		if err != nil {
-			return nil, fmt.Errorf("certificate %s: expected PEM or PKCS#12 with certificate and private key: %w", a.CertificateFile, err)
+			return nil, fmt.Errorf("certificate %s: expected PEM or PKCS#12 with certificate and private key: %s", a.CertificateFile, Plain(err.Error()))
 		}
 		return azidentity.NewClientCertificateCredential(a.Tenant, a.Client, certs, key,
 			&azidentity.ClientCertificateCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: undiscovered})

@@ -134,7 +134,7 @@ func TestBad098LoginFailures(t *testing.T) {
 		"expired secret": {entra(401, 7000222, "invalid_client", "The provided client secret keys are expired."), connectors.Unauthorized, "has expired: make a new one"},
 		"no such app":    {entra(400, 700016, "unauthorized_client", "Application not found."), connectors.Unauthorized, "there is no app " + clientID},
 		"no such tenant": {entra(400, 90002, "invalid_request", "Tenant not found."), connectors.Unauthorized, "there is no tenant " + tenantID + " in cloud practice"},
-		"another code":   {entra(400, 1, "invalid_request", "Something."), connectors.Unauthorized, "invalid_request: AADSTS1: Something."},
+		"another code":   {entra(400, 1, "invalid_request", "Something."), connectors.Unauthorized, "invalid_request: AADSTS1: Something"},
 		"throttled": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			reply(w, 429, `{}`)
@@ -149,6 +149,9 @@ func TestBad098LoginFailures(t *testing.T) {
 		"no token": {func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, 200, `{"token_type":"Bearer","expires_in":3600}`)
 		}, connectors.Unavailable, "no token"},
+		"an unreadable token": {func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, 200, `{"token_type":"Bearer","expires_in":"soon","access_token":"token-1"}`)
+		}, connectors.Unavailable, "no token"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.Copy(w, io.LimitReader(spaces{}, 2<<20))
@@ -156,7 +159,7 @@ func TestBad098LoginFailures(t *testing.T) {
 		"redirect": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://evil.example/token")
 			w.WriteHeader(307)
-		}, connectors.Unauthorized, "did not say why"},
+		}, connectors.Unauthorized, "a redirect, which is not followed"},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) { cut(w) }, connectors.Unavailable, "closed the connection"},
 	}
 	for name, c := range cases {

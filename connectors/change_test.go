@@ -189,7 +189,7 @@ func TestEveryChangeIsSentOnceAndItsErrorTellsTheTruth(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			for j := range 40 {
+			for j := range 18 {
 				ch := soon()
 				ch.ID = string("oooctz"[j%6]) + string(rune('a'+i)) + string(rune('a'+j%26)) + string(rune('A'+j/26))
 				asked := 0

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestBad(t *testing.T) {
 		{"087 a login page", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = io.WriteString(w, "<html>\n<title>Sign in\x1b[31m</title>"+strings.Repeat("x", 9000))
-		}, connectors.Failed, true, `the answer is not JSON but text/html: "<html> <title>Sign in`},
+		}, connectors.Failed, true, `the answer is not JSON but text/html: "<html> <title>Sign in\x1b[31m</title>xxx`},
 		{"088 truncated JSON", json200(`{"n": [1, 2`), connectors.Failed, true, "no sound JSON: unexpected end of JSON input"},
 		{"088 trailing garbage", json200(`{"n": 1} {"n": 2}`), connectors.Failed, true, "no sound JSON"},
 		{"088 doubled keys", json200(`{"a": {"n": 1, "\u006e": 2}}`), connectors.Failed, true, `the key "n" stands twice`},
@@ -171,7 +172,9 @@ func TestBad090SlowAnswersEndAtTheTotalDeadline(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := serve(t, answer).client(t, &connectors.Options{Timeout: 300 * time.Millisecond})
+			t.Parallel()
+			c := serve(t, afterFirst(answer)).client(t, &connectors.Options{Timeout: time.Second})
+			warm(t, c)
 			e := wantCode(t, get(t.Context(), c, new(any)), connectors.Timeout, "in time")
 			if !errors.Is(e, context.DeadlineExceeded) {
 				t.Errorf("cause %v", e.Cause)
@@ -184,10 +187,31 @@ func TestBad090SlowAnswersEndAtTheTotalDeadline(t *testing.T) {
 	}
 }
 
+// afterFirst answers the first request well and the others by answer.
+func afterFirst(answer http.HandlerFunc) http.HandlerFunc {
+	var calls atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 1 {
+			reply(w, 200, `{}`)
+			return
+		}
+		answer(w, r)
+	}
+}
+
+// warm makes the first request, so that token and connection are there.
+func warm(t *testing.T, c *connectors.Client) {
+	t.Helper()
+	if err := get(t.Context(), c, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAChangeEndsAtDoneBy(t *testing.T) {
-	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }).client(t, nil)
+	c := serve(t, afterFirst(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).client(t, nil)
+	warm(t, c)
 	ch := soon()
-	ch.DoneBy = time.Now().Add(300 * time.Millisecond)
+	ch.DoneBy = time.Now().Add(time.Second)
 	began := time.Now()
 	e := wantCode(t, change(t.Context(), c, ch, nil), connectors.Timeout)
 	if !e.Unsure() || time.Since(began) > 10*time.Second {

@@ -81,7 +81,7 @@ func (e *Error) Error() string {
 	b.WriteString(string(e.Code))
 	for _, part := range []string{e.ServiceCode, e.Message} {
 		if part != "" && part != string(e.Code) {
-			b.WriteString(": " + part)
+			b.WriteString(": " + strings.TrimSuffix(part, "."))
 		}
 	}
 	if e.Permission != "" {
@@ -133,7 +133,7 @@ func codeOf(status int) Code {
 
 // tokenLike finds what looks like a bearer token, a pre-authenticated address
 // or a client secret in somebody else's text.
-var tokenLike = regexp.MustCompile(`(?i)eyJ[\w-]{8,}(\.[\w-]*){0,4}|((?:temp_?auth|access_token|client_secret|client_assertion|sig)=)[^&\s"']+`)
+var tokenLike = regexp.MustCompile(`(?i)eyJ[\w-]{8,}(\.[\w-]*){0,4}|(\b(?:temp_?auth|(?:access|refresh|id)_token|client_secret|client_assertion|sig)(?:=|["']\s*:\s*["']))[^&\s"',}]+`)
 
 // line makes text of others fit to stand in one of our lines: at most limit
 // bytes, no control characters, no tokens.

@@ -99,7 +99,10 @@ func (c *credential) explain(ctx context.Context, err error, seen *exchange) err
 	case status >= 300:
 		c.refusal(e, status, head, body)
 	case status != 0:
-		e.Code, e.Message = Unavailable, fmt.Sprintf("%s answered something that is no token: %s", c.host, excerpt(body))
+		e.Code, e.Message = Unavailable, c.host+" answered something that is no token"
+		if !json.Valid(body) { // JSON may be a token after all
+			e.Message += ": " + excerpt(body)
+		}
 		e.Hint = "see that the login address is right and no proxy answers in its place"
 	default:
 		e.Message, e.Hint = line(err.Error(), maxMessage), c.localHint()
@@ -126,14 +129,22 @@ func (c *credential) refusal(e *Error, status int, head http.Header, body []byte
 	if e.Code != Unauthorized {
 		e.Wait, _ = retryAfter(head, time.Now())
 	}
+	if status < 400 {
+		e.Message, e.Hint = c.host+" answered a redirect, which is not followed", "see that the login address is right"
+		return
+	}
 	if json.Unmarshal(body, &in) != nil || in.Error == "" {
-		e.Message = fmt.Sprintf("%s did not say why: %s", c.host, excerpt(body))
+		e.Message = c.host + " did not say why"
+		if len(body) > 0 && !json.Valid(body) {
+			e.Message += ": " + excerpt(body)
+		}
 		return
 	}
 	e.ServiceCode, e.Message, e.RequestID = line(in.Error, 80), line(firstLine(in.Description), maxMessage), line(in.Trace, 64)
 	for _, n := range in.Codes {
 		if hint := c.hint(n); hint != "" {
 			e.ServiceCode, e.Hint = "AADSTS"+strconv.Itoa(n), hint
+			e.Message = strings.TrimPrefix(e.Message, e.ServiceCode+": ")
 			return
 		}
 	}

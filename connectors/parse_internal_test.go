@@ -183,7 +183,7 @@ func TestQuotesInLiteralsAreDoubled(t *testing.T) {
 
 func TestLinesHoldNoTokens(t *testing.T) {
 	for _, text := range []string{
-		"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_9", "https://x/?tempAuth=abc123&y", "client_secret=abc123", "sig=abc123%3D&se=1", "access_token=abc123",
+		"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_9", "https://x/?tempAuth=abc123&y", "client_secret=abc123", "sig=abc123%3D&se=1", "access_token=abc123", `{"access_token":"abc123"}`, `'client_secret' : 'abc123'`,
 	} {
 		if got := line(text, 200); strings.Contains(got, "abc") || !strings.Contains(got, shown) {
 			t.Errorf("%q became %q", text, got)

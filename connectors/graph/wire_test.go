@@ -209,7 +209,7 @@ func TestBad086InvitationsThatFailInPart(t *testing.T) {
 	both := []graph.Recipient{{Email: "a@x"}, {Email: "b@x"}}
 	c := scripted(t, says(207, `{"value":[{"id":"1","roles":["read"]},{"error":{"code":"accessDenied","message":"Sharing with b is not allowed."}}]}`))
 	given, err := c.Invite(t.Context(), effect(), "d", "i", graph.Grant{Recipients: both, Roles: []string{"read"}})
-	if e := wantCode(t, err, connectors.Failed, "Sharing with b is not allowed."); !e.Unsure() || len(given) != 1 || given[0].ID != "1" {
+	if e := wantCode(t, err, connectors.Failed, "Sharing with b is not allowed"); !e.Unsure() || len(given) != 1 || given[0].ID != "1" {
 		t.Errorf("%+v, unsure %v", given, e.Unsure())
 	}
 	c = scripted(t, says(200, `{"value":[{"error":{"code":"accessDenied","message":"No."}}]}`))
