@@ -91,7 +91,7 @@ func (sh *shell) demo(ctx context.Context, keep bool) error {
 			return s.feed.Run(ctx)
 		})
 	})
-	if keep && context.Cause(ctx) == errInterrupted {
+	if keep && errors.Is(context.Cause(ctx), errInterrupted) {
 		return nil
 	}
 	return err

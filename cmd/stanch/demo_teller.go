@@ -46,6 +46,10 @@ func (t *teller) tell(ctx context.Context, r engine.Run) {
 }
 
 func (t *teller) effect(key string, e engine.StepEffect) {
+	if e.Status == actions.Open && !t.seen["open "+e.Action] {
+		t.seen["open "+e.Action] = true
+		t.line(status("open"), "  ", e.Action, "  ", targetName(e.Target), ": ", e.Why, "; looking until it is certain")
+	}
 	if e.Status != actions.Done && e.Status != actions.AlreadySo && e.Status != actions.Unknown || t.seen[key] {
 		return
 	}

@@ -85,7 +85,9 @@ func (d *desk) openStore(n need) error {
 	return nil
 }
 
-func (d *desk) close() error { return d.store.Close() }
+// close ends the use of the store. What it was told is durable by then, so
+// there is nothing to tell of it.
+func (d *desk) close() { _ = d.store.Close() }
 
 // engineOptions are what the operator's file says to the engine.
 func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {

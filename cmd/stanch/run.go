@@ -266,7 +266,7 @@ func (sh *shell) follow(ctx context.Context, d *desk, id string) error {
 		return err
 	})
 	if err != nil {
-		if context.Cause(ctx) == errInterrupted {
+		if errors.Is(context.Cause(ctx), errInterrupted) {
 			sh.err.Printf("run %s is kept: it goes on when a worker starts (stanch serve); look at it with `stanch runs show %s`\n", id, id)
 			return quietly(exitInterrupted)
 		}

@@ -98,7 +98,7 @@ func (sh *shell) tell(ctx context.Context, cmd *cobra.Command, err error) int {
 		e = &exitError{exitCannot, err}
 	case !known:
 		e = &exitError{exitUsage, err}
-	case e.code != exitUsage && context.Cause(ctx) == errInterrupted && errors.Is(err, context.Canceled):
+	case e.code != exitUsage && errors.Is(context.Cause(ctx), errInterrupted) && errors.Is(err, context.Canceled):
 		e = &exitError{exitInterrupted, nil}
 	}
 	if e.err != nil {
