@@ -15,6 +15,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
@@ -87,7 +88,7 @@ func (c *credential) explain(ctx context.Context, err error, seen *exchange) err
 	if failed, is := errors.AsType[*azidentity.AuthenticationFailedError](err); is && status == 0 && failed.RawResponse != nil {
 		res := failed.RawResponse
 		status, head = res.StatusCode, res.Header
-		body, _ = io.ReadAll(io.LimitReader(res.Body, maxToken))
+		body, _ = runtime.Payload(res) // kept there, read before
 	}
 	switch {
 	case failure != nil:
@@ -125,6 +126,9 @@ func (c *credential) refusal(e *Error, status int, head http.Header, body []byte
 		e.Code = Throttled
 	case status >= 500:
 		e.Code = Unavailable
+	}
+	if e.Code == Unauthorized && c.auth.Kind == Managed {
+		e.Hint = c.localHint()
 	}
 	if e.Code != Unauthorized {
 		e.Wait, _ = retryAfter(head, time.Now())
