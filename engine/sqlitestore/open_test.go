@@ -276,12 +276,11 @@ func TestWait(t *testing.T) {
 			return time.Since(begun)
 		}
 		c := claim()
-		go func() {
-			time.Sleep(3 * time.Hour)
+		time.AfterFunc(3*time.Hour, func() {
 			if _, err := s.Begin(t.Context(), engine.Begin{Request: "1", Playbook: "p"}); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 		if d := wait(c.NextDue); d != 3*time.Hour {
 			t.Errorf("Wait returned after %s, a run began after 3h", d)
 		}
@@ -306,10 +305,7 @@ func TestWait(t *testing.T) {
 		if err := s.Wait(ctx, time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Wait answers %v", err)
 		}
-		go func() {
-			time.Sleep(time.Second)
-			s.Close()
-		}()
+		time.AfterFunc(time.Second, func() { s.Close() })
 		wait(time.Time{})
 		synctest.Wait()
 	})

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,13 +26,12 @@ type env struct {
 	clock    *Clock
 	s        Store
 	again    func(t *testing.T, killed bool) Store
-	requests int
+	requests atomic.Int64
 }
 
 // request answers a request id that was not used yet.
 func (e *env) request() string {
-	e.requests++
-	return "request-" + strconv.Itoa(e.requests)
+	return "request-" + strconv.FormatInt(e.requests.Add(1), 10)
 }
 
 func (e *env) ok(err error) {
