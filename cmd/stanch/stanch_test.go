@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"changes": changes,
 			"state":   state,
 			"awaits":  awaits,
+			"unread":  unread,
 		},
 	})
 }
@@ -194,5 +195,30 @@ func awaits(ts *testscript.TestScript, neg bool, args []string) {
 		case <-patience:
 			ts.Fatalf("%s: no %s in time; the last answer was\n%s%s", args[2], args[1], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 		}
+	}
+}
+
+// unread runs a command whose output nobody reads, as in `stanch actions |
+// true`: it ends well, and says nothing.
+func unread(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: unread COMMAND [ARG…]")
+	}
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	ts.Check(r.Close())
+	defer w.Close()
+	path, at := ts.Getenv("PATH"), ""
+	for _, dir := range filepath.SplitList(path) {
+		if _, err := os.Stat(filepath.Join(dir, args[0])); err == nil {
+			at = filepath.Join(dir, args[0])
+			break
+		}
+	}
+	var said strings.Builder
+	cmd := exec.Command(at, args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + path}, w, &said
+	if err := cmd.Run(); err != nil || said.Len() > 0 {
+		ts.Fatalf("%v: %v: %s", args, err, said.String())
 	}
 }
