@@ -39,36 +39,43 @@ type desk struct {
 
 // open opens the store and makes an engine on it.
 func (sh *shell) open(n need, log *slog.Logger) (*desk, error) {
+	d, err := sh.desk(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := sh.openStore(d, n, log); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// desk makes what needs no store: a command that has input to check does so
+// before it opens one.
+func (sh *shell) desk(n need) (*desk, error) {
 	cfg, err := sh.config()
 	if err != nil {
 		return nil, err
 	}
 	d := &desk{cfg: cfg}
-	if d.at, err = cfg.StoreAt(sh.storeURL); err != nil {
-		return nil, err
-	}
 	if n.tenant {
 		if d.tenant, err = connect(cfg); err != nil {
 			return nil, err
 		}
 	}
-	if d.catalog, err = catalogOf(d.tenant, cfg.OwnDomains); err != nil {
-		return nil, err
-	}
-	if err := d.openStore(n); err != nil {
-		return nil, err
-	}
-	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(cfg, log))
-	return d, nil
+	d.catalog, err = catalogOf(d.tenant, cfg.OwnDomains)
+	return d, err
 }
 
-func (d *desk) openStore(n need) error {
+func (sh *shell) openStore(d *desk, n need, log *slog.Logger) error {
+	var err error
+	if d.at, err = d.cfg.StoreAt(sh.storeURL); err != nil {
+		return err
+	}
 	if n.looks || n.exists {
 		if _, err := os.Stat(d.at.Path); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", d.at.Path)
 		}
 	}
-	var err error
 	d.store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{Work: n.works, ReadOnly: n.looks})
 	d.worker = n.works && err == nil
 	if errors.Is(err, engine.ErrWorkerBusy) && n.may {
@@ -82,6 +89,7 @@ func (d *desk) openStore(n need) error {
 	case err != nil:
 		return fmt.Errorf("store: %w", err)
 	}
+	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(d.cfg, log))
 	return nil
 }
 

@@ -262,7 +262,7 @@ func (k *kept) token(x practice.Exchange) {
 }
 
 // silent fails the test if a secret or a token stands in what was said or in a
-// file that the commands left.
+// file that the commands left; those that the test wrote may hold one.
 func (p *person) silent(k *kept) {
 	secrets := []string{practice.FullApp().Secret, practice.ReaderApp().Secret, wrongSecret}
 	k.mu.Lock()
@@ -281,7 +281,7 @@ func (p *person) silent(k *kept) {
 	look("what the commands said", p.all.Bytes())
 	p.mu.Unlock()
 	err := filepath.WalkDir(p.dir, func(file string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(file, ".secret") {
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(file, ".secret") || strings.HasSuffix(file, "/tenant.yaml") {
 			return err
 		}
 		text, err := os.ReadFile(file)

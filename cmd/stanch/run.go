@@ -75,43 +75,38 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	d, err := sh.openFor(o)
+	n := need{tenant: true, works: !o.noWait, may: true}
+	d, err := sh.desk(n)
 	if err != nil {
 		return err
 	}
-	defer d.close()
 	start, err := sh.startOf(ctx, d, o, given)
 	if err != nil {
 		return err
 	}
+	if o.live {
+		err = sh.openStore(d, n, nil)
+	} else {
+		err = d.openMemory()
+	}
+	if err != nil {
+		return err
+	}
+	defer d.close()
 	if !o.live {
 		return sh.plan(ctx, d, start)
 	}
 	return sh.runLive(ctx, d, start, o.noWait)
 }
 
-// openFor opens the person's store for a live run, and one in memory for a
-// plan, which leaves nothing behind.
-func (sh *shell) openFor(o runOptions) (*desk, error) {
-	if o.live {
-		return sh.open(need{tenant: true, works: !o.noWait, may: true}, nil)
-	}
-	cfg, err := sh.config()
-	if err != nil {
-		return nil, err
-	}
-	d := &desk{cfg: cfg, worker: true}
-	if d.tenant, err = connect(cfg); err != nil {
-		return nil, err
-	}
-	if d.catalog, err = catalogOf(d.tenant, cfg.OwnDomains); err != nil {
-		return nil, err
-	}
+// openMemory gives a plan a store that leaves nothing behind.
+func (d *desk) openMemory() error {
+	var err error
 	if d.store, err = sqlitestore.OpenMemory(time.Now); err != nil {
-		return nil, err
+		return err
 	}
-	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(cfg, nil))
-	return d, nil
+	d.worker, d.engine = true, engine.New(d.store, d.store, d.catalog, engineOptions(d.cfg, nil))
+	return nil
 }
 
 // paramTexts reads --param NAME=VALUE.

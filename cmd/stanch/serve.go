@@ -47,11 +47,11 @@ refuses to start while one of them has errors.`,
 
 func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	log := sh.logger(o.text)
-	d, err := sh.open(need{tenant: true, works: true}, log)
+	n := need{tenant: true, works: true}
+	d, err := sh.desk(n)
 	if err != nil {
 		return err
 	}
-	defer d.close()
 	if o.listen != "" {
 		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
 	}
@@ -59,6 +59,10 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := sh.openStore(d, n, log); err != nil {
+		return err
+	}
+	defer d.close()
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"

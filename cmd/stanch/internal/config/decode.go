@@ -251,6 +251,9 @@ func (d *decoder) mismatch(n *yaml.Node, path, want, doc string) {
 		got = "a list"
 	case yaml.ScalarNode:
 		got = strconv.Quote(n.Value)
+		if strings.HasSuffix(path, "secret") || strings.HasSuffix(path, "password") {
+			got = "one text" // it may be the secret itself
+		}
 	}
 	hint := ""
 	if doc != "" {
