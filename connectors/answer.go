@@ -294,11 +294,14 @@ func noAnswer(err error, host string) (Code, string, string) {
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
 		return Unavailable, host + " does not speak TLS", "see the configured address and port"
 	}
-	var timeout interface{ Timeout() bool }
+	timeout, slow := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return Unavailable, "given up before " + host + " answered", ""
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case slow && timeout.Timeout():
 		return Timeout, "no whole answer from " + host + " in time", "see whether it can be reached from here, through firewall and proxy"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return Unavailable, host + " closed the connection", ""

@@ -78,7 +78,7 @@ func (a Auth) credential(o policy.ClientOptions, undiscovered bool) (azcore.Toke
 		return azidentity.NewClientSecretCredential(a.Tenant, a.Client, string(a.Secret),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: undiscovered})
 	case Certificate:
-		pem, err := os.ReadFile(a.CertificateFile) //nolint:gosec // the operator names it
+		pem, err := os.ReadFile(a.CertificateFile)
 		if err != nil {
 			return nil, fmt.Errorf("certificate: %w", err)
 		}

@@ -153,8 +153,10 @@ func TestReadAndSendKeepApart(t *testing.T) {
 	c := s.client(t, nil)
 	p := connectors.To("thing")
 	for _, r := range []connectors.Request{
-		{Method: http.MethodPost, Path: p}, {Method: http.MethodDelete, Path: p},
-		{Method: http.MethodDelete, Path: p, Reads: true}, {Method: http.MethodPatch, Path: p, Reads: true},
+		{Method: http.MethodPost, Path: p},
+		{Method: http.MethodDelete, Path: p},
+		{Method: http.MethodDelete, Path: p, Reads: true},
+		{Method: http.MethodPatch, Path: p, Reads: true},
 	} {
 		_, err := c.Read(t.Context(), r, nil)
 		wantCode(t, err, connectors.Invalid, "no reading request")

@@ -243,7 +243,7 @@ func checkPromise(e *Expression, env Env) (failed bool, broken error) {
 		failure, ok := errors.AsType[*EvalError](err)
 		if !ok || failure.Code != "invalid" && failure.Code != "limit" || failure.Message == "" ||
 			failure.From < 0 || failure.To > len([]rune(e.Source()))+1 {
-			return true, fmt.Errorf("%s: error %#v", e.Source(), err)
+			return true, fmt.Errorf("%s: error %w", e.Source(), err)
 		}
 		if strings.Contains(failure.Message, "interface conversion") || strings.Contains(failure.Message, "runtime error") ||
 			strings.Contains(failure.Message, "stack underflow") {

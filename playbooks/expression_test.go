@@ -203,7 +203,7 @@ func TestProblems(t *testing.T) {
 		`.name == "x"`:                                    {"E301 [.] stand only inside any()"},
 		`1 +`:                                             {"E301 [+] ends too early"},
 		``:                                                {"E301 [] is empty"},
-		"file.name == 'a‮b'":                              {"E301 [‮] U+202E cannot be seen"},
+		"file.name == 'a\u202eb'":                         {"E301 [\u202e] U+202E cannot be seen"},
 	} {
 		_, problems := Compile(src, incidentScope(), Type{})
 		ok := len(problems) == len(want)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -78,7 +79,7 @@ func (fn function) signature() string {
 }
 
 // library is every function by name.
-func library() map[string]function {
+var library = sync.OnceValue(func() map[string]function {
 	all := map[string]function{}
 	for _, shelf := range []func() map[string]function{
 		questionFunctions, byFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions, securityFunctions,
@@ -95,7 +96,7 @@ func library() map[string]function {
 		}
 	}
 	return all
-}
+})
 
 // inferFixed checks arguments against fixed params.
 func inferFixed(c *checker, k call, f flow) Type {

@@ -156,7 +156,7 @@ func (r *rebuild) escape() {
 		r.bad = true
 		return
 	}
-	digits := 0
+	var digits int
 	switch c := r.text[at+1]; c {
 	case 'x':
 		digits = 2

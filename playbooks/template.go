@@ -243,7 +243,7 @@ func textEnd(s string) int {
 
 // commentEnd answers how long the comment is that begins here, 0 if none does.
 func commentEnd(s string) int {
-	end, skip := -1, 0
+	var end, skip int
 	switch {
 	case strings.HasPrefix(s, "//"):
 		end, skip = strings.IndexByte(s, '\n'), 1

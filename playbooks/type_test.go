@@ -96,15 +96,28 @@ func TestFits(t *testing.T) {
 		t, u Type
 		want bool
 	}{
-		{whole, num, true}, {num, whole, false}, {SizeType(), whole, true}, {whole, SizeType(), true},
-		{low, str, true}, {str, low, false}, {literalType("low"), low, true}, {literalType("mid"), low, false},
-		{str, OptionalOf(str), true}, {OptionalOf(str), str, false}, {Type{kind: kindNil}, OptionalOf(str), true},
-		{ListOf(whole), ListOf(num), true}, {ListOf(OptionalOf(str)), ListOf(str), false},
-		{ListOf(str), NonEmptyListOf(str), false}, {NonEmptyListOf(str), ListOf(str), true},
-		{AnyType(), str, true}, {str, AnyType(), true}, {str, Type{}, true},
+		{whole, num, true},
+		{num, whole, false},
+		{SizeType(), whole, true},
+		{whole, SizeType(), true},
+		{low, str, true},
+		{str, low, false},
+		{literalType("low"), low, true},
+		{literalType("mid"), low, false},
+		{str, OptionalOf(str), true},
+		{OptionalOf(str), str, false},
+		{Type{kind: kindNil}, OptionalOf(str), true},
+		{ListOf(whole), ListOf(num), true},
+		{ListOf(OptionalOf(str)), ListOf(str), false},
+		{ListOf(str), NonEmptyListOf(str), false},
+		{NonEmptyListOf(str), ListOf(str), true},
+		{AnyType(), str, true},
+		{str, AnyType(), true},
+		{str, Type{}, true},
 		{RecordOf("", TypeField{Name: "a", Type: whole}), MapOf(num), true},
 		{RecordOf("", TypeField{Name: "a", Type: str}), MapOf(num), false},
-		{TimeType(), DurationType(), false}, {MapOf(str), RecordOf(""), false},
+		{TimeType(), DurationType(), false},
+		{MapOf(str), RecordOf(""), false},
 	} {
 		if got := c.t.Fits(c.u); got != c.want {
 			t.Errorf("%s fits %s: %v", c.t, c.u, got)

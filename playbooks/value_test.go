@@ -65,8 +65,14 @@ func TestDecodeNamesThePath(t *testing.T) {
 		t   Type
 		raw string
 	}{
-		{TimeType(), `"tomorrow"`}, {TimeType(), `"2026-03-01"`}, {DurationType(), `24`}, {DurationType(), `"24"`},
-		{SizeType(), `"10 apples"`}, {SizeType(), `"-"`}, {BooleanType(), `"true"`}, {DurationType(), `"999999999d"`},
+		{TimeType(), `"tomorrow"`},
+		{TimeType(), `"2026-03-01"`},
+		{DurationType(), `24`},
+		{DurationType(), `"24"`},
+		{SizeType(), `"10 apples"`},
+		{SizeType(), `"-"`},
+		{BooleanType(), `"true"`},
+		{DurationType(), `"999999999d"`},
 	} {
 		if v, err := c.t.Decode(json.RawMessage(c.raw)); err == nil {
 			t.Errorf("%s as %s is %v", c.raw, c.t, v)

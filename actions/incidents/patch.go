@@ -126,8 +126,8 @@ func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	now, err := head(in.Raw)
-	if err != nil || !r.Set.different(r.Set.of(now)).empty() {
+	now, unread := head(in.Raw)
+	if unread != nil || !r.Set.different(r.Set.of(now)).empty() {
 		return actions.Outcome{}, nil // answered as a success, shown with a delay: as predicted
 	}
 	return actions.Outcome{After: raw(r.Set.of(now))}, nil

@@ -52,7 +52,7 @@ func (t *Tenant) Control() http.Handler {
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
+	_ = json.NewEncoder(w).Encode(v) // a reader that left cannot be told
 }
 
 func complain(w http.ResponseWriter, format string, args ...any) {

@@ -204,7 +204,7 @@ func (p *filterParser) in(name string, members []string) (test, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
-	var any []test
+	var values []test
 	for {
 		w, err := p.next()
 		if err != nil {
@@ -214,14 +214,14 @@ func (p *filterParser) in(name string, members []string) (test, error) {
 		if err != nil {
 			return nil, err
 		}
-		any = append(any, one)
+		values = append(values, one)
 		if !p.peek(",") {
 			break
 		}
 		p.words = p.words[1:]
 	}
-	return func(get func(string) interface{}) bool {
-		return slices.ContainsFunc(any, func(t test) bool { return t(get) })
+	return func(get func(string) any) bool {
+		return slices.ContainsFunc(values, func(t test) bool { return t(get) })
 	}, p.expect(")")
 }
 
