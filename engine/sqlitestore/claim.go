@@ -189,14 +189,18 @@ const (
 	sweepEvery    = time.Minute
 )
 
-// sweep forgets, once a minute and a few hundred rows at a time, what is over.
+// sweep forgets, once a minute and a few thousand rows at a time, what is over.
 func (t *tx) sweep() error {
 	if t.now-t.s.swept < int64(sweepEvery) && t.s.swept <= t.now {
 		return nil
 	}
 	t.s.swept = t.now
-	if _, err := t.exec("DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT 5000) AND at < ?", t.now-int64(keepRequests)); err != nil {
+	n, err := t.change("DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT 5000) AND at < ?", t.now-int64(keepRequests))
+	if err != nil {
 		return err
+	}
+	if n == 5000 {
+		t.s.swept = 0 // there is more: the next Claim goes on
 	}
 	if err := t.expire(); err != nil {
 		return err

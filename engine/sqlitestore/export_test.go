@@ -30,3 +30,18 @@ func (s *Store) Query(q string) (string, error) {
 	})
 	return got, err
 }
+
+// Upgrade brings the file up as a version would that has more migrations.
+func (s *Store) Upgrade(more ...string) error {
+	return s.act(context.Background(), func(*tx) error { return s.upgrade(append(migrations(), more...)) })
+}
+
+// Act makes an act of f, which may write by exec and then fail.
+func (s *Store) Act(ctx context.Context, f func(exec func(q string) error) error) error {
+	return s.act(ctx, func(t *tx) error {
+		return f(func(q string) error {
+			_, err := t.exec(q)
+			return err
+		})
+	})
+}
