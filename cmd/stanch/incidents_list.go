@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"stanch/connectors/incident"
+	"stanch/engine/view"
 	"stanch/playbooks"
-	"stanch/triggers"
 )
 
 type listOptions struct {
-	filter       triggers.Filter
+	filter       view.IncidentFilter
 	since, until string
 }
 
@@ -41,12 +41,16 @@ func incidentsList(sh *shell) *cobra.Command {
 	f.StringVar(&o.filter.Source, "source", "", "only those of this service `SOURCE`, such as dataLossPrevention")
 	f.StringVar(&o.filter.Status, "status", "", "only those with this `STATUS`: active, inProgress, resolved, redirected")
 	f.StringVar(&o.filter.User, "user", "", "only those that name this `USER`")
+	f.IntVar(&o.filter.Limit, "limit", 100, "at most this `NUMBER`")
 	sh.storeFlag(c)
 	sh.outputFlag(c)
 	return c
 }
 
 func (sh *shell) listIncidents(ctx context.Context, o listOptions) ([]incident.Incident, error) {
+	if o.filter.Limit < 1 {
+		return nil, misused("--limit must be 1 or more")
+	}
 	now := time.Now()
 	var err error
 	if o.filter.Since, err = moment("since", o.since, now); err != nil {
@@ -60,7 +64,22 @@ func (sh *shell) listIncidents(ctx context.Context, o listOptions) ([]incident.I
 		return nil, err
 	}
 	defer d.close()
-	return triggers.Incidents(ctx, d.store, o.filter)
+	v, err := d.lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	list := []incident.Incident{}
+	for {
+		page, next, err := v.Incidents(ctx, o.filter)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page...)
+		if o.filter.Cursor = next; next == "" || len(list) >= o.filter.Limit {
+			return list[:min(len(list), o.filter.Limit)], nil
+		}
+	}
 }
 
 // moment reads a time, a day (UTC), or how long ago; nothing is no time.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stanch/engine"
+	"stanch/engine/view"
 )
 
 // runLine is a run in a list.
@@ -28,9 +29,15 @@ type runLine struct {
 
 // runFilter selects runs. Empty fields select all.
 type runFilter struct {
-	playbook, status, subject string
-	live                      bool // those that have not ended
-	limit                     int
+	playbook, subject string
+	status            string // live: those that have not ended
+	limit             int    // 0: all
+}
+
+// runStatuses are what --status takes: a status of a run, or what its effects
+// need.
+func runStatuses() []string {
+	return []string{"queued", "running", "waiting", "succeeded", "failed", "rejected", "cancelled", "unknown", "live"}
 }
 
 func runsCommand(sh *shell) *cobra.Command {
@@ -58,6 +65,9 @@ func runsList(sh *shell) *cobra.Command {
 			if f.limit < 1 {
 				return misused("--limit must be 1 or more")
 			}
+			if !slices.Contains(runStatuses(), f.status) && f.status != "" {
+				return misused("--status must be one of %s, not %q", strings.Join(runStatuses(), ", "), f.status)
+			}
 			d, err := sh.open(need{looks: true}, nil)
 			if err != nil {
 				return err
@@ -71,7 +81,7 @@ func runsList(sh *shell) *cobra.Command {
 		}),
 	}
 	c.Flags().StringVar(&f.playbook, "playbook", "", "only those of this playbook `ID`")
-	c.Flags().StringVar(&f.status, "status", "", "only those with this `STATUS`: queued, running, waiting, succeeded, failed, rejected, cancelled, unknown")
+	c.Flags().StringVar(&f.status, "status", "", "only those with this `STATUS`: "+strings.Join(runStatuses(), ", "))
 	c.Flags().StringVar(&f.subject, "incident", "", "only those about this incident `ID`")
 	c.Flags().IntVar(&f.limit, "limit", 100, "at most this `NUMBER`")
 	sh.storeFlag(c)
@@ -196,78 +206,49 @@ func (d *desk) run(ctx context.Context, id string) (engine.Run, error) {
 	return run, err
 }
 
-// runs answers the runs that the filter selects, the newest first.
-func (d *desk) runs(ctx context.Context, f runFilter) ([]runLine, error) {
-	byID, err := d.begun(ctx)
+// lists brings the view of the store up to now; close it after use. What lists
+// show may be a moment old: deciding never reads it.
+func (d *desk) lists(ctx context.Context) (*view.View, error) {
+	v, err := view.Open(ctx, d.at.Path, d.store)
 	if err != nil {
 		return nil, err
 	}
-	lines := []runLine{}
-	for _, l := range byID {
-		if f.playbook != "" && l.Playbook != f.playbook || f.subject != "" && l.Subject != f.subject || f.live && l.FinishedAt != nil {
-			continue
-		}
-		if l.FinishedAt == nil {
-			if err := d.lookInto(ctx, l); err != nil {
-				return nil, err
-			}
-		}
-		if f.status == "" || f.status == l.Status || f.status == "unknown" && len(l.Unknown) > 0 {
-			lines = append(lines, *l)
-		}
+	if err := v.Catch(ctx); err != nil {
+		return nil, errors.Join(err, v.Close())
 	}
-	slices.SortFunc(lines, func(a, b runLine) int {
-		if c := b.StartedAt.Compare(a.StartedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	if f.limit > 0 && len(lines) > f.limit {
-		lines = lines[:f.limit]
-	}
-	return lines, nil
+	return v, nil
 }
 
-// lookInto asks a run that has not ended what it waits for.
-func (d *desk) lookInto(ctx context.Context, l *runLine) error {
-	run, err := d.engine.Run(ctx, l.ID)
+// runs answers the runs that the filter selects, the newest first.
+func (d *desk) runs(ctx context.Context, f runFilter) ([]runLine, error) {
+	v, err := d.lists(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	l.Status = run.Status
-	l.WaitsFor = append(l.WaitsFor, run.WaitsFor...)
-	for _, s := range run.Steps {
-		if s.Status == "unknown" {
-			l.Unknown = append(l.Unknown, s.Path)
+	defer v.Close()
+	ask := view.RunFilter{Status: f.status, Playbook: f.playbook, Subject: f.subject, Limit: f.limit}
+	lines := []runLine{}
+	for {
+		page, next, err := v.Runs(ctx, ask)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			lines = append(lines, lineOf(r))
+		}
+		if ask.Cursor = next; next == "" || f.limit > 0 && len(lines) >= f.limit {
+			return lines, nil
 		}
 	}
-	return nil
 }
 
-// begun reads all runs that the store keeps from its stream.
-func (d *desk) begun(ctx context.Context) (map[string]*runLine, error) {
-	byID := map[string]*runLine{}
-	for cursor := ""; ; {
-		page, err := d.store.Follow(ctx, cursor, 1000)
-		if err != nil {
-			return nil, fmt.Errorf("runs: %w", err)
-		}
-		for _, r := range page.Records {
-			l := byID[r.Run]
-			switch {
-			case r.Kind == "begin" && r.Head != nil:
-				byID[r.Head.ID] = &runLine{
-					ID: r.Head.ID, Playbook: r.Head.Playbook, Mode: r.Head.Mode, Status: r.Status, Subject: r.Head.Subject,
-					StartedAt: r.Head.BegunAt, WaitsFor: []string{}, Unknown: []string{},
-				}
-			case r.Kind == "run" && l != nil:
-				if l.Status = r.Status; (engine.Run{Status: r.Status}).Ended() {
-					l.FinishedAt = new(r.At)
-				}
-			}
-		}
-		if cursor = page.Cursor; !page.More {
-			return byID, nil
-		}
+func lineOf(r view.Run) runLine {
+	l := runLine{
+		ID: r.ID, Playbook: r.Playbook, Mode: r.Mode, Status: r.Status, Subject: r.Subject, StartedAt: r.BegunAt,
+		WaitsFor: append([]string{}, r.WaitsFor...), Unknown: append([]string{}, r.Unknown...),
 	}
+	if !r.EndedAt.IsZero() {
+		l.FinishedAt = &r.EndedAt
+	}
+	return l
 }
