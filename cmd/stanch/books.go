@@ -122,7 +122,7 @@ func (s *shelf) doubles() {
 // twice says that a playbook has the id of another file's.
 func twice(b *book, other string) playbooks.Finding {
 	return playbooks.Finding{
-		File: b.file, Line: 1, Column: 1, EndLine: 1, EndColumn: 1, Code: "E120", Severity: playbooks.SeverityError,
+		File: b.file, Line: 1, Column: 1, EndLine: 1, EndColumn: 1, Code: "E206", Severity: playbooks.SeverityError,
 		Message: fmt.Sprintf("the id %q is taken by %s", b.playbook.ID, other),
 		Hint:    "every playbook has an id of its own: rename one of them",
 	}
