@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -192,15 +193,21 @@ func (c *conn) one(q string, args ...any) (row, error) {
 	return got, err
 }
 
-// told gives the errors of SQLite that a person can do something about their
-// names. All others stay as they are.
+// told gives the errors of SQLite and of the disk that a person can do
+// something about their names. All others stay as they are.
 func told(err error) error {
+	if errors.Is(err, engine.ErrFull) {
+		return err
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: %w; free some space", engine.ErrFull, err)
+	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err
 	}
-	if errors.Is(err, engine.ErrFull) {
-		return err
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the file of shared memory cannot grow
+		return fmt.Errorf("%w: %w; free some space", engine.ErrFull, e)
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:

@@ -110,11 +110,11 @@ func open(path string, o Options) (_ *Store, err error) {
 		}
 	}()
 	if err := s.file(); err != nil {
-		return nil, err
+		return nil, told(err)
 	}
 	if o.Work {
 		if s.lock, err = lockFile(path + ".lock"); err != nil {
-			return nil, err
+			return nil, told(err)
 		}
 	}
 	address, err := dsn(path, o.ReadOnly)
