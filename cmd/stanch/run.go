@@ -85,7 +85,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return err
 	}
 	if o.live {
-		err = sh.openStore(d, n, nil)
+		err = sh.openStore(d, n, sh.warnings())
 	} else {
 		err = d.openMemory()
 	}
@@ -215,7 +215,9 @@ func (sh *shell) plan(ctx context.Context, d *desk, start engine.Start) error {
 		if err != nil {
 			return err
 		}
-		run, err = d.engine.Await(ctx, begun.Run, nil)
+		progress := sh.err.Progress("planning, steps looked at", 0)
+		defer progress.End()
+		run, err = d.engine.Await(ctx, begun.Run, func(r engine.Run) { progress.Done(len(r.Steps)) })
 		return err
 	})
 	if err != nil {
