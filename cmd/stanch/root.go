@@ -61,7 +61,7 @@ func newRoot(sh *shell) *cobra.Command {
 // commands are all verbs, in the order of the help.
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
-		demoCommand(sh), practiceCommand(sh),
+		demoCommand(sh), practiceCommand(sh), benchCommand(sh),
 		lintCommand(sh), actionsCommand(sh),
 		runCommand(sh), serveCommand(sh),
 		incidentsCommand(sh), runsCommand(sh), approvalsCommand(sh),
