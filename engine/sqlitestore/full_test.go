@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,9 +16,8 @@ import (
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	ballast := filepath.Join(dir, "ballast")
-	mounted := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m") == nil
+	mounted := mount(t, dir)
 	if mounted {
-		defer syscall.Unmount(dir, 0)
 		if err := os.WriteFile(ballast, make([]byte, 300<<10), 0o600); err != nil {
 			t.Fatal(err)
 		}

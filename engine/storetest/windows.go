@@ -328,5 +328,11 @@ func childrenStay(e *env) {
 	heir := e.one()
 	parent.lost()
 	e.same("children", heir.st.Children, parent.st.Children)
+	heir.write("took note of them")
+	e.clock.Advance(lease + 1)
+	heir = e.one()
+	if heir.st.Children != nil {
+		e.Errorf("after a settle the next holder still gets children: %+v", heir.st.Children)
+	}
 	heir.end("succeeded")
 }
