@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -29,9 +29,6 @@ func readFile(name string, most int64) ([]byte, error) {
 
 // readAll reads a stream that may have no end.
 func readAll(r io.Reader, name string, most int64) ([]byte, error) {
-	if r == nil {
-		return nil, errors.New("there is no standard input")
-	}
 	text, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -44,4 +41,33 @@ func readAll(r io.Reader, name string, most int64) ([]byte, error) {
 
 func tooLong(name string, most int64) error {
 	return fmt.Errorf("%s has more than %d MiB: that is more than is read", name, most>>20)
+}
+
+// until is a stream of a person or another program whose reading ends with
+// ctx: Ctrl-C is heard while a terminal or a pipe has nothing to say.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// mostAtOnce is how much of a stream is read at once, in bytes.
+const mostAtOnce = 64 << 10
+
+func (u until) Read(p []byte) (int, error) {
+	type read struct {
+		n   int
+		err error
+	}
+	own := make([]byte, min(len(p), mostAtOnce)) // p is the caller's again if ctx ends
+	done := make(chan read, 1)
+	go func() { // if ctx ends, this one ends with the process
+		n, err := u.r.Read(own)
+		done <- read{n, err}
+	}()
+	select {
+	case <-u.ctx.Done():
+		return 0, u.ctx.Err()
+	case got := <-done:
+		return copy(p, own[:got.n]), got.err
+	}
 }

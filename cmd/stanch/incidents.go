@@ -54,7 +54,7 @@ input; ID, such as defender/1234, is asked of the tenant.`,
 // else what reads as an id is one.
 func (sh *shell) incident(ctx context.Context, named string, tenant func() (clients, error)) (incident.Incident, error) {
 	if named == "-" {
-		body, err := readAll(sh.in, "standard input", incident.MaxBody)
+		body, err := readAll(until{ctx, sh.in}, "standard input", incident.MaxBody)
 		if err != nil {
 			return incident.Incident{}, err
 		}

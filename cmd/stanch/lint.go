@@ -31,9 +31,9 @@ Exits 1 when there are errors; with --strict also when there are warnings.`,
 		Example: `  stanch lint
   stanch lint examples --config examples/practice.yaml
   stanch lint contain.yaml --output json`,
-		RunE: verb(func(_ context.Context, args []string) error {
+		RunE: verb(func(ctx context.Context, args []string) error {
 			o.paths = args
-			return sh.lint(o)
+			return sh.lint(ctx, o)
 		}),
 	}
 	c.Flags().BoolVar(&o.strict, "strict", false, "warnings are errors too")
@@ -42,7 +42,7 @@ Exits 1 when there are errors; with --strict also when there are warnings.`,
 }
 
 // lint prints the findings of playbooks.
-func (sh *shell) lint(o lintOptions) error {
+func (sh *shell) lint(ctx context.Context, o lintOptions) error {
 	cfg, err := sh.config()
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (sh *shell) lint(o lintOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := lint(o, sh.in, world(catalog, cfg))
+	found, err := lint(o, until{ctx, sh.in}, world(catalog, cfg))
 	if err != nil {
 		return err
 	}

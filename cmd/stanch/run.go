@@ -105,7 +105,9 @@ func (d *desk) openMemory() error {
 	if d.store, err = sqlitestore.OpenMemory(time.Now); err != nil {
 		return err
 	}
-	d.worker, d.engine = true, engine.New(d.store, d.store, d.catalog, engineOptions(d.cfg, nil))
+	o := engineOptions(d.cfg, nil)
+	o.Grace = time.Millisecond // who interrupts a plan need not wait: it has nothing to finish
+	d.worker, d.engine = true, engine.New(d.store, d.store, d.catalog, o)
 	return nil
 }
 

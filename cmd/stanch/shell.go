@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,6 +114,9 @@ func (sh *shell) tell(ctx context.Context, cmd *cobra.Command, err error) int {
 // errInterrupted is the cause of a context that Ctrl-C or SIGTERM has ended.
 var errInterrupted = errors.New("interrupted")
 
+// patience is how long a command may take to end before it says that it does.
+const patience = 500 * time.Millisecond
+
 // interruptible answers a context that the first Ctrl-C (or SIGTERM) ends, so
 // that what is under way is finished or handed over; the second ends the
 // process at once.
@@ -127,6 +131,14 @@ func (sh *shell) interruptible(parent context.Context) (context.Context, func())
 			cancel(errInterrupted)
 		case <-done:
 			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-done:
+			return
+		case <-time.After(patience):
+			sh.err.Printf("finishing what is under way; Ctrl-C again ends it at once\n")
 		}
 		select {
 		case <-signals:

@@ -62,7 +62,7 @@ func (sh *shell) undo(ctx context.Context, o undoOptions) error {
 	if would == 0 {
 		return &exitError{exitFailed, fmt.Errorf("nothing of run %s can be undone now", o.run)}
 	}
-	if err := sh.confirm(o.yes, fmt.Sprintf("Undo %s of run %s?", plural(would, "effect"), o.run)); err != nil {
+	if err := sh.confirm(ctx, o.yes, fmt.Sprintf("Undo %s of run %s?", plural(would, "effect"), o.run)); err != nil {
 		return err
 	}
 	begun, err := d.engine.Undo(ctx, o.run, o.step, operator())
@@ -100,7 +100,7 @@ func (sh *shell) undoPlan(plan engine.UndoPlan) int {
 
 // confirm asks a person, unless told not to. Without a terminal nobody can
 // answer, and nothing is done.
-func (sh *shell) confirm(yes bool, question string) error {
+func (sh *shell) confirm(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
 	}
@@ -109,7 +109,10 @@ func (sh *shell) confirm(yes bool, question string) error {
 		return misused("%s Nobody is at a terminal to answer: give --yes", question)
 	}
 	sh.err.Printf("%s [y/N] ", question)
-	answer, _ := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(until{ctx, in}).ReadString('\n')
+	if ctx.Err() != nil {
+		return err
+	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
