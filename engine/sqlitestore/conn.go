@@ -54,7 +54,11 @@ func dsn(path string, readOnly bool) (string, error) {
 	return u.String() + "?" + strings.Join(q, "&"), nil
 }
 
+// dial opens a connection. POSIX locks end when their process closes any
+// descriptor of the file, say after a backup; those of the open file do not,
+// where the system has them and no other database was opened before.
 func dial(dsn string) (*conn, error) {
+	_, _ = sqlite.OFDLocking(true)
 	c, err := (&sqlite.Driver{}).Open(dsn)
 	if err != nil {
 		return nil, told(err)

@@ -154,19 +154,23 @@ func (s *Store) file() error {
 	if err := local(s.path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	// A file that is there is not opened here: closing it again would drop the
+	// locks that this process has on it, see conn.go.
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	info, err := os.Stat(s.path)
+	switch {
+	case err != nil:
 		return err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		if err := f.Chmod(0o600); err != nil {
-			return err
-		}
+	case info.IsDir():
+		return errors.New("this is a directory: name a file in it")
+	case info.Mode().Perm()&0o077 != 0:
+		return os.Chmod(s.path, 0o600)
 	}
 	return nil
 }
