@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,79 +25,150 @@ type Decision struct {
 // decided already, who started the run, and what is no longer asked, and says
 // which. The answer is the approval as it then is.
 func (e *Engine) Decide(ctx context.Context, d Decision) (Approval, error) {
-	doc, err := e.docs.Get(ctx, docApproval, d.Approval)
+	a, err := e.lookFor(ctx, d.Approval)
 	if err != nil {
-		return Approval{}, fmt.Errorf("approval %s: %w", d.Approval, err)
+		return a, err
 	}
+	if a.parts == nil {
+		return e.decide(ctx, a, d)
+	}
+	for i, part := range a.parts {
+		if a.parts[i], err = e.decide(ctx, part, d); err != nil {
+			return a, fmt.Errorf("%d of %d effects were decided: %w", i, len(a.parts), err)
+		}
+	}
+	a.Status, a.Decided = a.parts[0].Status, a.parts[0].Decided
+	return a, nil
+}
+
+// lookFor answers an approval by its id. That of several is made of theirs, in
+// the order in which they were asked: an id that was given out still names the
+// ones that were there then.
+func (e *Engine) lookFor(ctx context.Context, id string) (Approval, error) {
+	doc, err := e.docs.Get(ctx, docApproval, id)
 	var a Approval
-	if err := json.Unmarshal(doc.Body, &a); err != nil {
-		return Approval{}, fmt.Errorf("approval %s: %w", d.Approval, err)
+	if err == nil {
+		if err = json.Unmarshal(doc.Body, &a); err == nil {
+			return a, nil
+		}
 	}
+	if !errors.Is(err, ErrNotFound) {
+		return a, fmt.Errorf("approval %s: %w", id, err)
+	}
+	list, err := e.Approvals(ctx, false)
+	if err != nil {
+		return a, err
+	}
+	for _, several := range list {
+		if len(several.parts) == 0 {
+			continue
+		}
+		a = several.parts[0]
+		for _, part := range several.parts[1:] {
+			if a = a.with(part); a.ID == id {
+				return a, nil
+			}
+		}
+	}
+	return Approval{}, fmt.Errorf("approval %s: %w; what was asked about a cap has another id once some of it is answered: list the approvals again", id, ErrNotFound)
+}
+
+// joinedHash binds the parts of one question.
+func joinedHash(parts []Approval) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p.Hash))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// decide records a decision on one question.
+func (e *Engine) decide(ctx context.Context, a Approval, d Decision) (Approval, error) {
 	for range 10 {
-		seen, q, ended, err := e.asked(ctx, a)
+		r, err := e.asking(ctx, a.Run, nil)
 		if err != nil {
 			return a, err
 		}
-		if why := e.mayNotDecide(ctx, d, a, q, ended); why != "" {
-			return a, fmt.Errorf("%w: %s", ErrRefused, why)
+		q, over, err := r.question(a)
+		if err != nil {
+			return a, err
 		}
-		f := fact{Kind: kDecision, Path: a.Step, Key: a.Key, By: d.By, Via: d.Via, Decision: "reject", Why: d.Reason, Void: e.void(q)}
-		if d.Approve {
-			f.Decision = "approve"
-		}
-		_, err = e.store.Signal(ctx, Signal{
-			Request: newID(), Run: a.Run, Strand: a.Strand, Body: f.encode(), Seen: seen,
-			Audit: [][]byte{auditRecord(Audit{Kind: "approval.decision", Run: a.Run, Step: a.Step, Playbook: a.Playbook, By: d.By, Via: d.Via, Question: a.ID, Hash: a.Hash, Status: f.Decision, Why: d.Reason})},
-		})
-		if errors.Is(err, ErrConflict) {
-			continue // somebody else decided, or the strand moved: look again
-		}
+		now, err := e.storeTime(ctx)
 		if err != nil {
 			return a, fmt.Errorf("approval %s: %w", a.ID, err)
 		}
-		return e.refresh(ctx, a)
+		if why := e.mayNotDecide(d, a, q, r.run, over, now); why != "" {
+			return a, fmt.Errorf("%w: %s", ErrRefused, why)
+		}
+		f := fact{Kind: kDecision, Path: a.Step, Key: a.Key, Hash: q.Hash, By: d.By, Via: d.Via, Decision: "reject", Why: d.Reason, Void: e.void(q)}
+		if d.Approve {
+			f.Decision = "approve"
+		}
+		signalled, err := e.store.Signal(ctx, Signal{
+			Request: newID(), Run: a.Run, Strand: a.Strand, Body: f.encode(), Seen: r.strands[a.Strand].Seen,
+			Audit: [][]byte{auditRecord(Audit{Kind: "approval.decision", Run: a.Run, Step: a.Step, Playbook: a.Playbook, By: d.By, Via: d.Via, Question: a.ID, Hash: q.Hash, Status: f.Decision, Why: d.Reason})},
+		})
+		switch {
+		case errors.Is(err, ErrConflict):
+			continue // somebody else decided, or the strand moved: look again
+		case err != nil:
+			return a, fmt.Errorf("approval %s: %w", a.ID, err)
+		case !q.Expires.IsZero() && !signalled.At.Before(q.Expires):
+			return a, fmt.Errorf("%w: approval %s: the word came too late", ErrRefused, a.ID)
+		}
+		return e.refresh(ctx, a, nil)
 	}
 	return a, fmt.Errorf("approval %s: %w: try again", a.ID, ErrConflict)
 }
 
+// storeTime asks the store what time it is.
+func (e *Engine) storeTime(ctx context.Context) (time.Time, error) {
+	r, err := e.store.Renew(ctx, nil, e.o.Lease)
+	return r.At, err
+}
+
 // mayNotDecide answers why the person may not decide now, or "".
-func (e *Engine) mayNotDecide(ctx context.Context, d Decision, a Approval, q *questionState, ended bool) string {
-	if outcome, by := q.outcome(time.Now()); outcome != "" {
-		if len(by) > 0 {
-			return fmt.Sprintf("approval %s was %s by %s", a.ID, outcome, strings.Join(by, " and "))
-		}
+func (e *Engine) mayNotDecide(d Decision, a Approval, q *questionState, run RunRecord, over string, now time.Time) string {
+	outcome, by := q.outcome(now)
+	switch {
+	case outcome != "" && len(by) > 0:
+		return fmt.Sprintf("approval %s was %s by %s", a.ID, outcome, strings.Join(by, " and "))
+	case outcome != "":
 		return fmt.Sprintf("approval %s is over: %s", a.ID, strings.ReplaceAll(outcome, "_", " "))
+	case over != "":
+		return fmt.Sprintf("approval %s is no longer asked: %s", a.ID, over)
 	}
-	if ended {
-		return fmt.Sprintf("approval %s is no longer asked: its part of run %s has ended", a.ID, a.Run)
-	}
-	if len(q.Approvers) == 0 {
-		return fmt.Sprintf("approval %s names no approvers, so nobody may decide it; cancel the run or mend the configuration", a.ID)
-	}
-	people := e.people(q.Approvers)
-	if !slices.ContainsFunc(people, func(p string) bool { return strings.EqualFold(p, d.By) }) {
+	same := func(p string) bool { return strings.EqualFold(p, d.By) }
+	if d.By == "" || !slices.ContainsFunc(e.people(q.Approvers), same) {
 		return fmt.Sprintf("%s is not among the approvers of %s: %s", d.By, a.ID, strings.Join(q.Approvers, ", "))
 	}
 	for _, earlier := range q.decisions {
-		if strings.EqualFold(earlier.By, d.By) {
+		if same(earlier.By) {
 			return fmt.Sprintf("%s has decided %s already (%s)", d.By, a.ID, earlier.Decision)
 		}
 	}
-	if run, err := e.store.Run(ctx, a.Run); err == nil {
-		var head Head
-		if json.Unmarshal(run.Head, &head) == nil && sameperson(head.StartedBy, d.By) {
-			return fmt.Sprintf("%s started run %s; who starts a run does not approve it", d.By, a.Run)
-		}
+	var head Head
+	if err := json.Unmarshal(run.Head, &head); err != nil {
+		return fmt.Sprintf("it cannot be told who started run %s: %v", a.Run, err)
+	}
+	if head.startedBy(d.By) {
+		return fmt.Sprintf("%s started run %s; who starts a run does not approve it", d.By, a.Run)
 	}
 	return ""
 }
 
-func sameperson(started, by string) bool {
-	_, name, ok := strings.Cut(started, ":")
-	if !ok {
-		name = started
+// startedBy reports whether a person started the run, however that is written:
+// operator:alice is alice.
+func (h Head) startedBy(person string) bool {
+	for _, who := range []string{h.StartedBy, h.Event.By} {
+		if _, name, ok := strings.Cut(who, ":"); ok {
+			who = name
+		}
+		if who != "" && strings.EqualFold(who, person) {
+			return true
+		}
 	}
-	return strings.EqualFold(name, by)
+	return false
 }
 
 // people answers who the approvers are now: members of groups, and names.
@@ -113,6 +186,17 @@ func (e *Engine) people(approvers []string) []string {
 	return people
 }
 
+// eligible answers how many people may decide on a run.
+func (e *Engine) eligible(approvers []string, run Head) int {
+	may := map[string]bool{}
+	for _, p := range e.people(approvers) {
+		if !run.startedBy(p) {
+			may[strings.ToLower(p)] = true
+		}
+	}
+	return len(may)
+}
+
 // void names those who approved and are no longer approvers.
 func (e *Engine) void(q *questionState) []string {
 	people := e.people(q.Approvers)
@@ -123,71 +207,4 @@ func (e *Engine) void(q *questionState) []string {
 		}
 	}
 	return gone
-}
-
-// Cancel marks a run: nothing more of it begins; what has begun gets its
-// outcome.
-func (e *Engine) Cancel(ctx context.Context, run, by, reason string) error {
-	_, err := e.store.Signal(ctx, Signal{
-		Request: newID(), Run: run, Cancel: Cancelled, Seen: AnyVersion,
-		Audit: [][]byte{auditRecord(Audit{Kind: "run.cancel", Run: run, By: by, Why: reason})},
-	})
-	if err != nil {
-		return fmt.Errorf("cancel run %s: %w", run, err)
-	}
-	return nil
-}
-
-// Freeze stops every effect that has not begun; Thaw lets them go on.
-func (e *Engine) Freeze(ctx context.Context, on bool, by, reason string) (Frozen, error) {
-	change := "thaw"
-	if on {
-		change = "freeze"
-	}
-	f, err := e.store.Freeze(ctx, Freeze{
-		Request: newID(), Change: change, By: by, Reason: reason,
-		Audit: [][]byte{auditRecord(Audit{Kind: change, By: by, Why: reason})},
-	})
-	if err != nil {
-		return f, fmt.Errorf("%s: %w", change, err)
-	}
-	e.setFrozen(on)
-	return f, nil
-}
-
-// Resolve tells what became of an unknown effect: a person has looked.
-func (e *Engine) Resolve(ctx context.Context, run, step string, happened bool, by string) error {
-	record, err := e.store.Run(ctx, run)
-	if err != nil {
-		return fmt.Errorf("run %s: %w", run, err)
-	}
-	states, err := e.states(ctx, record)
-	if err != nil {
-		return err
-	}
-	for _, s := range states {
-		p := s.st.steps[step]
-		if p == nil {
-			continue
-		}
-		for i, eff := range p.effects {
-			if eff.Status != "unknown" {
-				continue
-			}
-			f := fact{Kind: kResolve, Path: step, Effect: i, Happened: happened, By: by}
-			status := "not done"
-			if happened {
-				status = "done"
-			}
-			_, err := e.store.Signal(ctx, Signal{
-				Request: newID(), Run: run, Strand: s.record.Path, Body: f.encode(), Seen: s.record.Seen,
-				Audit: [][]byte{auditRecord(Audit{Kind: "effect.resolve", Run: run, Step: step, Effect: eff.ID, Action: eff.Action, Target: &eff.Target, By: by, Status: status})},
-			})
-			if err != nil {
-				return fmt.Errorf("resolve %s of run %s: %w", step, run, err)
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: run %s has no unknown effect at step %q; `stanch runs show %s` names the steps", ErrRefused, run, step, run)
 }

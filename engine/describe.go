@@ -106,11 +106,8 @@ func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, e
 		if parent, ok := parentStrand(s.Path); ok {
 			above = byPath[parent]
 		}
-		st, err := newState(run, s.Path, above, s.Item)
+		st, err := rebuild(run, s.Path, above, s.Item, s.Facts)
 		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", record.ID, err)
-		}
-		if err := st.applyAll(s.Facts); err != nil {
 			return nil, fmt.Errorf("run %s: strand %q: %w", record.ID, s.Path, err)
 		}
 		st.cancel = record.Cancel
@@ -174,99 +171,11 @@ func (e *Engine) describe(ctx context.Context, record RunRecord) (Run, error) {
 	if r.Status == "running" && waiting > 0 && waiting == live {
 		r.Status = "waiting"
 	}
-	slices.SortStableFunc(r.Steps, func(a, b Step) int { return comparePaths(a.Path, b.Path) })
-	e.order(states, &r)
+	if len(states) > 0 {
+		outline := states[0].st.run.outline
+		slices.SortFunc(r.Steps, func(a, b Step) int { return outline.comparePlaces(a.Path, b.Path) })
+	}
 	return r, nil
-}
-
-// order puts steps in the order of the playbook.
-func (e *Engine) order(states []strandState, r *Run) {
-	if len(states) == 0 {
-		return
-	}
-	book := states[0].st.run.book
-	place := map[string]int{}
-	n := 0
-	note := func(path string, _ *playbooks.Step) { place[path] = n; n++ }
-	playbooks.Walk(book.Steps, note)
-	playbooks.Walk(book.OnFailure, func(path string, s *playbooks.Step) { note("on_failure/"+path, s) })
-	slices.SortStableFunc(r.Steps, func(a, b Step) int { return compareOrder(a.Path, b.Path, place) })
-}
-
-func (e *Engine) steps(ctx context.Context, s strandState) ([]Step, error) {
-	var steps []Step
-	for path, p := range s.st.steps {
-		step, err := findStep(s.st, path)
-		if err != nil {
-			if path == "" || p.status == "" && !p.begun {
-				continue
-			}
-			return nil, err
-		}
-		d := Step{
-			Path: path, ID: step.ID, Kind: string(step.Kind), Uses: step.Uses, Status: s.status(p, path),
-			Attempts: p.attempt, Why: p.why, Error: p.fault,
-		}
-		if len(p.out) > 0 && p.status == "succeeded" {
-			d.Output = p.out
-		}
-		if p.status == "succeeded" {
-			d.Attempts++
-			d.Error = nil
-		}
-		if !p.started.IsZero() {
-			d.StartedAt = &p.started
-		}
-		if !p.finished.IsZero() {
-			d.FinishedAt = &p.finished
-		}
-		if q := p.ask[gateKey]; q != nil {
-			a := q.approval(s.st.run, s.record.Path, path, gateKey)
-			if outcome, _ := q.outcome(time.Now()); outcome != "" {
-				a.Status = outcome
-			}
-			if s.st.run.planning() {
-				a.Status = "approved"
-			}
-			d.Approval = &a
-		}
-		for _, eff := range p.effects {
-			se := StepEffect{
-				ID: eff.ID, Action: eff.Action, Class: eff.Class, Target: eff.Target, Before: eff.Before, After: eff.After,
-				Status: eff.Status, Why: eff.why, Lost: eff.Lost, Undoes: eff.Undoes,
-			}
-			if eff.Status == actions.Done && !s.st.run.planning() {
-				if _, err := e.docs.Get(ctx, docUndone, eff.ID); err == nil {
-					se.Status = actions.Undone
-				}
-			}
-			d.Effects = append(d.Effects, se)
-		}
-		steps = append(steps, d)
-	}
-	return steps, nil
-}
-
-// status says a step's status in the words of the run JSON.
-func (s strandState) status(p *progress, path string) string {
-	for _, e := range p.effects {
-		if e.Status == actions.Unknown {
-			return "unknown"
-		}
-	}
-	switch {
-	case p.status != "":
-		return p.status
-	case s.record.State == "ended" && s.record.Ended != nil && s.record.Ended.Outcome == "succeeded":
-		return "succeeded" // a block whose list was left
-	case s.record.State == "ended":
-		return "cancelled"
-	case s.record.State == "waiting":
-		return "waiting"
-	case s.record.State == "due":
-		return "queued"
-	}
-	return "running"
 }
 
 // OpenEffect is an effect that was begun and has no certain outcome.
@@ -294,12 +203,13 @@ func (e *Engine) OpenEffects(ctx context.Context, runs []string) ([]OpenEffect, 
 			return nil, err
 		}
 		for _, s := range states {
-			for path, p := range s.st.steps {
-				for _, eff := range p.effects {
-					switch eff.Status {
-					case actions.Begun, actions.Open, actions.Unknown:
-						found = append(found, OpenEffect{Run: id, Step: path, Effect: eff.ID, Action: eff.Action, Target: eff.Target, Status: eff.Status, Since: eff.at, Why: eff.why})
-					}
+			p := s.st.open
+			if p == nil {
+				continue
+			}
+			for _, eff := range p.effects {
+				if !eff.settled() {
+					found = append(found, OpenEffect{Run: id, Step: p.path, Effect: eff.ID, Action: eff.Action, Target: eff.Target, Status: eff.Status, Since: eff.at, Why: eff.why})
 				}
 			}
 		}

@@ -48,9 +48,11 @@ type Engine struct {
 
 	mu       sync.Mutex
 	contexts map[string]*runContext // of runs lately worked on
-	books    map[string]*playbooks.Playbook
-	held     map[Lease]context.CancelFunc
+	outlines map[string]*outline    // of editions, by digest
+	held     map[string]*grip       // leases, by token
+	renewed  time.Time              // when they last were
 	frozen   bool
+	frozenAt time.Time // the store's, when it said so
 }
 
 // New makes an engine. It does nothing until Work is called.
@@ -69,8 +71,7 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	}
 	return &Engine{
 		store: store, docs: docs, catalog: catalog, o: o, log: o.Log,
-		contexts: map[string]*runContext{}, books: map[string]*playbooks.Playbook{},
-		held: map[Lease]context.CancelFunc{},
+		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
 	}
 }
 
@@ -114,7 +115,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		return Begun{}, fmt.Errorf("params: %w", err)
 	}
 	head := Head{Event: s.Event, Params: params, StartedBy: s.By}
-	key, err := e.concurrencyKey(s, head)
+	key, err := e.mayStart(s, head)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -165,20 +166,30 @@ func (e *Engine) subject(ev playbooks.Event) string {
 	return about.ID
 }
 
-func (e *Engine) concurrencyKey(s Start, head Head) (string, error) {
-	t := s.Book.Concurrency.Key
-	if t == nil {
-		return s.Book.ID + "\x00" + e.subject(s.Event), nil
+// mayStart answers the run's concurrency key, or why the run cannot be.
+func (e *Engine) mayStart(s Start, head Head) (string, error) {
+	book, subject := s.Book, e.subject(s.Event)
+	if book.Concurrency.Key == nil && book.Timeout == nil {
+		return book.ID + "\x00" + subject, nil
 	}
-	run, err := e.newContext(RunHead{Playbook: s.Book.ID, Mode: s.Mode, BegunAt: s.Event.At}, head, s.Book)
+	run, err := e.newContext(RunHead{Playbook: book.ID, Mode: s.Mode, BegunAt: s.Event.At}, head, newOutline(book))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	v, err := t.Eval(playbooks.Env{Names: run.names, Now: s.Event.At, OwnDomains: e.o.OwnDomains})
+	return run.key(subject)
+}
+
+// key is the concurrency key of a run about a subject.
+func (r *runContext) key(subject string) (string, error) {
+	t := r.book.Concurrency.Key
+	if t == nil {
+		return r.book.ID + "\x00" + subject, nil
+	}
+	v, err := t.Eval(playbooks.Env{Names: r.names, Now: r.start.Event.At, OwnDomains: r.own})
 	if err != nil {
 		return "", fmt.Errorf("concurrency key: %w", err)
 	}
-	return s.Book.ID + "\x00" + fmt.Sprint(v), nil
+	return r.book.ID + "\x00" + fmt.Sprint(v), nil
 }
 
 // edition is what a run goes on with: the checked text, or the effects that an
@@ -201,7 +212,7 @@ func (e *Engine) keep(ctx context.Context, ed edition) (string, error) {
 	sum := sha256.Sum256(raw)
 	digest := "sha256:" + hex.EncodeToString(sum[:])
 	e.mu.Lock()
-	_, known := e.books[digest]
+	_, known := e.outlines[digest]
 	e.mu.Unlock()
 	if known {
 		return digest, nil
@@ -213,41 +224,59 @@ func (e *Engine) keep(ctx context.Context, ed edition) (string, error) {
 	return digest, nil
 }
 
-// book answers the checked playbook of an edition.
-func (e *Engine) book(ctx context.Context, digest string) (*playbooks.Playbook, error) {
+// errUnanswered is wrapped where the store could not be asked: later it may.
+var errUnanswered = errors.New("the store does not answer")
+
+// outline answers the checked playbook of an edition.
+func (e *Engine) outline(ctx context.Context, digest string) (*outline, error) {
 	e.mu.Lock()
-	book := e.books[digest]
+	o := e.outlines[digest]
 	e.mu.Unlock()
-	if book != nil {
-		return book, nil
+	if o != nil {
+		return o, nil
 	}
 	doc, err := e.docs.Get(ctx, docEdition, digest)
-	if err != nil {
-		return nil, fmt.Errorf("edition %s: %w", digest, err)
-	}
-	var ed edition
-	if err := json.Unmarshal(doc.Body, &ed); err != nil {
-		return nil, fmt.Errorf("edition %s: %w", digest, err)
-	}
 	switch {
-	case ed.Language != 1:
-		return nil, fmt.Errorf("edition %s is written in language %d, this version knows 1", digest, ed.Language)
-	case ed.Undo != nil:
-		book = e.undoBook(*ed.Undo)
-	default:
-		var findings []playbooks.Finding
-		book, findings = playbooks.LoadAndCheck(ed.File, []byte(ed.Text), e.World())
-		if playbooks.HasErrors(findings) {
-			return nil, fmt.Errorf("edition %s does not check with this version: %s", digest, findings[0].Message)
-		}
+	case errors.Is(err, ErrNotFound):
+		return nil, fmt.Errorf("edition %s: %w", digest, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: edition %s: %w", errUnanswered, digest, err)
+	}
+	if o, err = e.read(doc.Body); err != nil {
+		return nil, fmt.Errorf("edition %s: %w", digest, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.books) > 1000 {
-		clear(e.books)
+	if len(e.outlines) > 1000 {
+		clear(e.outlines)
 	}
-	e.books[digest] = book
-	return book, nil
+	e.outlines[digest] = o
+	return o, nil
+}
+
+// read makes the outline of an edition as it is kept.
+func (e *Engine) read(kept []byte) (*outline, error) {
+	var ed edition
+	if err := json.Unmarshal(kept, &ed); err != nil {
+		return nil, err
+	}
+	if ed.Language != 1 {
+		return nil, fmt.Errorf("it is written in language %d, this version knows 1", ed.Language)
+	}
+	if ed.Undo != nil {
+		o := newOutline(e.undoBook(*ed.Undo))
+		o.undo = ed.Undo
+		return o, nil
+	}
+	world := e.World()
+	world.Groups = nil // who is in a group now is no fault of what was started then
+	book, findings := playbooks.LoadAndCheck(ed.File, []byte(ed.Text), world)
+	for _, f := range findings {
+		if playbooks.HasErrors([]playbooks.Finding{f}) {
+			return nil, fmt.Errorf("it does not check with this version: %s", f.Message)
+		}
+	}
+	return newOutline(book), nil
 }
 
 // World is what playbooks are checked against here.
@@ -263,7 +292,7 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 	if run != nil {
 		return run, nil
 	}
-	book, err := e.book(ctx, head.Edition)
+	outline, err := e.outline(ctx, head.Edition)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +300,7 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 	if err := json.Unmarshal(head.Head, &start); err != nil {
 		return nil, fmt.Errorf("run %s: head: %w", head.ID, err)
 	}
-	if run, err = e.newContext(head, start, book); err != nil {
+	if run, err = e.newContext(head, start, outline); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -283,8 +312,9 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 	return run, nil
 }
 
-func (e *Engine) newContext(head RunHead, start Head, book *playbooks.Playbook) (*runContext, error) {
-	run := &runContext{id: head.ID, head: head, start: start, book: book, own: e.o.OwnDomains, names: map[string]any{}}
+func (e *Engine) newContext(head RunHead, start Head, o *outline) (*runContext, error) {
+	book := o.book
+	run := &runContext{id: head.ID, head: head, start: start, book: book, outline: o, own: e.o.OwnDomains, names: map[string]any{}}
 	var err error
 	if len(start.Event.Trigger) > 0 {
 		if run.names, err = book.EventNames(start.Event); err != nil {
@@ -302,28 +332,19 @@ func (e *Engine) newContext(head RunHead, start Head, book *playbooks.Playbook) 
 		"id": head.ID, "mode": head.Mode, "playbook": head.Playbook, "digest": head.Edition,
 		"started_at": head.BegunAt, "started_by": start.StartedBy, "url": nil, "failed_step": nil,
 	}
-	if book.Timeout != nil {
-		v, err := book.Timeout.Eval(playbooks.Env{Names: run.names, Now: head.BegunAt, OwnDomains: e.o.OwnDomains})
-		if d, ok := v.(time.Duration); err == nil && ok && !head.BegunAt.IsZero() {
-			run.due = head.BegunAt.Add(d)
-		}
+	if book.Timeout == nil || head.BegunAt.IsZero() {
+		return run, nil
 	}
-	run.gates = gatesOf(book)
+	v, err := book.Timeout.Eval(playbooks.Env{Names: run.names, Now: head.BegunAt, OwnDomains: e.o.OwnDomains})
+	if err != nil {
+		return nil, fmt.Errorf("run %s: timeout: %w", head.ID, err)
+	}
+	d, ok := v.(time.Duration)
+	if !ok || d <= 0 {
+		return nil, fmt.Errorf("run %s: timeout: %v is not a duration such as 90s, 4h or 7d", head.ID, v)
+	}
+	run.due = head.BegunAt.Add(d)
 	return run, nil
-}
-
-// gatesOf answers, for each step that an approval covers, the approvals.
-func gatesOf(book *playbooks.Playbook) map[*playbooks.Step][]*playbooks.Step {
-	gates := map[*playbooks.Step][]*playbooks.Step{}
-	playbooks.Walk(book.Steps, func(_ string, s *playbooks.Step) {
-		if s.Kind != playbooks.Approve {
-			return
-		}
-		for _, covered := range s.Approve.Covers {
-			gates[covered] = append(gates[covered], s)
-		}
-	})
-	return gates
 }
 
 // newID is a random id of 130 bits, in lower case.

@@ -18,6 +18,7 @@ const (
 	kFailed   kind = "failed"   // a step ended badly
 	kRetry    kind = "retry"    // an attempt failed; the next is due at Until
 	kOpened   kind = "opened"   // children were opened
+	kJoined   kind = "joined"   // how the children ended, kept until a worker can go on
 	kPrepared kind = "prepared" // the effects of a step, with the state before
 	kIntent   kind = "intent"   // an effect may be sent from here on
 	kResult   kind = "result"   // what became of an effect
@@ -26,9 +27,19 @@ const (
 	kAsked    kind = "asked"    // people were asked
 	kDecision kind = "decision" // a person decided (a signal)
 	kResolve  kind = "resolve"  // a person told what became of an effect (a signal)
-	kLost     kind = "lost"     // the strand was set aside
+	kLost     kind = "lost"     // three workers were lost at this point of the strand
 	kFailing  kind = "failing"  // the run failed; on_failure begins
 	kStopped  kind = "stopped"  // stop or rejection: the strand ends here
+)
+
+// doubt is what remains of an effect whose answer was not heard and that is
+// sent again.
+type doubt int
+
+const (
+	noDoubt   doubt = iota
+	notSeen         // a look did not show it
+	cannotSay       // no look could tell
 )
 
 // fact is the body of one Fact. Path is the full step path.
@@ -42,23 +53,31 @@ type fact struct {
 	Fault   *Fault          `json:"f,omitempty"`
 	Until   time.Time       `json:"u,omitzero"`
 
-	Branch  string           `json:"b,omitempty"` // entered: then | else
-	Count   int              `json:"c,omitempty"` // opened
-	Effects []actions.Effect `json:"e,omitempty"` // prepared
+	Branch   string        `json:"b,omitempty"`   // entered: then | else
+	Count    int           `json:"c,omitempty"`   // opened
+	Children []Ended       `json:"ch,omitempty"`  // joined
+	Gates    []gateVerdict `json:"gt,omitempty"`  // done, failed: of a parallel step, its approvals
+	Planned  bool          `json:"pl,omitempty"`  // done, failed: in a plan, children would have had effects
+	Ending   string        `json:"end,omitempty"` // stopped: stopped | rejected
 
-	Effect   int             `json:"i,omitempty"` // intent, result, open, held, retry: number of the effect
-	Status   actions.Status  `json:"t,omitempty"` // result; retry: what is known of the send before
+	Effects []actions.Effect `json:"e,omitempty"`  // prepared
+	Entity  *actions.Entity  `json:"en,omitempty"` // prepared: what the step acts upon
+	Target  json.RawMessage  `json:"tg,omitempty"` // prepared: the parameter that names it
+
+	Effect   int             `json:"i,omitempty"` // number of the effect; in a retry -1: the step has none yet
+	Status   actions.Status  `json:"t,omitempty"` // result
 	After    json.RawMessage `json:"a,omitempty"`
 	Lost     []actions.Lost  `json:"l,omitempty"`
 	Handle   json.RawMessage `json:"h,omitempty"`
 	DoneIn   time.Duration   `json:"d,omitempty"`  // intent: the request ends at most so long after it
-	Entity   *actions.Entity `json:"en,omitempty"` // prepared: what the step acts upon
-	Target   json.RawMessage `json:"tg,omitempty"` // prepared: the parameter that names it
+	Settling time.Duration   `json:"sd,omitempty"` // intent: and shows at most so long after that
+	Doubt    doubt           `json:"dt,omitempty"` // retry: what is known of the effect that was sent before
 	Looks    int             `json:"g,omitempty"`  // open: looks that answered "did not"
 	Deadline time.Time       `json:"x,omitzero"`   // open: until when the world may take
 
-	Question *Question `json:"q,omitempty"` // asked
-	Key      string    `json:"y,omitempty"` // decision, held: of the question
+	Question *Question `json:"q,omitempty"`  // asked
+	Key      string    `json:"y,omitempty"`  // decision, held: of the question
+	Hash     string    `json:"hs,omitempty"` // decision: of the question as it was seen
 	By       string    `json:"by,omitempty"`
 	Via      string    `json:"via,omitempty"`
 	Decision string    `json:"dec,omitempty"` // approve | reject
@@ -82,6 +101,33 @@ func decodeFact(b []byte) (fact, error) {
 	return f, nil
 }
 
+// whole reports whether a fact has what its kind cannot be without.
+func (f fact) whole() error {
+	ok := true
+	switch f.Kind {
+	case kAsked:
+		ok = f.Question != nil
+	case kFailing, kFailed:
+		ok = f.Fault != nil
+	case kStopped:
+		ok = f.Ending == "stopped" || f.Ending == "rejected"
+	case kEntered:
+		ok = f.Branch == "then" || f.Branch == "else"
+	case kOpened:
+		ok = f.Count >= 0
+	case kResult:
+		switch f.Status {
+		case actions.Done, actions.AlreadySo, actions.NotDone, actions.Refused, actions.Unknown:
+		default:
+			ok = false
+		}
+	}
+	if !ok {
+		return fmt.Errorf("fact %s of %s is not whole: written by another version of stanch?", f.Kind, f.Path)
+	}
+	return nil
+}
+
 // Fault is why something failed: a code of the language and a sentence.
 type Fault struct {
 	Step    string `json:"step,omitempty"`
@@ -91,13 +137,19 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Code + ": " + f.Message }
 
+// ErrorCode is the fault's code.
+func (f *Fault) ErrorCode() string { return f.Code }
+
 // result is what a strand leaves when it ends.
 type result struct {
 	Fault   *Fault                     `json:"error,omitempty"`
 	Why     string                     `json:"why,omitempty"`
-	Collect json.RawMessage            `json:"collect,omitempty"`
-	Vars    map[string]json.RawMessage `json:"vars,omitempty"`
-	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
+	Collect json.RawMessage            `json:"collect,omitempty"` // of an item
+	Vars    map[string]json.RawMessage `json:"vars,omitempty"`    // of a branch
+	Steps   map[string]json.RawMessage `json:"steps,omitempty"`   // of a branch: outputs by id
+	Gates   []gateVerdict              `json:"gates,omitempty"`   // of a branch
+	Planned bool                       `json:"planned,omitempty"` // in a plan: it would have had effects
+	Outputs map[string]json.RawMessage `json:"outputs,omitempty"` // of the run
 }
 
 func (r result) encode() []byte {
@@ -117,27 +169,4 @@ func decodeResult(b []byte) (result, error) {
 		return r, fmt.Errorf("result of a strand: %w", err)
 	}
 	return r, nil
-}
-
-// Question is what people are asked: a gate of the playbook, a cap that would
-// be passed, or an approval that no longer fits what it would cover.
-type Question struct {
-	Key       string           `json:"key"`
-	Reason    string           `json:"reason"` // gate | cap | changed
-	Ask       string           `json:"ask"`
-	Targets   []actions.Entity `json:"targets"`
-	Covers    []string         `json:"covers"` // static step paths
-	Effects   []string         `json:"effects,omitempty"`
-	Shown     []Shown          `json:"shown,omitempty"`
-	Hash      string           `json:"hash"`
-	Approvers []string         `json:"approvers"` // groups and people, as written
-	Quorum    int              `json:"quorum"`
-	Expires   time.Time        `json:"expires,omitzero"`
-}
-
-// Shown is the state of one target for one covered action, as approvers saw it.
-type Shown struct {
-	Action string          `json:"action"`
-	Target string          `json:"target"`
-	State  json.RawMessage `json:"state"`
 }

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,39 +21,53 @@ type verdict struct {
 // guard asks the guardrails, the stricter of the operator's and the
 // playbook's, right before an intent.
 func (h *holding) guard(ctx context.Context, t *task, e *effectState) (verdict, error) {
-	book := h.st.run.book
-	if why := h.e.protects(book, e.Effect); why != "" {
+	if why := h.e.protects(h.st.run.book, e.Effect); why != "" {
 		return verdict{refuse: why}, nil
 	}
-	p := h.st.at(t.path)
-	if q := p.ask[e.held]; q == nil || q.Reason != reasonChanged {
-		question, why, err := h.approved(ctx, t)
-		if err != nil || why != "" || question != nil {
-			return verdict{refuse: why, question: question}, err
-		}
+	v, err := h.covered(ctx, t, e)
+	if err != nil || v.refuse != "" || v.question != nil {
+		return v, err
 	}
-	v := verdict{}
-	for kind, limit := range h.e.caps(book) {
-		name := h.st.run.id + "/" + kind
-		if q := p.ask[capKey(name)]; q != nil && slices.Contains(q.Effects, e.ID) {
-			if outcome, _ := q.outcome(h.st.now); outcome == "approved" {
-				continue // a person allowed this very effect
-			}
+	p := h.st.at(t.path)
+	for _, take := range h.takes(e.Effect) {
+		if p.ask[capKey(kindOf(take.Name), e.ID)].approved(h.st.now) {
+			continue // a person allowed this very effect
 		}
-		var targets []string
-		for _, entity := range e.Target.Entities {
-			if entity.Kind+"s" == kind {
-				targets = append(targets, entity.ID)
-			}
-		}
-		if len(targets) > 0 {
-			v.take = append(v.take, Take{Name: name, Limit: limit, Effect: e.ID, Targets: targets})
-		}
+		v.take = append(v.take, take)
 	}
 	return v, nil
 }
 
-func capKey(name string) string { return "cap " + name }
+// takes are the reservations that an effect needs, by kind of entity.
+func (h *holding) takes(e actions.Effect) []Take {
+	caps := h.e.caps(h.st.run.book)
+	var takes []Take
+	for _, kind := range slices.Sorted(maps.Keys(caps)) {
+		var targets []string
+		for _, entity := range e.Target.Entities {
+			if plural(entity.Kind) == kind {
+				targets = append(targets, entity.ID)
+			}
+		}
+		if len(targets) > 0 {
+			takes = append(takes, Take{Name: h.st.run.id + "/" + kind, Limit: caps[kind], Effect: e.ID, Targets: targets})
+		}
+	}
+	return takes
+}
+
+// kindOf is the kind of entity that a cap counts, from its name in the store.
+func kindOf(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+func capKey(kind, effect string) string { return "cap " + kind + " " + effect }
+
+// plural is how guardrails name a kind of entity.
+func plural(kind string) string {
+	if kind == "mailbox" {
+		return "mailboxes"
+	}
+	return kind + "s"
+}
 
 // caps answers the limits of targets by kind, in the plural.
 func (e *Engine) caps(book *playbooks.Playbook) map[string]int {
@@ -75,11 +87,14 @@ func (e *Engine) caps(book *playbooks.Playbook) map[string]int {
 // by the action before; every name of them counts, without case. The people who
 // could stop us are always protected.
 func (e *Engine) protects(book *playbooks.Playbook, effect actions.Effect) string {
+	if len(effect.Target.Entities) == 0 {
+		return fmt.Sprintf("%s names nothing that it acts upon, so it cannot be told whether that is protected", effect.Action)
+	}
 	for _, entity := range effect.Target.Entities {
 		if entity.ID == "" {
 			return fmt.Sprintf("%s %q could not be resolved, so it cannot be told whether it is protected", entity.Kind, entity.Name)
 		}
-		kind := entity.Kind + "s"
+		kind := plural(entity.Kind)
 		for _, list := range [][]string{e.o.Guardrails.Protect[kind], book.Guardrails.Protect[kind]} {
 			if name, hit := named(entity, list); hit {
 				return fmt.Sprintf("%s %s is protected", entity.Kind, name)
@@ -88,8 +103,8 @@ func (e *Engine) protects(book *playbooks.Playbook, effect actions.Effect) strin
 		if entity.Kind != "user" {
 			continue
 		}
-		for group, people := range e.o.Groups {
-			if name, hit := named(entity, people); hit {
+		for _, group := range slices.Sorted(maps.Keys(e.o.Groups)) {
+			if name, hit := named(entity, e.o.Groups[group]); hit {
 				return fmt.Sprintf("user %s is protected: a member of %s", name, group)
 			}
 		}
@@ -99,10 +114,9 @@ func (e *Engine) protects(book *playbooks.Playbook, effect actions.Effect) strin
 
 func named(entity actions.Entity, list []string) (string, bool) {
 	for _, protected := range list {
-		for _, name := range append([]string{entity.ID, entity.Name}, entity.Aliases...) {
-			if name != "" && strings.EqualFold(name, protected) {
-				return protected, true
-			}
+		is := func(name string) bool { return name != "" && strings.EqualFold(name, protected) }
+		if is(entity.ID) || is(entity.Name) || slices.ContainsFunc(entity.Aliases, is) {
+			return protected, true
 		}
 	}
 	return "", false
@@ -110,15 +124,18 @@ func named(entity actions.Entity, list []string) (string, bool) {
 
 // capQuestion asks about an effect that would pass a cap.
 func (h *holding) capQuestion(t *task, e actions.Effect, refused string) *Question {
-	name := strings.TrimPrefix(refused, "cap ")
-	kind := name[strings.LastIndexByte(name, '/')+1:]
+	kind := kindOf(strings.TrimPrefix(refused, "cap "))
 	limit := h.e.caps(h.st.run.book)[kind]
 	return &Question{
-		Key: capKey(name), Reason: reasonCap,
-		Ask:     fmt.Sprintf("The run has reached its cap of %d %s. Allow %s on %s as well?", limit, kind, e.Action, e.Target.Name),
+		Key: capKey(kind, e.ID), Reason: reasonCap, Cap: kind,
+		Ask:     fmt.Sprintf("%s Allow %s on %s as well?", capReached(limit, kind), e.Action, e.Target.Name),
 		Targets: e.Target.Entities, Covers: []string{staticPath(t.path)}, Effects: []string{e.ID},
 		Approvers: h.e.capApprovers(), Quorum: 1,
 	}
+}
+
+func capReached(limit int, kind string) string {
+	return fmt.Sprintf("The run has reached its cap of %d %s.", limit, kind)
 }
 
 func (e *Engine) capApprovers() []string {
@@ -126,99 +143,4 @@ func (e *Engine) capApprovers() []string {
 		return e.o.CapAsks
 	}
 	return slices.Sorted(maps.Keys(e.o.Groups))
-}
-
-// Reasons of a question.
-const (
-	reasonGate    = "gate"
-	reasonCap     = "cap"
-	reasonChanged = "changed"
-)
-
-// approved holds an effect against the approvals that cover its step: its
-// target must be among those shown, in the state that was shown.
-func (h *holding) approved(ctx context.Context, t *task) (*Question, string, error) {
-	p := h.st.at(t.path)
-	for _, gate := range h.st.run.gates[t.step] {
-		q := h.st.question(gate)
-		if q == nil || p.entity == nil || gate.Approve.Entity != p.entity.Kind {
-			continue // the gate was not needed, or asks about something else
-		}
-		known := slices.ContainsFunc(q.Targets, func(e actions.Entity) bool { return e.ID == p.entity.ID })
-		if !known {
-			return h.changed(t, gate, q, nil, fmt.Sprintf("%s %s was not among the targets that were approved", p.entity.Kind, entityName(*p.entity))), "", nil
-		}
-		if t.effect > 0 || !t.step.Action.HasState() {
-			continue // what the run's own covered effects changed since is no difference
-		}
-		shown := slices.IndexFunc(q.Shown, func(s Shown) bool { return s.Action == t.step.Uses && s.Target == p.entity.ID })
-		if shown < 0 {
-			continue
-		}
-		state, err := h.show(ctx, t, t.step.Action, p.entity)
-		if err != nil {
-			return nil, "", err
-		}
-		if !sameJSON(state, q.Shown[shown].State) {
-			return h.changed(t, gate, q, &Shown{Action: t.step.Uses, Target: p.entity.ID, State: state}, fmt.Sprintf("%s %s is no longer as it was shown", p.entity.Kind, entityName(*p.entity))), "", nil
-		}
-	}
-	return nil, "", nil
-}
-
-func entityName(e actions.Entity) string {
-	if e.Name != "" {
-		return e.Name
-	}
-	return e.ID
-}
-
-// changed asks again about an effect that an approval does not fit.
-func (h *holding) changed(t *task, gate *playbooks.Step, q *questionState, now *Shown, why string) *Question {
-	e := h.st.at(t.path).effects[t.effect]
-	again := &Question{
-		Key: "changed " + gate.Name, Reason: reasonChanged,
-		Ask:     fmt.Sprintf("%s. Do %s on %s all the same?", capital(why), e.Action, e.Target.Name),
-		Targets: []actions.Entity{*h.st.at(t.path).entity}, Covers: []string{staticPath(t.path)}, Effects: []string{e.ID},
-		Approvers: q.Approvers, Quorum: q.Quorum,
-	}
-	if now != nil {
-		again.Shown = []Shown{*now}
-	}
-	return again
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// question answers what was asked at a gate, in this strand or one around it.
-func (st *state) question(gate *playbooks.Step) *questionState {
-	for s := st; s != nil; s = s.above {
-		for path, p := range s.steps {
-			if q := p.ask[gateKey]; q != nil {
-				if step, err := findStep(s, path); err == nil && step == gate {
-					return q
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// sameJSON compares two JSON values by meaning.
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y any
-	da, db := json.NewDecoder(bytes.NewReader(a)), json.NewDecoder(bytes.NewReader(b))
-	da.UseNumber()
-	db.UseNumber()
-	if da.Decode(&x) != nil || db.Decode(&y) != nil {
-		return bytes.Equal(a, b)
-	}
-	ca, errA := json.Marshal(x)
-	cb, errB := json.Marshal(y)
-	return errA == nil && errB == nil && bytes.Equal(ca, cb)
 }

@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-
-	"stanch/playbooks"
 )
 
 // cutIndex takes the trailing [i] off a path.
@@ -15,7 +12,7 @@ func cutIndex(path string) (string, int, bool) {
 		return path, 0, false
 	}
 	i, err := strconv.Atoi(path[open+1 : len(path)-1])
-	return path[:open], i, err == nil
+	return path[:open], i, err == nil && i >= 0
 }
 
 func childPath(step string, i int) string { return step + "[" + strconv.Itoa(i) + "]" }
@@ -38,63 +35,24 @@ func parentStrand(strand string) (string, bool) {
 	}
 }
 
-// staticPath takes the indices out of a step path.
+// staticPath takes the indices out of a path.
 func staticPath(path string) string {
-	var b strings.Builder
+	if strings.IndexByte(path, '[') < 0 {
+		return path
+	}
+	b := make([]byte, 0, len(path))
 	depth := 0
-	for _, r := range path {
-		switch r {
-		case '[':
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '[':
 			depth++
-		case ']':
+		case c == ']':
 			depth--
-		default:
-			if depth == 0 {
-				b.WriteRune(r)
-			}
+		case depth == 0:
+			b = append(b, c)
 		}
 	}
-	return b.String()
-}
-
-// findStep answers the step at a path of this strand.
-func findStep(st *state, path string) (*playbooks.Step, error) {
-	return stepAt(st.run.book, path)
-}
-
-// stepAt answers the step that a full step path names.
-func stepAt(book *playbooks.Playbook, path string) (*playbooks.Step, error) {
-	list := book.Steps
-	var step *playbooks.Step
-	for part := range strings.SplitSeq(path, "/") {
-		switch {
-		case part == "on_failure" && step == nil:
-			list = book.OnFailure
-			continue
-		case part == "else" && step != nil:
-			list = step.Else
-			continue
-		}
-		name, i, indexed := cutIndex(part)
-		step = nil
-		for _, s := range list {
-			if s.Name == name {
-				step = s
-				break
-			}
-		}
-		if step == nil {
-			return nil, fmt.Errorf("playbook %s has no step %q", book.ID, path)
-		}
-		list = step.Steps
-		if indexed && step.Kind == playbooks.Parallel {
-			if i >= len(step.Branches) {
-				return nil, fmt.Errorf("step %q has no branch %d", path, i)
-			}
-			list = step.Branches[i : i+1]
-		}
-	}
-	return step, nil
+	return string(b)
 }
 
 // comparePaths orders step paths: numbers as numbers.
@@ -116,19 +74,28 @@ func comparePaths(a, b string) int {
 
 func cutPath(r rune) bool { return r == '/' || r == '[' || r == ']' }
 
-// compareOrder orders step paths as the playbook has them; items by number.
-func compareOrder(a, b string, place map[string]int) int {
-	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
-	for i := range min(len(as), len(bs)) {
-		if as[i] == bs[i] {
-			continue
+// comparePlaces orders step paths as the playbook has them; items by number.
+func (o *outline) comparePlaces(a, b string) int {
+	for i, j := 0, 0; ; {
+		x, y := partEnd(a, i), partEnd(b, j)
+		if a[i:x] != b[j:y] {
+			p, q := o.place[staticPath(a[:x])], o.place[staticPath(b[:y])]
+			if p != q {
+				return p - q
+			}
+			return comparePaths(a[i:x], b[j:y])
 		}
-		x := place[staticPath(strings.Join(as[:i+1], "/"))]
-		y := place[staticPath(strings.Join(bs[:i+1], "/"))]
-		if x != y {
-			return x - y
+		if x == len(a) || y == len(b) {
+			return len(a) - len(b)
 		}
-		return comparePaths(as[i], bs[i])
+		i, j = x+1, y+1
 	}
-	return len(as) - len(bs)
+}
+
+// partEnd answers where the part of a path that begins at i ends.
+func partEnd(path string, i int) int {
+	if n := strings.IndexByte(path[i:], '/'); n >= 0 {
+		return i + n
+	}
+	return len(path)
 }

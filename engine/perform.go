@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
 	"time"
 
 	"stanch/actions"
@@ -13,48 +15,43 @@ import (
 )
 
 // perform does one task and takes in what came of it.
-func (h *holding) perform(hard context.Context, t *task) error {
-	ctx, cancel := context.WithCancel(hard)
-	defer cancel()
-	h.e.hold(h.lease, cancel)
-	held := h.lease
-	defer h.e.hold(held, nil)
+func (h *holding) perform(hard, work context.Context, t *task) error {
 	switch t.kind {
 	case tRead:
-		return h.execute(ctx, t)
+		return h.execute(work, t)
 	case tSend:
-		return h.send(ctx, hard, t)
+		return h.send(work, hard, t)
 	case tCheck:
-		return h.check(ctx, t)
+		return h.check(work, t)
 	case tAsk:
-		return h.askGate(ctx, t)
+		return h.askGate(work, t)
 	}
 	return fmt.Errorf("engine: task %d is not known", t.kind)
 }
 
-func (h *holding) call(t *task) actions.Call {
-	return actions.Call{Run: h.st.run.id, Step: t.path, Attempt: t.attempt, Now: h.st.now}
-}
-
 // execute runs a reading action, or prepares the effects of another.
-func (h *holding) execute(ctx context.Context, t *task) error {
+func (h *holding) execute(work context.Context, t *task) error {
 	started := h.st.now
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	ctx, cancel := context.WithTimeout(work, t.timeout)
 	defer cancel()
 	a := t.step.Action
 	if a.Class == actions.Reads {
-		out, err := a.Read(ctx, h.call(t), t.params)
-		if err != nil {
-			return h.failed(t, -1, timedOut(ctx, t, err))
+		out, err := safely(h, a.Name, func() (json.RawMessage, error) { return a.Read(ctx, h.call(t), t.params) })
+		if err == nil && len(out) > maxOutput {
+			err = tooLarge(len(out), maxOutput)
 		}
-		if len(out) > maxOutput {
-			return h.record(fact{Kind: kFailed, Path: t.path, Attempt: t.attempt, Started: started, Fault: tooLarge(t.path, len(out))})
+		if err != nil {
+			return h.failed(work, t, -1, timedOut(ctx, t, err))
 		}
 		return h.record(fact{Kind: kDone, Path: t.path, Attempt: t.attempt, Started: started, Out: out})
 	}
-	effects, out, err := a.Plan(ctx, h.call(t), t.params)
+	var effects []actions.Effect
+	out, err := safely(h, a.Name, func() (out json.RawMessage, err error) {
+		effects, out, err = a.Plan(ctx, h.call(t), t.params)
+		return out, err
+	})
 	if err != nil {
-		return h.failed(t, -1, timedOut(ctx, t, err))
+		return h.failed(work, t, -1, timedOut(ctx, t, err))
 	}
 	for i := range effects {
 		effects[i].ID = newID()
@@ -67,20 +64,7 @@ func (h *holding) execute(ctx context.Context, t *task) error {
 	if !h.st.run.planning() {
 		return nil
 	}
-	return h.planned(t, effects, out)
-}
-
-// planned ends a step of a plan: its effects are shown, none is begun; what a
-// guardrail would refuse is refused here too.
-func (h *holding) planned(t *task, effects []actions.Effect, out json.RawMessage) error {
-	for i := range effects {
-		if why := h.e.protects(h.st.run.book, effects[i]); why != "" {
-			return h.record(
-				fact{Kind: kResult, Path: t.path, Effect: i, Status: actions.Refused, Why: why},
-				fact{Kind: kFailed, Path: t.path, Attempt: t.attempt, Fault: &Fault{Step: t.path, Code: "refused", Message: why}})
-		}
-	}
-	return h.record(fact{Kind: kDone, Path: t.path, Attempt: t.attempt, Out: out})
+	return h.planned(work, t, effects, out)
 }
 
 // subjectOf names what a step acts upon, from its entity parameter.
@@ -126,50 +110,70 @@ func codeOf(err error) string {
 }
 
 // failed takes in an attempt that certainly changed nothing: it is tried again
-// where the step says so, else the step has failed. effect is -1 for a read.
-func (h *holding) failed(t *task, effect int, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err // the lease is lost or the worker ends: nothing is to be recorded
+// where the step says so, else the step has failed. effect is -1 where the step
+// has none yet.
+func (h *holding) failed(work context.Context, t *task, effect int, err error) error {
+	if work.Err() != nil {
+		return ErrLeaseLost // or the worker ends: nothing is to be recorded
 	}
 	code, p := codeOf(err), h.st.at(t.path)
 	fault := &Fault{Step: t.path, Code: code, Message: message(err)}
+	if effect < 0 && h.st.needsLive(fault) {
+		return h.record(fact{Kind: kSkipped, Path: t.path, Why: needsLive + ": " + fault.Message})
+	}
 	attempts := 1
 	if t.step.Retry != nil {
 		attempts = t.step.Retry.Attempts
 	}
+	failures := p.attempt
+	if effect >= 0 {
+		failures = p.effects[effect].failures
+	}
 	after, told := retryAfter(err)
 	free := code == "throttled"
-	used := p.attempt + 1
-	if free {
-		used = p.attempt
-	}
-	if free || used < attempts && retries(t.step.Retry, code, effect < 0) {
-		wait := max(after, backoff(t.step.Retry, p.attempt))
-		if free && !told {
+	if free || failures+1 < attempts && retries(t.step.Retry, code, effect < 0) {
+		wait := max(after, backoff(t.step.Retry, failures))
+		used := p.attempt
+		if !free {
+			used++
+		} else if !told {
 			wait = max(wait, time.Second)
 		}
 		return h.record(fact{Kind: kRetry, Path: t.path, Attempt: used, Effect: effect, Fault: fault, Until: h.storeNow().Add(wait)})
 	}
-	if effect >= 0 && p.effects[effect].doubt == actions.Unknown {
-		return h.unknown(t, p.effects[effect].Effect, "it may have happened before it was sent again, which failed: "+fault.Message)
+	if effect < 0 {
+		return h.record(fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started})
 	}
-	facts := []fact{{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started}}
-	if effect >= 0 {
-		status := actions.NotDone
-		if code == "refused" {
-			status = actions.Refused
-		}
-		facts = append([]fact{{Kind: kResult, Path: t.path, Effect: effect, Status: status, Why: fault.Message}}, facts...)
-		h.note(t.path, p.effects[effect].Effect, "effect.result", string(status), fault.Message)
+	status := actions.NotDone
+	if code == "refused" {
+		status = actions.Refused
 	}
-	return h.record(facts...)
+	return h.without(t, status, fault)
 }
 
-func message(err error) string {
-	if f, ok := errors.AsType[*Fault](err); ok {
-		return f.Message
+// without ends the effect of a task that certainly did not happen this time,
+// and with it the step; unless it may have happened before.
+func (h *holding) without(t *task, status actions.Status, fault *Fault) error {
+	p := h.st.at(t.path)
+	e := &p.effects[t.effect]
+	status = e.without(status)
+	h.note(t.path, e.Effect, "effect.result", string(status), fault.Message)
+	result := fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: status, Why: fault.Message}
+	if status == actions.Unknown {
+		return h.record(result)
 	}
-	return strings.ToValidUTF8(err.Error(), "�")
+	fault.Step = t.path
+	return h.record(result, fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started})
+}
+
+// message is what an error says, without the code of a Fault, which stands
+// beside it.
+func message(err error) string {
+	text := err.Error()
+	if f, ok := errors.AsType[*Fault](err); ok {
+		text = strings.TrimSuffix(text, f.Error()) + f.Message
+	}
+	return strings.ToValidUTF8(text, "�")
 }
 
 func retryAfter(err error) (time.Duration, bool) {
@@ -197,12 +201,7 @@ func unsure(err error) bool {
 // retries reports whether an error is worth another attempt.
 func retries(r *playbooks.Retry, code string, read bool) bool {
 	if r != nil && len(r.On) > 0 {
-		for _, on := range r.On {
-			if on == code {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(r.On, code)
 	}
 	switch code {
 	case "throttled", "unavailable", "locked":

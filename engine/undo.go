@@ -1,11 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ type UndoItem struct {
 	Step    string          `json:"step"`
 	Effect  actions.Effect  `json:"effect"`
 	Inverse *actions.Effect `json:"inverse,omitempty"`
-	Status  string          `json:"status"` // would_undo | changed_since | no_inverse | already_undone
+	Status  string          `json:"status"` // would_undo | changed_since | no_inverse | already_undone | refused | unreadable
 	Why     string          `json:"why,omitempty"`
 	Present json.RawMessage `json:"present,omitempty"`
 	Lost    []actions.Lost  `json:"lost,omitempty"`
@@ -42,8 +43,20 @@ type UndoItem struct {
 type doneEffect struct {
 	step   string
 	at     time.Time
-	order  int
+	n      int64 // of the fact, among those of its strand
 	effect actions.Effect
+}
+
+// targets are what the effects act upon.
+func (u *undo) targets() []actions.Entity {
+	if u == nil {
+		return nil
+	}
+	list := make([]actions.Entity, len(u.Effects))
+	for i, e := range u.Effects {
+		list[i] = actions.Entity{Kind: e.Target.Kind, ID: e.Target.ID, Name: e.Target.Name}
+	}
+	return list
 }
 
 // effectsOf answers the effects of a run that happened, newest first.
@@ -58,6 +71,9 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 	if record.Mode != ModeLive {
 		return nil, fmt.Errorf("%w: run %s was a %s and has changed nothing", ErrRefused, id, record.Mode)
 	}
+	if record.Playbook == undoPlaybook {
+		return nil, fmt.Errorf("%w: run %s was an undo, which is not undone itself: run the playbook again", ErrRefused, id)
+	}
 	states, err := e.states(ctx, record)
 	if err != nil {
 		return nil, err
@@ -70,9 +86,9 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 				continue
 			}
 			known = true
-			for i, eff := range p.effects {
+			for _, eff := range p.effects {
 				if eff.Status == actions.Done {
-					found = append(found, doneEffect{step: path, at: eff.at, order: i, effect: eff.Effect})
+					found = append(found, doneEffect{step: path, at: eff.at, n: eff.n, effect: eff.Effect})
 				}
 			}
 		}
@@ -80,14 +96,9 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 	if step != "" && !known {
 		return nil, fmt.Errorf("%w: run %s has no step %q; `stanch runs show %s` names them", ErrRefused, id, step, id)
 	}
+	outline := states[0].st.run.outline
 	slices.SortFunc(found, func(a, b doneEffect) int {
-		if d := b.at.Compare(a.at); d != 0 {
-			return d
-		}
-		if a.step == b.step {
-			return b.order - a.order
-		}
-		return comparePaths(b.step, a.step)
+		return cmp.Or(b.at.Compare(a.at), outline.comparePlaces(b.step, a.step), cmp.Compare(b.n, a.n))
 	})
 	return found, nil
 }
@@ -101,24 +112,52 @@ func (e *Engine) PlanUndo(ctx context.Context, run, step string) (UndoPlan, erro
 		return plan, err
 	}
 	for _, d := range effects {
-		item := UndoItem{Step: d.step, Effect: d.effect, Lost: d.effect.Lost}
-		if _, err := e.docs.Get(ctx, docUndone, d.effect.ID); err == nil {
-			item.Status = "already_undone"
-			plan.Items = append(plan.Items, item)
-			continue
-		}
-		inv, err := e.inverse(ctx, actions.Call{Run: run, Step: d.step, Now: time.Now()}, d.effect)
+		item, err := e.undoItem(ctx, run, d)
 		if err != nil {
-			return plan, fmt.Errorf("undo of %s at %s: %w", d.effect.Action, d.step, err)
-		}
-		item.Inverse, item.Why, item.Present, item.Widens = inv.Effect, inv.Why, inv.Present, inv.Widens
-		item.Status = undoStatus(inv)
-		if inv.Effect != nil {
-			item.Lost = append(item.Lost, inv.Effect.Lost...)
+			return plan, err
 		}
 		plan.Items = append(plan.Items, item)
 	}
 	return plan, nil
+}
+
+func (e *Engine) undoItem(ctx context.Context, run string, d doneEffect) (UndoItem, error) {
+	item := UndoItem{Step: d.step, Effect: d.effect, Lost: d.effect.Lost}
+	undone, err := e.isUndone(ctx, d.effect.ID)
+	if err != nil || undone {
+		item.Status = "already_undone"
+		return item, err
+	}
+	inv, err := e.inverse(ctx, actions.Call{Run: run, Step: d.step, Now: time.Now()}, d.effect)
+	if err != nil {
+		if ctx.Err() != nil {
+			return item, fmt.Errorf("undo of %s at %s: %w", d.effect.Action, d.step, err)
+		}
+		item.Status, item.Why = "unreadable", message(err) // the run tries again
+		return item, nil
+	}
+	item.Inverse, item.Why, item.Present, item.Widens = inv.Effect, inv.Why, inv.Present, inv.Widens
+	item.Status = undoStatus(inv)
+	if inv.Effect == nil {
+		return item, nil
+	}
+	item.Lost = append(item.Lost[:len(item.Lost):len(item.Lost)], inv.Effect.Lost...)
+	if why := e.protects(&playbooks.Playbook{}, *inv.Effect); why != "" {
+		item.Status, item.Why = "refused", why
+	}
+	return item, nil
+}
+
+// isUndone reports whether an effect has been taken back.
+func (e *Engine) isUndone(ctx context.Context, effect string) (bool, error) {
+	_, err := e.docs.Get(ctx, docUndone, effect)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	}
+	return false, fmt.Errorf("effect %s: %w", effect, err)
 }
 
 func undoStatus(inv actions.Inverse) string {
@@ -191,83 +230,16 @@ func (e *Engine) Undo(ctx context.Context, run, step, by string) (Begun, error) 
 	if err := json.Unmarshal(record.Head, &head); err != nil {
 		return Begun{}, fmt.Errorf("run %s: head: %w", run, err)
 	}
+	of, err := e.context(ctx, record.RunHead)
+	if err != nil {
+		return Begun{}, err
+	}
+	key, err := of.key(record.Subject)
+	if err != nil {
+		return Begun{}, fmt.Errorf("run %s: %w", run, err)
+	}
 	head = Head{Event: head.Event, StartedBy: by, Undoes: run}
 	return e.begin(ctx, Begin{
-		Playbook: undoPlaybook, Subject: record.Subject, Edition: digest, Mode: ModeLive,
-		Key: record.Playbook + "\x00" + record.Subject, WhenBusy: "queue",
+		Playbook: undoPlaybook, Subject: record.Subject, Edition: digest, Mode: ModeLive, Key: key, WhenBusy: "queue",
 	}, head)
-}
-
-const undoPlaybook = "undo"
-
-// undone is the output of one step of an undo.
-type undone struct {
-	Status string          `json:"status" doc:"undone, changed_since or no_inverse"`
-	Why    string          `json:"why,omitempty" doc:"why it was left alone"`
-	State  json.RawMessage `json:"present,omitempty" doc:"the state as it was read"`
-}
-
-// undoBook makes the playbook of an undo: a step for each effect. What cannot
-// be undone does not stop the others.
-func (e *Engine) undoBook(u undo) *playbooks.Playbook {
-	book := &playbooks.Playbook{ID: undoPlaybook, Title: "Undo of run " + u.Run, Status: "stable"}
-	for i, eff := range u.Effects {
-		step := &playbooks.Step{
-			Name: strconv.Itoa(i), Kind: playbooks.Action, Uses: eff.Action, OnError: "continue",
-			Action: e.undoAction(eff), Retry: &playbooks.Retry{Attempts: 4, Initial: 2 * time.Second, Cap: time.Minute},
-		}
-		book.Steps = append(book.Steps, step)
-	}
-	if u.Asks {
-		gate := &playbooks.Step{Name: gateKey, Kind: playbooks.Approve, Approve: &playbooks.Approval{
-			Ask:       playbooks.Text(fmt.Sprintf("Undo %d changes of run %s? It gives access back.", len(u.Effects), u.Run)),
-			Covers:    book.Steps,
-			OnTimeout: "reject", Quorum: 1, Approvers: playbooks.Texts(e.capApprovers()...),
-		}}
-		book.Steps = append([]*playbooks.Step{gate}, book.Steps...)
-	}
-	return book
-}
-
-// undoAction takes one effect back through the action that did it.
-func (e *Engine) undoAction(eff actions.Effect) actions.Action {
-	of := func(other actions.Effect) (actions.Action, error) {
-		a, ok := e.catalog.Lookup(other.Action)
-		if !ok {
-			return a, &Fault{Code: "invalid", Message: "this version has no action " + other.Action}
-		}
-		return a, nil
-	}
-	a := actions.Spec[struct{}, undone]{
-		Doc: "Take one effect back.", Class: actions.Writes, NoUndo: "an undo is not undone: run the playbook again",
-		Plan: func(ctx context.Context, c actions.Call, _ struct{}) ([]actions.Effect, undone, error) {
-			inv, err := e.inverse(ctx, c, eff)
-			if err != nil {
-				return nil, undone{}, err
-			}
-			if inv.Effect == nil {
-				return nil, undone{Status: undoStatus(inv), Why: inv.Why, State: inv.Present}, nil
-			}
-			return []actions.Effect{*inv.Effect}, undone{Status: "undone"}, nil
-		},
-		Do: func(ctx context.Context, c actions.Call, inv actions.Effect) (actions.Outcome, error) {
-			a, err := of(inv)
-			if err != nil {
-				return actions.Outcome{}, err
-			}
-			return a.Do(ctx, c, inv)
-		},
-		Check: func(ctx context.Context, c actions.Call, inv actions.Effect) (actions.Finding, error) {
-			a, err := of(inv)
-			if err != nil {
-				return actions.Finding{}, err
-			}
-			return a.Check(ctx, c, inv)
-		},
-	}.Action()
-	a.Name = eff.Action
-	if inner, ok := e.catalog.Lookup(eff.Action); ok {
-		a.Settling, a.Timeout, a.Repeat = inner.Settling, inner.Timeout, inner.Repeat
-	}
-	return a
 }

@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,6 +27,10 @@ type world struct {
 	audit  []change
 	faults map[string][]fault // by thing
 	reads  int
+
+	sending func(thing string)       // called when a request is about to leave
+	reading func(thing string) error // called by every read
+	blind   bool                     // a look cannot tell
 }
 
 type change struct{ id, thing, from, to string }
@@ -82,6 +85,23 @@ func (w *world) get(thing string) string {
 	return w.values[thing]
 }
 
+// read is get with what goes wrong with it.
+func (w *world) read(thing string) (string, error) {
+	if w.reading != nil {
+		if err := w.reading(thing); err != nil {
+			return "", err
+		}
+	}
+	return w.get(thing), nil
+}
+
+// set changes a thing behind everybody's back.
+func (w *world) set(thing, value string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.values[thing] = value
+}
+
 // changes answers how often each thing was changed.
 func (w *world) changes() map[string]int {
 	w.mu.Lock()
@@ -120,76 +140,6 @@ func (p thingParams) name() string {
 type thingResult struct {
 	Value  string `json:"value" doc:"its value"`
 	Length int    `json:"length" doc:"of the value"`
-}
-
-// catalog makes the actions of the world: things.get, things.put (writes) and
-// things.drop (destroys).
-func (w *world) catalog() *actions.Catalog {
-	effect := func(p thingParams, to string) ([]actions.Effect, thingResult, error) {
-		from := w.get(p.name())
-		if from == to {
-			return nil, thingResult{to, len(to)}, nil
-		}
-		before, _ := json.Marshal(from)
-		after, _ := json.Marshal(to)
-		entity := actions.Entity{Kind: "file", ID: p.name(), Name: p.name()}
-		return []actions.Effect{{
-			Target: actions.Target{Kind: "thing", ID: p.name(), Name: p.name(), Entities: []actions.Entity{entity}},
-			Before: before, After: after, Request: after,
-		}}, thingResult{to, len(to)}, nil
-	}
-	do := func(_ context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-		if c.Sending.ID != e.ID {
-			return actions.Outcome{}, errors.New("sent under another id")
-		}
-		var to string
-		if err := json.Unmarshal(e.Request, &to); err != nil {
-			return actions.Outcome{}, err
-		}
-		return actions.Outcome{}, w.change(e.ID, e.Target.ID, to)
-	}
-	check := func(_ context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-		now, _ := json.Marshal(w.get(e.Target.ID))
-		switch string(now) {
-		case string(e.After):
-			return actions.Finding{Answer: actions.Happened}, nil
-		case string(e.Before):
-			return actions.Finding{Answer: actions.DidNot, Why: "it is as before"}, nil
-		}
-		return actions.Finding{Answer: actions.CannotTell, Why: "it is neither as before nor as after"}, nil
-	}
-	undo := func(_ context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
-		now, _ := json.Marshal(w.get(e.Target.ID))
-		if string(now) != string(e.After) {
-			return actions.Inverse{Changed: true, Present: now}, nil
-		}
-		return actions.Inverse{Effect: &actions.Effect{Target: e.Target, Before: e.After, After: e.Before, Request: e.Before}}, nil
-	}
-	state := func(_ context.Context, _ actions.Call, p thingParams) (any, error) { return w.get(p.name()), nil }
-	return actions.Of(map[string]actions.Action{
-		"things.get": actions.Spec[thingParams, thingResult]{
-			Doc: "Get a thing.", Class: actions.Reads,
-			Read: func(_ context.Context, _ actions.Call, p thingParams) (thingResult, error) {
-				v := w.get(p.name())
-				if v == "" {
-					return thingResult{}, &thingError{code: "not_found"}
-				}
-				return thingResult{v, len(v)}, nil
-			},
-		}.Action(),
-		"things.put": actions.Spec[thingParams, thingResult]{
-			Doc: "Change a thing.", Class: actions.Writes, Do: do, Check: check, Undo: undo, State: state, Settling: time.Second,
-			Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
-				return effect(p, p.Value)
-			},
-		}.Action(),
-		"things.drop": actions.Spec[thingParams, thingResult]{
-			Doc: "Destroy a thing.", Class: actions.Destroys, Do: do, Check: check, State: state, Settling: 3 * time.Second, NoUndo: "it is gone",
-			Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
-				return effect(p, "gone")
-			},
-		}.Action(),
-	})
 }
 
 // bench is an engine at work on a store in memory, in virtual time.

@@ -1,0 +1,283 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"stanch/actions"
+	"stanch/playbooks"
+)
+
+// apply takes in a fact that the store keeps.
+func (st *state) apply(f Fact) error {
+	body, err := decodeFact(f.Body)
+	if err != nil {
+		return err
+	}
+	st.seen = max(st.seen, f.N)
+	st.now = later(st.now, f.At)
+	if err := st.take(body, f.At); err != nil {
+		return err
+	}
+	if p := st.steps[body.Path]; p != nil && body.Effect >= 0 && body.Effect < len(p.effects) {
+		p.effects[body.Effect].n = f.N
+	}
+	return nil
+}
+
+func (st *state) applyAll(facts []Fact) error {
+	for _, f := range facts {
+		if err := st.apply(f); err != nil {
+			return err
+		}
+	}
+	st.durable()
+	return nil
+}
+
+// take takes in one fact body that was recorded at a time.
+func (st *state) take(f fact, at time.Time) error {
+	if err := f.whole(); err != nil {
+		return err
+	}
+	switch f.Kind {
+	case kLost:
+		st.lost = true
+		return nil
+	case kFailing:
+		st.fail(f.Fault)
+		return nil
+	case kJoined:
+		st.children = f.Children
+		return nil
+	}
+	p := st.at(f.Path)
+	if p.step == nil {
+		return fmt.Errorf("playbook %s has no step %q in strand %q", st.run.book.ID, f.Path, st.strand)
+	}
+	if !p.begun && f.Kind != kDecision && f.Kind != kResolve {
+		p.begun, p.started = true, f.Started
+		if p.started.IsZero() {
+			p.started = at
+		}
+	}
+	switch f.Kind {
+	case kDone, kFailed, kSkipped:
+		return st.ended(p, f, at)
+	case kEntered:
+		p.branch = f.Branch
+	case kOpened:
+		p.opened, p.count = true, f.Count
+	case kStopped:
+		st.ending, st.why = f.Ending, f.Why
+		if p.status == "" {
+			p.status, p.finished, p.why = "rejected", at, f.Why
+		}
+	case kAsked:
+		if p.ask == nil {
+			p.ask = map[string]*questionState{}
+		}
+		p.ask[f.Question.Key] = &questionState{Question: *f.Question, at: at}
+	case kDecision:
+		if q := p.ask[f.Key]; q != nil {
+			q.decisions, q.decidedAt = append(q.decisions, f), append(q.decidedAt, at)
+		}
+	case kPrepared:
+		st.prepared(p, f)
+	case kRetry:
+		st.retried(p, f)
+	default:
+		return st.takeEffect(p, f, at)
+	}
+	return nil
+}
+
+// ended takes in how a step ended.
+func (st *state) ended(p *progress, f fact, at time.Time) error {
+	p.finished, p.why = at, f.Why
+	st.planned = st.planned || f.Planned
+	for _, g := range f.Gates {
+		if st.gates == nil {
+			st.gates = map[string]gateVerdict{}
+		}
+		st.gates[g.Path] = g
+	}
+	switch f.Kind {
+	case kDone:
+		p.status, p.out = "succeeded", f.Out
+		return st.output(p, f.Out)
+	case kFailed:
+		p.status, p.fault, p.attempt = "failed", f.Fault, max(p.attempt, f.Attempt)
+	default:
+		p.status = "skipped"
+	}
+	if p.step.ID != "" {
+		st.outs[p.step.ID] = nil
+	}
+	return nil
+}
+
+func (st *state) prepared(p *progress, f fact) {
+	p.prepared, p.out, p.entity, p.target = true, f.Out, f.Entity, f.Target
+	p.effects = make([]effectState, len(f.Effects))
+	for i, e := range f.Effects {
+		p.effects[i] = effectState{Effect: e}
+	}
+	st.planned = st.planned || st.run.planning() && len(f.Effects) > 0
+}
+
+func (st *state) retried(p *progress, f fact) {
+	if f.Effect >= 0 && f.Effect < len(p.effects) {
+		e := &p.effects[f.Effect]
+		e.Status, e.why = actions.Planned, f.Fault.text()
+		if f.Attempt > p.attempt {
+			e.failures++
+		}
+		if f.Doubt != noDoubt {
+			e.doubt = f.Doubt
+		}
+	}
+	p.attempt, p.until, p.fault = f.Attempt, f.Until, f.Fault
+}
+
+func (f *Fault) text() string {
+	if f == nil {
+		return ""
+	}
+	return f.Message
+}
+
+// takeEffect takes in a fact about one effect of a step.
+func (st *state) takeEffect(p *progress, f fact, at time.Time) error {
+	if f.Effect < 0 || f.Effect >= len(p.effects) {
+		return fmt.Errorf("fact %s of %s: there is no effect %d", f.Kind, f.Path, f.Effect)
+	}
+	e := &p.effects[f.Effect]
+	e.at = at
+	switch f.Kind {
+	case kIntent:
+		e.Status, e.held, e.why, e.looks, e.deadline = actions.Begun, "", "", 0, time.Time{}
+		e.until = at.Add(f.DoneIn + margin + f.Settling)
+		e.sent++
+		st.open = p
+	case kOpen:
+		e.Status, e.until, e.looks, e.why = actions.Open, f.Until, f.Looks, f.Why
+		if !f.Deadline.IsZero() {
+			e.deadline = f.Deadline
+		}
+		if f.Handle != nil {
+			e.Handle = f.Handle
+		}
+		st.open = p
+	case kHeld:
+		e.Status, e.held, e.why = actions.Planned, f.Key, f.Why
+		st.fresh = e
+	case kResult:
+		e.Status, e.why = f.Status, f.Why
+		if f.After != nil {
+			e.After = f.After
+		}
+		e.Lost = append(e.Lost[:len(e.Lost):len(e.Lost)], f.Lost...)
+	case kResolve:
+		if e.Status != actions.Unknown {
+			return nil // somebody said so before
+		}
+		e.Status, e.why = actions.NotDone, "resolved by "+f.By
+		if f.Happened {
+			e.Status = actions.Done
+		}
+	default:
+		return fmt.Errorf("fact of unknown kind %q: written by a newer version of stanch?", f.Kind)
+	}
+	return nil
+}
+
+// fail turns the root strand to on_failure.
+func (st *state) fail(fault *Fault) {
+	st.phase, st.fault, st.lost, st.children = onFailure, fault, false, nil
+	st.names["error"] = map[string]any{"step": fault.Step, "code": fault.Code, "message": fault.Message}
+	if run, ok := st.names["run"].(map[string]any); ok {
+		run = maps.Clone(run)
+		run["failed_step"] = fault.Step
+		st.names["run"] = run
+	}
+	st.frames = []frame{{list: st.run.book.OnFailure, path: onFailure + "/"}}
+}
+
+// outputError says that what a step gave is not what its type says.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string { return e.err.Error() }
+
+// branches is the output of a parallel step.
+type branches struct {
+	Vars  map[string]json.RawMessage `json:"vars,omitempty"`
+	Steps map[string]json.RawMessage `json:"steps,omitempty"`
+}
+
+// output makes what a step gave visible to those after it.
+func (st *state) output(p *progress, out json.RawMessage) (err error) {
+	defer func() {
+		if err != nil {
+			err = &outputError{fmt.Errorf("what %s gave: %w", p.path, err)}
+		}
+	}()
+	step := p.step
+	switch {
+	case step.Kind == playbooks.Set:
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal(out, &values); err != nil {
+			return err
+		}
+		return st.assign(step.Set, values)
+	case step.Kind == playbooks.Parallel:
+		var b branches
+		if err := json.Unmarshal(out, &b); err != nil {
+			return err
+		}
+		return st.merge(step, b)
+	case step.ID == "" || len(out) == 0:
+		return nil
+	}
+	v, err := step.OutputType().Decode(out)
+	if err != nil {
+		return err
+	}
+	st.outs[step.ID] = v
+	return nil
+}
+
+func (st *state) assign(list []playbooks.Binding, values map[string]json.RawMessage) error {
+	for _, b := range list {
+		raw, set := values[b.Name]
+		if !set {
+			continue
+		}
+		v, err := b.Expr.Type().Decode(raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.Name, err)
+		}
+		st.vars[b.Name], st.mine[b.Name] = v, v
+	}
+	return nil
+}
+
+// merge makes what the branches of a parallel step set and found visible after
+// it.
+func (st *state) merge(step *playbooks.Step, b branches) error {
+	var errs []error
+	sameStrand(step.Branches, func(s *playbooks.Step) {
+		errs = append(errs, st.assign(s.Set, b.Vars))
+		raw, given := b.Steps[s.ID]
+		if s.ID == "" || !given {
+			return
+		}
+		v, err := s.OutputType().Decode(raw)
+		st.outs[s.ID] = v
+		errs = append(errs, err)
+	})
+	return errors.Join(errs...)
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"stanch/playbooks"
+)
+
+// fan opens the children of a for_each or parallel step, and joins them.
+func (st *state) fan(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
+	if p.opened {
+		return false, st.join(m, step, path, p)
+	}
+	open := &Open{Path: path, Failfast: step.OnError != "continue"}
+	if step.Kind == playbooks.Parallel {
+		open.Count, open.Window = len(step.Branches), len(step.Branches)
+	} else {
+		items, err := st.items(step)
+		if err != nil {
+			return false, st.broken(m, path, err)
+		}
+		open.Count, open.Window, open.Items = len(items), step.Each.MaxParallel, items
+		if open.Window == 0 {
+			open.Window = 8
+		}
+	}
+	if err := st.emit(m, fact{Kind: kOpened, Path: path, Count: open.Count}); err != nil {
+		return false, err
+	}
+	if open.Count == 0 {
+		st.children = []Ended{}
+		return false, st.join(m, step, path, p)
+	}
+	m.then = &Then{Open: open}
+	return true, nil
+}
+
+// maxItems is how many items one loop may have.
+const maxItems = 1_000_000
+
+func (st *state) items(step *playbooks.Step) ([][]byte, error) {
+	v, err := step.Each.List.Eval(st.env())
+	if err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	if record, is := v.(map[string]any); is {
+		for _, key := range slices.Sorted(maps.Keys(record)) {
+			list = append(list, map[string]any{"key": key, "value": record[key]})
+		}
+	} else if !ok {
+		return nil, &Fault{Code: "invalid", Message: fmt.Sprintf("for_each got %T, not a list", v)}
+	}
+	if len(list) > maxItems {
+		return nil, &Fault{Code: "limit", Message: fmt.Sprintf("for_each got %d items, at most %d are allowed", len(list), maxItems)}
+	}
+	if n := step.Each.Batch; n > 0 {
+		var batches []any
+		for chunk := range slices.Chunk(list, n) {
+			batches = append(batches, chunk)
+		}
+		list = batches
+	}
+	items := make([][]byte, len(list))
+	for i, item := range list {
+		if items[i], err = playbooks.Encode(item); err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	return items, nil
+}
+
+// tally is what a for_each leaves.
+type tally struct {
+	Total     int               `json:"total"`
+	Succeeded int               `json:"succeeded"`
+	Failed    int               `json:"failed"`
+	Skipped   int               `json:"skipped"`
+	Rejected  int               `json:"rejected"`
+	Items     []json.RawMessage `json:"items"`
+}
+
+// joined is what the children of a step come to.
+type joined struct {
+	tally
+	branches
+	fault   *Fault // of the first that failed
+	stopped string // stopped | rejected, where a child was
+	why     string
+	gates   []gateVerdict
+	planned bool
+}
+
+func (j *joined) add(path string, c Ended) error {
+	r, err := decodeResult(c.Result)
+	if err != nil {
+		return fmt.Errorf("%s: %w", childPath(path, c.Index), err)
+	}
+	j.planned = j.planned || r.Planned
+	j.gates = append(j.gates, r.Gates...)
+	switch c.Outcome {
+	case "succeeded":
+		j.Succeeded++
+		if len(r.Collect) > 0 {
+			j.Items = append(j.Items, r.Collect)
+		}
+		maps.Copy(j.Vars, r.Vars)
+		maps.Copy(j.Steps, r.Steps)
+	case "failed":
+		j.Failed++
+		if j.fault == nil {
+			j.fault = r.Fault
+		}
+		if j.fault == nil {
+			j.fault = &Fault{Step: childPath(path, c.Index), Code: "failed", Message: "it failed and does not say why"}
+		}
+	case "skipped":
+		j.Skipped++
+		if j.stopped == "" {
+			j.stopped, j.why = "stopped", r.Why
+		}
+	case "rejected":
+		j.Rejected++
+		if j.stopped != "rejected" {
+			j.stopped, j.why = "rejected", r.Why
+		}
+	}
+	return nil
+}
+
+func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) error {
+	if st.children == nil {
+		return fmt.Errorf("step %s: claimed before its children had ended", path)
+	}
+	j := joined{tally: tally{Total: p.count, Items: []json.RawMessage{}}}
+	j.Vars, j.Steps = map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for _, c := range st.children {
+		if err := j.add(path, c); err != nil {
+			return err
+		}
+	}
+	var out any = j.tally
+	if step.Kind == playbooks.Parallel {
+		out = j.branches
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	st.children = nil
+	fault := j.fault
+	if step.OnError == "continue" {
+		fault = nil
+	}
+	if len(raw) > maxOutput {
+		fault = tooLarge(len(raw), maxOutput)
+		fault.Step = path
+	}
+	if fault != nil {
+		return st.emit(m, fact{Kind: kFailed, Path: path, Fault: fault, Gates: j.gates, Planned: j.planned})
+	}
+	if err := st.emit(m, fact{Kind: kDone, Path: path, Out: raw, Gates: j.gates, Planned: j.planned}); err != nil {
+		return err
+	}
+	if step.Kind == playbooks.Parallel && j.stopped != "" {
+		return st.emit(m, fact{Kind: kStopped, Path: path, Ending: j.stopped, Why: j.why})
+	}
+	return nil
+}
