@@ -59,6 +59,12 @@ func (s Spec[P, R]) Action() Action {
 	if a.Timeout == 0 {
 		a.Timeout = DefaultTimeout
 	}
+	s.erase(&a)
+	return a
+}
+
+// erase gives the action the functions of s that take and give JSON.
+func (s Spec[P, R]) erase(a *Action) {
 	if s.Read != nil {
 		a.read = func(ctx context.Context, c Call, raw json.RawMessage) (json.RawMessage, error) {
 			p, err := decode[P](raw)
@@ -108,7 +114,6 @@ func (s Spec[P, R]) Action() Action {
 			return json.Marshal(s.Settle(r, effects))
 		}
 	}
-	return a
 }
 
 func (s Spec[P, R]) valid() error {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,46 +26,6 @@ type benchLoad struct {
 	watch  *watchedStore
 	runs   int64
 	serial atomic.Int64
-}
-
-// watchedStore tells when runs end, and counts acts.
-type watchedStore struct {
-	*sqlitestore.Store
-	acts  atomic.Int64
-	steps atomic.Int64
-	mu    sync.Mutex
-	ended map[string]chan struct{}
-}
-
-// Settle tells the end of a run once it is durable.
-func (w *watchedStore) Settle(ctx context.Context, s engine.Settlement) (engine.Settled, error) {
-	w.acts.Add(1)
-	settled, err := w.Store.Settle(ctx, s)
-	if err == nil && s.Then.End != nil && s.Lease.Strand == "" {
-		close(w.end(s.Lease.Run))
-	}
-	return settled, err
-}
-
-// end answers what is closed at the end of a run. Who comes second, the end or
-// the one who awaits it, forgets it.
-func (w *watchedStore) end(run string) chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ch := w.ended[run]
-	if ch != nil {
-		delete(w.ended, run)
-		return ch
-	}
-	ch = make(chan struct{})
-	w.ended[run] = ch
-	return ch
-}
-
-// Claim is counted.
-func (w *watchedStore) Claim(ctx context.Context, c engine.Claim) (engine.Claimed, error) {
-	w.acts.Add(1)
-	return w.Store.Claim(ctx, c)
 }
 
 func benchHead(steps string) string {
@@ -357,30 +316,6 @@ func (b *benchLoad) idle(ctx context.Context, runs int, d time.Duration) (benchI
 		CPUPercent: 100 * (cpu() - busy).Seconds() / took, CommandsPerS: float64(b.watch.acts.Load()-acts) / took,
 		WaitingRuns: runs, MeasuredOverS: took,
 	}, stop()
-}
-
-// group runs functions and answers their first error.
-type group struct {
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	first error
-}
-
-func newGroup() *group { return &group{} }
-
-func (g *group) do(f func() error) {
-	g.wg.Go(func() {
-		if err := f(); err != nil {
-			g.mu.Lock()
-			g.first = errors.Join(g.first, err)
-			g.mu.Unlock()
-		}
-	})
-}
-
-func (g *group) wait() error {
-	g.wg.Wait()
-	return g.first
 }
 
 // cpu is the CPU time that this process has used.
