@@ -164,7 +164,6 @@ func TestABackOffIsNeverLongerThanItsCap(t *testing.T) {
 type stubborn struct {
 	engine.Store
 	full   atomic.Bool
-	looked atomic.Int32
 }
 
 func (s *stubborn) Settle(ctx context.Context, in engine.Settlement) (engine.Settled, error) {

@@ -60,10 +60,7 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 		claimed, err := e.claim(ctx, Claim{Worker: name, Max: n, Last: e.o.Lease})
 		if err != nil {
 			giveFree(free, n)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if !down {
+			if !down && ctx.Err() == nil {
 				e.log.Error("the store does not answer; waiting", "error", err)
 			}
 			down = true

@@ -126,11 +126,10 @@ func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	now, unread := head(in.Raw)
-	if unread != nil || !r.Set.different(r.Set.of(now)).empty() {
-		return actions.Outcome{}, nil // answered as a success, shown with a delay: as predicted
+	if now, err := head(in.Raw); err == nil && r.Set.different(r.Set.of(now)).empty() {
+		return actions.Outcome{After: raw(r.Set.of(now))}, nil
 	}
-	return actions.Outcome{After: raw(r.Set.of(now))}, nil
+	return actions.Outcome{}, nil // answered as a success, shown with a delay: as predicted
 }
 
 func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {

@@ -199,8 +199,8 @@ func (zeros) Read(p []byte) (int, error) {
 func auth(lines string) string { return "  id: contoso.example\n  auth: {" + lines + "}\n" }
 
 func TestBadTenants(t *testing.T) {
-	at := func(make func(*person), code int, says ...string) badCase {
-		return badCase{make: func(p *person) { p.write("book.yaml", goodBook); make(p) }, args: live("40212", "--param", "tag=x"), code: code, says: says}
+	at := func(prepare func(*person), code int, says ...string) badCase {
+		return badCase{make: func(p *person) { p.write("book.yaml", goodBook); prepare(p) }, args: live("40212", "--param", "tag=x"), code: code, says: says}
 	}
 	signs := func(lines string, says ...string) badCase {
 		c := at(func(p *person) { p.write("tenant.yaml", p.tenant(auth(lines))) }, 3, says...)

@@ -143,9 +143,3 @@ func operator() string {
 	}
 	return fmt.Sprintf("operator:uid-%d", os.Getuid())
 }
-
-// sqlitePath answers the file of a store's address.
-func sqlitePath(address string) (string, error) {
-	s, err := (&config.Config{}).StoreAt(address)
-	return s.Path, err
-}

@@ -156,20 +156,24 @@ func weathers() map[string]weather {
 	return map[string]weather{
 		"fair": {judge: sentOnce},
 		"throttled": {
-			faults: on(weatherFault{Status: 429, Times: 2, Headers: map[string]string{"Retry-After": "90"}}), judge: waitedAsAsked},
+			faults: on(weatherFault{Status: 429, Times: 2, Headers: map[string]string{"Retry-After": "90"}}), judge: waitedAsAsked,
+		},
 		"503 twice":              {faults: on(weatherFault{Status: 503, Times: 2}), judge: allDone},
 		"503 on the first looks": {faults: on(weatherFault{Method: http.MethodGet, Path: "/**", Status: 503, Times: 2}), judge: sentOnce},
 		"cut before applied":     {faults: on(weatherFault{Cut: "before", Times: 1}), judge: sentOnce},
 		"cut after applied":      {faults: on(weatherFault{Cut: "after", Times: 1}), judge: sentOnce},
 		"cut in the answer":      {faults: on(weatherFault{Cut: "middle", Times: 1}), judge: sentOnce},
 		"cut after applied, then stale reads": {
-			faults: on(weatherFault{Cut: "after", Times: 1, StaleReads: 1}), judge: repeatedAsDeclared},
+			faults: on(weatherFault{Cut: "after", Times: 1, StaleReads: 1}), judge: repeatedAsDeclared,
+		},
 		"cut after applied, then 503 on the looks": {
 			faults: on(weatherFault{Cut: "after", Times: 1}),
-			later:  on(weatherFault{Method: http.MethodGet, Path: "/**", Status: 503, Times: 2}), judge: sentOnce},
+			later:  on(weatherFault{Method: http.MethodGet, Path: "/**", Status: 503, Times: 2}), judge: sentOnce,
+		},
 		"cut after applied, and nobody may look": {
 			faults: on(weatherFault{Cut: "after", Times: 1}),
-			later:  on(weatherFault{Method: http.MethodGet, Path: "/**", Status: 403}), judge: unknownOrRepeated},
+			later:  on(weatherFault{Method: http.MethodGet, Path: "/**", Status: 403}), judge: unknownOrRepeated,
+		},
 		"forbidden": {faults: on(weatherFault{Status: 403}), judge: notDone},
 	}
 }

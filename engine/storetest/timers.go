@@ -62,11 +62,10 @@ func waitForNothing(e *env) {
 
 func timersInOrder(e *env) {
 	want := make([]string, 3)
-	for i, d := range []time.Duration{3, 1, 2} {
+	for _, minutes := range []int{3, 1, 2} {
 		h := e.started()
-		h.wait(engine.Wait{For: d * time.Minute})
-		want[d-1] = h.Run
-		_ = i
+		h.wait(engine.Wait{For: time.Duration(minutes) * time.Minute})
+		want[minutes-1] = h.Run
 	}
 	e.clock.Advance(time.Hour)
 	var got []string
