@@ -172,8 +172,8 @@ func runsResolve(sh *shell) *cobra.Command {
 		Short: "Tell what became of an effect that nobody could tell",
 		Long: `Tell what became of an effect whose outcome is unknown: Stanch asked for it, got
 no certain answer, and cannot see by looking. You look, and say whether it
-happened. It is never guessed and never sent again unasked; with --not-done the
-step goes on and may do it.`,
+happened. It is never guessed and never sent again; with --not-done the step has
+failed, and the run goes on as its playbook says for that.`,
 		Example: "  stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done",
 		Args:    exactArgs(2),
 		RunE: verb(func(ctx context.Context, args []string) error {
