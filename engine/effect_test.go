@@ -163,7 +163,7 @@ func TestABackOffIsNeverLongerThanItsCap(t *testing.T) {
 // stubborn is a store whose settles fail while it is told so.
 type stubborn struct {
 	engine.Store
-	full   atomic.Bool
+	full atomic.Bool
 }
 
 func (s *stubborn) Settle(ctx context.Context, in engine.Settlement) (engine.Settled, error) {
