@@ -22,8 +22,8 @@ func (st *state) apply(f Fact) error {
 	if err := st.take(body, f.At); err != nil {
 		return err
 	}
-	if p := st.steps[body.Path]; p != nil && body.Effect >= 0 && body.Effect < len(p.effects) {
-		p.effects[body.Effect].n = f.N
+	if body.Kind == kResult || body.Kind == kResolve {
+		st.steps[body.Path].effects[body.Effect].n = f.N
 	}
 	return nil
 }
@@ -48,6 +48,9 @@ func (st *state) take(f fact, at time.Time) error {
 		st.lost = true
 		return nil
 	case kFailing:
+		if st.above != nil {
+			return fmt.Errorf("strand %q: only a run turns to on_failure", st.strand)
+		}
 		st.fail(f.Fault)
 		return nil
 	case kJoined:

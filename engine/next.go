@@ -205,8 +205,10 @@ func (st *state) abort(m *move, fault *Fault) error {
 	f := st.frames[len(st.frames)-1]
 	if f.at < len(f.list) {
 		p := st.at(f.path + f.list[f.at].Name)
-		if err := st.emit(m, fact{Kind: kFailed, Path: p.path, Attempt: p.attempt, Fault: fault}); err != nil {
-			return err
+		if p.status == "" {
+			if err := st.emit(m, fact{Kind: kFailed, Path: p.path, Attempt: p.attempt, Fault: fault}); err != nil {
+				return err
+			}
 		}
 	}
 	for ; f.block != nil; f = st.frames[len(st.frames)-1] {

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"stanch/actions"
+	"stanch/connectors/incident"
+	"stanch/playbooks"
+)
+
+type fuzzParams struct {
+	Thing string `json:"thing" doc:"what"`
+}
+
+type fuzzResult struct {
+	Value string `json:"value" doc:"what it is"`
+}
+
+func fuzzCatalog() *actions.Catalog {
+	change := actions.Spec[fuzzParams, fuzzResult]{
+		Doc: "Change a thing.", Class: actions.Writes, NoUndo: "never", Settling: time.Second,
+		Plan: func(context.Context, actions.Call, fuzzParams) ([]actions.Effect, fuzzResult, error) {
+			panic("not pure")
+		},
+		Do:    func(context.Context, actions.Call, actions.Effect) (actions.Outcome, error) { panic("not pure") },
+		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) { panic("not pure") },
+	}
+	return actions.Of(map[string]actions.Action{
+		"things.put": change.Action(),
+		"things.get": actions.Spec[fuzzParams, fuzzResult]{
+			Doc: "Get a thing.", Class: actions.Reads,
+			Read: func(context.Context, actions.Call, fuzzParams) (fuzzResult, error) { panic("not pure") },
+		}.Action(),
+	})
+}
+
+// fuzzBook has every kind of step.
+const fuzzBook = `
+playbook: fuzz
+title: Fuzz
+status: stable
+on: {manual: {}}
+timeout: 1h
+steps:
+  - id: got
+    uses: things.get
+    with: {thing: x}
+    retry: {attempts: 3, jitter: none}
+    on_error: continue
+  - set: {n: 1}
+  - id: gate
+    approve: {ask: Well, approvers: [a@c.example, b@c.example], quorum: 2, timeout: 10m, on_reject: continue}
+  - id: block
+    if: steps.got != nil
+    steps:
+      - id: put
+        uses: things.put
+        with: {thing: "${{ steps.got.value }}"}
+      - if: vars.n > 0
+        steps:
+          - set: {m: vars.n + 1}
+        else:
+          - fail: No
+    on_error: continue
+  - id: each
+    for_each: "['a', 'b', 'c']"
+    steps:
+      - id: inner
+        uses: things.put
+        with: {thing: "${{ item }}"}
+      - if: item == "b"
+        stop: Two
+    collect: {v: item}
+    on_error: continue
+  - id: par
+    parallel:
+      - set: {left: 1}
+      - id: right
+        uses: things.put
+        with: {thing: w}
+  - approve: {ask: Well, approvers: [a@c.example]}
+  - if: vars.n == 3
+    stop: Three
+on_failure:
+  - id: late
+    uses: things.put
+    with: {thing: z}
+outputs: {n: vars.n, left: vars.left}
+`
+
+func fuzzRun(t testing.TB, mode string) *runContext {
+	t.Helper()
+	book, findings := playbooks.LoadAndCheck("fuzz.yaml", []byte(fuzzBook), playbooks.World{Catalog: fuzzCatalog()})
+	for _, f := range findings {
+		if playbooks.HasErrors([]playbooks.Finding{f}) {
+			t.Fatal(f.Text())
+		}
+	}
+	raw, err := json.Marshal(incident.Incident{ID: "i/1", Source: "i", Title: "T", Severity: "low"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := New(nil, nil, fuzzCatalog(), Options{})
+	head := Head{StartedBy: "x", Event: playbooks.Event{ID: "e", Trigger: "manual", Kind: "manual", At: fuzzEpoch(), Incident: raw}}
+	run, err := e.newContext(RunHead{ID: "r", Playbook: "fuzz", Mode: mode, BegunAt: fuzzEpoch()}, head, newOutline(book))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+func fuzzEpoch() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }
+
+// fuzzFacts reads facts out of bytes: kind, step, what about it, and time.
+func fuzzFacts(data []byte, paths []string) []Fact {
+	kinds := []kind{
+		kEntered, kSkipped, kDone, kFailed, kRetry, kOpened, kJoined, kPrepared, kIntent, kResult,
+		kOpen, kHeld, kAsked, kDecision, kResolve, kLost, kFailing, kStopped, "newer",
+	}
+	outs := []string{"", "{}", `{"value":"v"}`, `{"n":1}`, `{"m":2}`, `{"left":1}`, `{"vars":{"left":1}}`, "null", "[", `{"total":1,"items":[]}`, `{"outcome":"approved"}`}
+	statuses := []actions.Status{actions.Done, actions.AlreadySo, actions.NotDone, actions.Refused, actions.Unknown, actions.Begun, ""}
+	pick := func(b byte, n int) int { return int(b) % n }
+	var facts []Fact
+	at := fuzzEpoch()
+	for ; len(data) >= 5; data = data[5:] {
+		a, b := data[2], data[3]
+		at = at.Add(time.Duration(data[4]) * time.Minute / 4)
+		f := fact{Kind: kinds[pick(data[0], len(kinds))], Path: paths[pick(data[1], len(paths))], Effect: int(b%5) - 1, Attempt: int(a % 4)}
+		f.Until, f.DoneIn, f.Happened, f.Count = at.Add(time.Duration(a)*time.Second), time.Duration(b)*time.Second, a%2 == 0, int(b%4)-1
+		f.Status, f.Branch, f.Ending = statuses[pick(a, len(statuses))], []string{"then", "else", "x"}[a%3], []string{"stopped", "rejected", "x"}[a%3]
+		f.Key, f.By, f.Decision, f.Hash = []string{gateKey, heldFrozen, "k"}[b%3], []string{"a@c.example", "A@C.example", "b@c.example"}[a%3], []string{"approve", "reject"}[b%2], "h"
+		f.Doubt, f.Looks, f.Planned = doubt(b%3), int(a%3), b%7 == 0
+		if out := outs[pick(b, len(outs))]; json.Valid([]byte(out)) {
+			f.Out = json.RawMessage(out)
+		}
+		if a%8 != 7 {
+			f.Fault = &Fault{Code: "failed", Message: "m"}
+			f.Question = &Question{Key: f.Key, Hash: "h", Quorum: int(b % 3), Expires: at.Add(time.Duration(a) * time.Minute)}
+		}
+		for range b % 3 {
+			f.Effects = append(f.Effects, actions.Effect{ID: fmt.Sprint("e", len(f.Effects)), Action: "things.put", Status: actions.Planned})
+		}
+		for i := range b % 4 {
+			f.Children = append(f.Children, Ended{Index: int(i), Outcome: []string{"succeeded", "failed", "skipped", "rejected", "cancelled"}[(a+i)%5], Result: []byte(`{"vars":{"left":1},"collect":{"v":1}}`)})
+		}
+		facts = append(facts, Fact{N: int64(len(facts) + 1), At: at, Signal: f.Kind == kDecision || f.Kind == kResolve, Body: f.encode()})
+	}
+	return facts
+}
+
+// fuzzState builds the state of a strand, or answers why it cannot be.
+func fuzzState(run *runContext, strand string, facts []Fact, cancel Cancel) (*state, error) {
+	var above *state
+	if parent, ok := parentStrand(strand); ok {
+		var err error
+		if above, err = newState(run, parent, nil, nil); err != nil {
+			return nil, err
+		}
+	}
+	st, err := rebuild(run, strand, above, []byte(`"b"`), facts)
+	if err != nil {
+		return nil, err
+	}
+	st.cancel = cancel
+	st.now = later(st.now, fuzzEpoch())
+	return st, nil
+}
+
+// told is a move as text.
+func told(mv move, err error) string {
+	task := "none"
+	if mv.task != nil {
+		task = fmt.Sprint(mv.task.kind, mv.task.path, mv.task.effect, mv.task.attempt, mv.task.timeout, string(mv.task.params))
+	}
+	then, _ := json.Marshal(mv.then)
+	return fmt.Sprint(task, string(then), err)
+}
+
+// FuzzNext gives Next any sequence of facts: it never panics, decides the same
+// twice, and decides the same once what it decided is known.
+func FuzzNext(f *testing.F) {
+	run := fuzzRun(f, ModeLive)
+	plan := fuzzRun(f, ModePlan)
+	strands := []string{"", "each[1]", "par[0]", "par[1]", "on_failure/late[0]"}
+	f.Add(byte(0), byte(0), []byte{}, "")
+	f.Add(byte(0), byte(1), []byte{2, 0, 0, 2, 1, 2, 1, 0, 3, 1}, `{"k":"kept"}`)
+	f.Add(byte(1), byte(0), []byte{7, 10, 0, 1, 0, 8, 10, 0, 1, 0}, "")
+	f.Fuzz(func(t *testing.T, which, how byte, data []byte, raw string) {
+		strand := strands[int(which)%len(strands)]
+		r := run
+		if how&4 != 0 {
+			r = plan
+		}
+		cancel := NotCancelled
+		if how&1 != 0 {
+			cancel = Cancelled
+		}
+		paths := []string{"", "nothing"}
+		for path := range r.outline.steps {
+			paths = append(paths, path)
+		}
+		slices.Sort(paths)
+		for _, p := range slices.Clone(paths) {
+			if rest, ok := cutStatic(strand, p); ok {
+				paths = append(paths, strand+"/"+rest)
+			}
+		}
+		facts := fuzzFacts(data, paths)
+		if raw != "" {
+			facts = append(facts, Fact{N: int64(len(facts) + 1), At: fuzzEpoch(), Body: []byte(raw)})
+		}
+		one, err1 := fuzzState(r, strand, facts, cancel)
+		two, err2 := fuzzState(r, strand, facts, cancel)
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("built once %v and once %v", err1, err2)
+		}
+		if err1 != nil {
+			return
+		}
+		if how&2 != 0 {
+			one.children, two.children = []Ended{{Outcome: "failed"}}, []Ended{{Outcome: "failed"}}
+		}
+		first, err := one.next()
+		again, errAgain := two.next()
+		if a, b := told(first, err), told(again, errAgain); a != b || len(first.facts) != len(again.facts) {
+			t.Fatalf("decided\n%s and then\n%s", a, b)
+		}
+		if err != nil || first.then != nil && first.then.Open != nil {
+			return
+		}
+		for _, x := range first.facts {
+			facts = append(facts, Fact{N: int64(len(facts) + 1), At: one.now, Body: x.encode()})
+		}
+		known, err := fuzzState(r, strand, facts, cancel)
+		if err != nil {
+			t.Fatalf("what Next decided cannot be read: %v", err)
+		}
+		known.now = one.now
+		if len(first.facts) == 0 && how&2 != 0 {
+			known.children = []Ended{{Outcome: "failed"}}
+		}
+		then, err := known.next()
+		if a, b := told(first, nil), told(then, err); a != b || len(then.facts) != 0 {
+			t.Fatalf("decided\n%s\nand, that being known,\n%s with %d more facts", a, b, len(then.facts))
+		}
+	})
+}
+
+// cutStatic answers what of a static path stands in a strand.
+func cutStatic(strand, path string) (string, bool) {
+	of, _, ok := cutIndex(strand)
+	if !ok || len(path) <= len(of)+1 || path[:len(of)] != of || path[len(of)] != '/' {
+		return "", false
+	}
+	return path[len(of)+1:], true
+}
