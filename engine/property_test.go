@@ -1,0 +1,265 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stanch/engine"
+	"stanch/engine/sqlitestore"
+)
+
+// writer makes random playbooks in which every step has things of its own, so
+// that the end does not depend on who is faster.
+type writer struct {
+	rt     *rapid.T
+	n      int      // steps so far
+	things []string // that have effects, for faults
+	loops  []string // names of the loops around
+	gated  bool     // what destroys would have to be covered from here on
+}
+
+func (w *writer) name(kind string) string {
+	w.n++
+	return fmt.Sprintf("%s%d", kind, w.n)
+}
+
+func (w *writer) chance(percent int) bool {
+	return rapid.IntRange(0, 99).Draw(w.rt, "chance") < percent
+}
+
+// thing names what a step acts upon; in a loop each item has its own.
+func (w *writer) thing() string {
+	name := w.name("t")
+	text, names := name, []string{name}
+	for _, loop := range w.loops {
+		text += "-${{ " + loop + ".id }}"
+		var items []string
+		for _, n := range names {
+			items = append(items, n+"-f0", n+"-f1")
+		}
+		names = items
+	}
+	w.things = append(w.things, names...)
+	return text
+}
+
+func (w *writer) list(depth int) string {
+	var b strings.Builder
+	for range rapid.IntRange(1, 3).Draw(w.rt, "steps") {
+		b.WriteString("- " + indented(w.step(depth), 2) + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func indented(s string, n int) string {
+	return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n))
+}
+
+func (w *writer) step(depth int) string {
+	simple := []func() string{w.set, w.read, w.effect, w.effect, w.effect, w.maybe}
+	if depth == 0 {
+		return rapid.SampledFrom(simple).Draw(w.rt, "kind")()
+	}
+	kinds := append(simple, w.gate)
+	deep := []func(int) string{w.block, w.either, w.branches, w.each}
+	if i := rapid.IntRange(0, len(kinds)+len(deep)-1).Draw(w.rt, "kind"); i < len(deep) {
+		return deep[i](depth - 1)
+	} else {
+		return kinds[i-len(deep)]()
+	}
+}
+
+func (w *writer) set() string {
+	return fmt.Sprintf("set: {%s: len(evidence.files) + %d}", w.name("v"), w.n)
+}
+
+func (w *writer) read() string {
+	s := fmt.Sprintf("id: %s\nuses: things.get\nwith: {thing: %s}\nretry: {attempts: 6}", w.name("s"), rapid.SampledFrom([]string{"there", "nowhere"}).Draw(w.rt, "read"))
+	if w.chance(80) {
+		s += "\non_error: continue"
+	}
+	return s
+}
+
+func (w *writer) effect() string {
+	uses := rapid.SampledFrom([]string{"put", "same", "drop"}).Draw(w.rt, "uses")
+	if w.gated && uses == "drop" {
+		uses = "put"
+	}
+	s := fmt.Sprintf("id: %s\nuses: things.%s\nwith: {thing: \"%s\"", w.name("s"), uses, w.thing())
+	if uses != "drop" {
+		s += ", value: new"
+	}
+	return s + "}\nretry: {attempts: 6}"
+}
+
+// maybe ends something, at times.
+func (w *writer) maybe() string {
+	if w.chance(50) {
+		return fmt.Sprintf("if: len(evidence.files) > %d\nfail: Bad", rapid.IntRange(1, 2).Draw(w.rt, "files"))
+	}
+	return fmt.Sprintf("if: len(evidence.files) > %d\nstop: Enough", rapid.IntRange(1, 2).Draw(w.rt, "files"))
+}
+
+func (w *writer) gate() string {
+	w.gated = true
+	return fmt.Sprintf("id: %s\napprove: {ask: Well, approvers: [officers], timeout: 2h}", w.name("g"))
+}
+
+func (w *writer) block(depth int) string {
+	return fmt.Sprintf("id: %s\nsteps:\n  %s\non_error: continue", w.name("b"), indented(w.list(depth), 2))
+}
+
+func (w *writer) either(depth int) string {
+	return fmt.Sprintf("if: len(evidence.files) > %d\nsteps:\n  %s\nelse:\n  %s", rapid.IntRange(1, 2).Draw(w.rt, "files"), indented(w.list(depth), 2), indented(w.list(depth), 2))
+}
+
+func (w *writer) branches(depth int) string {
+	s := "parallel:"
+	for range rapid.IntRange(1, 3).Draw(w.rt, "branches") {
+		s += "\n  - steps:\n      " + indented(w.list(depth), 6)
+	}
+	return s + "\non_error: continue"
+}
+
+func (w *writer) each(depth int) string {
+	loop := w.name("item")
+	w.loops = append(w.loops, loop)
+	defer func() { w.loops = w.loops[:len(w.loops)-1] }()
+	return fmt.Sprintf("id: %s\nfor_each: evidence.files\nas: %s\nmax_parallel: %d\nsteps:\n  %s\ncollect: {id: %s.id}\non_error: continue",
+		w.name("e"), loop, rapid.IntRange(1, 3).Draw(w.rt, "parallel"), indented(w.list(depth), 2), loop)
+}
+
+// ending is what a run comes to.
+type ending struct {
+	status, outputs string
+	steps           []string
+	values          map[string]string
+	changes         map[string]int
+	twice           []string
+	err             error
+	reached         bool // the crash
+}
+
+// play runs a playbook to its end on a store of its own; its worker dies at act
+// k, if k is not 0, and another goes on.
+func play(t *testing.T, text string, faults map[string][]fault, k int, applied bool) (e ending) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlitestore.OpenMemory(time.Now)
+		if err != nil {
+			e.err = err
+			return
+		}
+		defer store.Close()
+		w := newWorld(map[string]string{"there": "a"})
+		for thing, list := range faults {
+			w.faults[thing] = slices.Clone(list)
+		}
+		m := &mortal{Store: store, left: k, applied: applied, dead: make(chan struct{})}
+		if k == 0 {
+			m.left = 1 << 30
+		}
+		o := officers
+		o.Workers = 3
+		first := engine.New(m, store, w.catalog(), o)
+		book := loadBook(t, first.World(), text)
+		begun, err := first.Start(t.Context(), engine.Start{Book: book, Event: event(2), Mode: engine.ModeLive, By: "trigger:incident"})
+		if err != nil {
+			e.err = err
+			return
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 2)
+		go func() { done <- first.Work(ctx) }()
+		second := engine.New(store, store, w.catalog(), o)
+		var run engine.Run
+		for hours := 0; hours < 24*60*60; hours++ {
+			select {
+			case <-m.dead:
+				if !e.reached {
+					e.reached = true
+					stop()
+					<-done
+					ctx, stop = context.WithCancel(t.Context())
+					go func() { done <- second.Work(ctx) }()
+				}
+			default:
+			}
+			if run, e.err = second.Run(t.Context(), begun.Run); e.err != nil || run.Ended() {
+				break
+			}
+			e.err = fmt.Errorf("the run is still %s after %d rounds: %v", run.Status, hours, run.WaitsFor)
+			if hours > 3000 {
+				break
+			}
+			list, err := second.Approvals(t.Context(), false)
+			if err != nil {
+				e.err = err
+				break
+			}
+			for _, q := range list {
+				if _, err := second.Decide(t.Context(), engine.Decision{Approval: q.ID, By: "dana@c.example", Approve: true}); err != nil {
+					e.err = err
+				}
+			}
+			<-time.After(10 * time.Second) // virtual
+		}
+		stop()
+		<-done
+		e.status, e.outputs = run.Status, outputs(t, run)
+		for _, s := range run.Steps {
+			line := s.Path + " " + s.Status
+			for _, f := range s.Effects {
+				line += " " + string(f.Status)
+			}
+			e.steps = append(e.steps, line)
+		}
+		e.values, e.changes, e.twice = w.values, w.changes(), w.twice()
+	})
+	return e
+}
+
+// TestACrashChangesNoEnd runs random playbooks under random faults, once
+// undisturbed and once with a worker that dies at a random act: the end is the
+// same, no effect happens twice, and no run is stuck.
+func TestACrashChangesNoEnd(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &writer{rt: rt}
+		text := "steps:\n  " + indented(w.list(3), 2) + "\non_failure:\n  - uses: things.put\n    with: {thing: note, value: \"${{ error.step }}\"}\noutputs: {n: len(evidence.files)}\n"
+		faults := map[string][]fault{}
+		for _, thing := range w.things {
+			if rapid.IntRange(0, 2).Draw(rt, "faulty") == 0 {
+				faults[thing] = rapid.SliceOfN(rapid.SampledFrom([]fault{
+					{applied: true, err: &thingError{code: "timeout", unsure: true}},
+					{err: &thingError{code: "unavailable", unsure: true}},
+					{err: &thingError{code: "throttled", after: time.Minute}},
+					{err: &thingError{code: "unavailable"}},
+					{slow: 20 * time.Second},
+				}), 0, 2).Draw(rt, "faults")
+			}
+		}
+		want := play(t, text, faults, 0, false)
+		got := play(t, text, faults, rapid.IntRange(1, 60).Draw(rt, "act"), rapid.Bool().Draw(rt, "applied"))
+		for name, e := range map[string]ending{"undisturbed": want, "after a crash": got} {
+			if e.err != nil || len(e.twice) > 0 {
+				rt.Fatalf("%s: %v, twice %v\n%s", name, e.err, e.twice, text)
+			}
+			for thing, n := range e.changes {
+				if n > 1 {
+					rt.Fatalf("%s: %s was changed %d times\n%s", name, thing, n, text)
+				}
+			}
+		}
+		if got.status != want.status || got.outputs != want.outputs || !maps.Equal(got.values, want.values) || !slices.Equal(got.steps, want.steps) {
+			rt.Fatalf("the end is %s %s %v\n%v\nwant %s %s %v\n%v\n%s", got.status, got.outputs, got.values, got.steps, want.status, want.outputs, want.values, want.steps, text)
+		}
+	})
+}
