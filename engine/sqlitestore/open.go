@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stanch/engine"
@@ -26,14 +27,15 @@ type Store struct {
 	close   func() error
 
 	// Of the writer's goroutine alone.
-	w      *conn
-	ran    []*act
-	last   int64
-	lanes  int
-	swept  int64
-	others int64 // PRAGMA data_version at the last look
-	broken error
-	known  known
+	w       *conn
+	ran     []*act
+	last    int64
+	lanes   int
+	swept   int64
+	others  int64 // PRAGMA data_version at the last look
+	lookDue atomic.Bool
+	broken  error
+	known   known
 
 	waits waits
 }
@@ -56,7 +58,7 @@ type Options struct {
 }
 
 // lookEvery is how often the worker looks whether another process has written.
-const lookEvery = 150 * time.Millisecond
+const lookEvery = 250 * time.Millisecond
 
 // Open opens the file, or makes it with mode 0600 and its directories with
 // 0700. It answers engine.ErrNewer for a file that a newer version wrote and

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 )
@@ -93,11 +94,22 @@ func (w *waits) look(s *Store) {
 				return
 			case <-tick.C:
 			}
-			// The start of every transaction looks. An error here is
-			// everybody's: the next act tells it.
-			_ = s.act(ctx, func(*tx) error { return nil })
+			if !s.touched() {
+				continue
+			}
+			s.lookDue.Store(true)
+			s.queue.nudge()
 		}
 	})
+}
+
+// touched reports whether anybody may have written lately. Every commit writes
+// the log beside the file, so asking the file system costs less than asking
+// SQLite. Its clock is coarse: what was written a moment ago may be written
+// again under the same date.
+func (s *Store) touched() bool {
+	info, err := os.Stat(s.path + "-wal")
+	return err != nil || time.Since(info.ModTime()) < 4*lookEvery
 }
 
 func (w *waits) end() {

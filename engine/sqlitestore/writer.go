@@ -56,6 +56,19 @@ func (q *queue) put(a *act) bool {
 	return true
 }
 
+// nudge wakes the writer for something else than an act.
+func (q *queue) nudge() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	select {
+	case q.filled <- struct{}{}:
+	default:
+	}
+}
+
 // grab takes all that is queued; spare becomes the queue's next list.
 func (q *queue) grab(spare []*act) (acts []*act, closed bool) {
 	q.mu.Lock()
@@ -122,6 +135,9 @@ func (s *Store) write() {
 				return
 			}
 			<-s.queue.filled
+			if s.lookDue.Swap(false) {
+				_ = s.look() // an error here is everybody's: the next act tells it
+			}
 			continue
 		}
 		spare = s.together(acts)
@@ -237,12 +253,21 @@ func (s *Store) start() error {
 	if s.path == "" {
 		return nil
 	}
-	r, err := s.w.one("PRAGMA data_version")
-	if err != nil {
+	if err := s.look(); err != nil {
 		s.rollback()
 		return err
 	}
-	if v := r.int(0); v != s.others { // another process has written
+	return nil
+}
+
+// look finds out whether another process has written. It is the writer's
+// alone, as the connection is.
+func (s *Store) look() error {
+	r, err := s.w.one("PRAGMA data_version")
+	if err != nil {
+		return err
+	}
+	if v := r.int(0); v != s.others {
 		s.others = v
 		s.known.forget()
 		s.wake()
