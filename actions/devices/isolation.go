@@ -102,7 +102,7 @@ func (s Shelf) plan(ctx context.Context, m defender.Machine, e actions.Entity, r
 	}
 	return []actions.Effect{{
 		Target: actions.Target{Kind: "isolation", ID: m.ID + "/isolation", Name: "isolation of " + m.Name, Entities: []actions.Entity{e}},
-		Before: raw(now), After: raw(isolation{Isolation: r.Isolation}), Request: raw(r),
+		Before: actions.JSON(now), After: actions.JSON(isolation{Isolation: r.Isolation}), Request: actions.JSON(r),
 	}}, now, nil
 }
 
@@ -111,7 +111,7 @@ func (s Shelf) plan(ctx context.Context, m defender.Machine, e actions.Entity, r
 func mark(effect string) string { return "[stanch " + effect + "]" }
 
 func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[request](e.Request, "request")
+	r, err := actions.Kept[request](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -128,18 +128,18 @@ func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (action
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: again(0), Handle: raw(handle{a.ID, c.Now})}, nil
+	return actions.Outcome{Pending: true, Again: again(0), Handle: actions.JSON(handle{a.ID, c.Now})}, nil
 }
 
 // check asks for the machine action by its id, or where no answer told it, by
 // the mark in its comment.
 func (s Shelf) check(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[request](e.Request, "request")
+	r, err := actions.Kept[request](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
 	if e.Handle != nil {
-		h, err := read[handle](e.Handle, "handle")
+		h, err := actions.Kept[handle](e.Handle, "handle")
 		if err != nil {
 			return actions.Finding{}, err
 		}
@@ -167,7 +167,7 @@ func finding(a defender.MachineAction, r request, age time.Duration) actions.Fin
 	why := "machine action " + connectors.Plain(a.ID) + " is " + connectors.Plain(a.Status)
 	switch {
 	case a.Succeeded():
-		return actions.Finding{Answer: actions.Happened, After: raw(isolation{Isolation: r.Isolation}), Why: why}
+		return actions.Finding{Answer: actions.Happened, After: actions.JSON(isolation{Isolation: r.Isolation}), Why: why}
 	case !a.Ended():
 		return actions.Finding{Answer: actions.Pending, Again: again(age), Why: why}
 	}
@@ -175,16 +175,16 @@ func finding(a defender.MachineAction, r request, age time.Duration) actions.Fin
 }
 
 func (s Shelf) undo(ctx context.Context, c actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[request](e.Request, "request")
+	r, err := actions.Kept[request](e.Request, "request")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	before, err := read[isolation](e.Before, "state before")
+	before, err := actions.Kept[isolation](e.Before, "state before")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
 	if _, err := s.Defender.Machine(ctx, r.Machine); notFound(err) {
-		return actions.Inverse{Changed: true, Present: raw(nil), Why: "Defender no longer knows the device"}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "Defender no longer knows the device"}, nil
 	} else if err != nil {
 		return actions.Inverse{}, err
 	}
@@ -193,18 +193,18 @@ func (s Shelf) undo(ctx context.Context, c actions.Call, e actions.Effect) (acti
 	case err != nil:
 		return actions.Inverse{}, err
 	case now.UnderWay != "":
-		return actions.Inverse{Changed: true, Present: raw(now), Why: "its isolation is being changed: " + now.UnderWay}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "its isolation is being changed: " + now.UnderWay}, nil
 	case now.Isolation != r.Isolation:
-		return actions.Inverse{Changed: true, Present: raw(now), Why: "its isolation is " + now.Isolation + " now"}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "its isolation is " + now.Isolation + " now"}, nil
 	}
 	inverse := request{Machine: r.Machine, Isolation: before.Isolation, Comment: "Taken back by Stanch, run " + c.Run}
 	name := "devices.isolate"
 	if before.Isolation == none {
 		name = "devices.release"
 	}
-	return actions.Inverse{Present: raw(now), Widens: before.Isolation == none || r.Isolation == full, Effect: &actions.Effect{
+	return actions.Inverse{Present: actions.JSON(now), Widens: before.Isolation == none || r.Isolation == full, Effect: &actions.Effect{
 		Action: name, Class: actions.Writes, Target: e.Target,
-		Before: raw(now), After: raw(isolation{Isolation: before.Isolation}), Request: raw(inverse),
+		Before: actions.JSON(now), After: actions.JSON(isolation{Isolation: before.Isolation}), Request: actions.JSON(inverse),
 	}}, nil
 }
 

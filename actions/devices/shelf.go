@@ -8,7 +8,6 @@ package devices
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,24 +42,6 @@ func problem(code connectors.Code, hint, format string, args ...any) error {
 func notFound(err error) bool {
 	e, is := errors.AsType[*connectors.Error](err)
 	return is && e.Code == connectors.NotFound
-}
-
-// raw writes a value of this package, which can always be written.
-func raw(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("devices: %T: %v", v, err))
-	}
-	return b
-}
-
-// read reads what raw wrote; what an older version left may not fit.
-func read[T any](b json.RawMessage, what string) (T, error) {
-	var v T
-	if err := json.Unmarshal(b, &v); err != nil {
-		return v, problem(connectors.Invalid, "it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
-	}
-	return v, nil
 }
 
 // find looks up what a parameter names: a record of the evidence, a Defender

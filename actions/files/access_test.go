@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"stanch/actions"
 	"stanch/connectors/graph"
 )
 
@@ -97,8 +98,8 @@ func TestWhatCannotBeGivenBackIsNamed(t *testing.T) {
 
 func TestTheAddressOfALinkIsNotKept(t *testing.T) {
 	a := accessOf(graph.Permission{ID: "p", Link: &graph.Link{Type: "edit", Scope: "anonymous", WebURL: "https://secret.example/s"}, ShareID: "u!secret"})
-	if strings.Contains(string(raw(a)), "secret") {
-		t.Errorf("state: %s", raw(a))
+	if strings.Contains(string(actions.JSON(a)), "secret") {
+		t.Errorf("state: %s", actions.JSON(a))
 	}
 }
 

@@ -69,15 +69,15 @@ func (s Shelf) planDelete(ctx context.Context, _ actions.Call, p onFile) ([]acti
 	}
 	return []actions.Effect{{
 		Target: actions.Target{Kind: "file", ID: f.key(), Name: f.Name, Entities: f.entity},
-		Before: raw(f.existing()), After: gone(),
-		Request: raw(deleteRequest{Drive: f.DriveID, Item: f.ID, Parent: f.ParentID, ETag: f.ETag}),
+		Before: actions.JSON(f.existing()), After: gone(),
+		Request: actions.JSON(deleteRequest{Drive: f.DriveID, Item: f.ID, Parent: f.ParentID, ETag: f.ETag}),
 	}}, deleted{File: f.record, Deleted: true}, nil
 }
 
 // doDelete deletes the file if it is still the one that was planned: a changed
 // one has another etag, which answers conflict.
 func (s Shelf) doDelete(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[deleteRequest](e.Request, "request")
+	r, err := actions.Kept[deleteRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -100,7 +100,7 @@ func (s Shelf) parentSeen(ctx context.Context, r deleteRequest) error {
 }
 
 func (s Shelf) checkDelete(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[deleteRequest](e.Request, "request")
+	r, err := actions.Kept[deleteRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}

@@ -106,8 +106,8 @@ func (s Shelf) planLabel(ctx context.Context, _ actions.Call, p labelParams) ([]
 	out.Set = true
 	target := actions.Target{Kind: "label", ID: f.key() + "/label", Name: "sensitivity label of " + f.Name, Entities: f.entity}
 	effect := actions.Effect{
-		Target: target, Before: raw(labelState{before}), After: raw(labelState{&out.Label}),
-		Request: raw(labelRequest{Drive: f.DriveID, Item: f.ID, Label: want.ID, Justification: p.Justification}),
+		Target: target, Before: actions.JSON(labelState{before}), After: actions.JSON(labelState{&out.Label}),
+		Request: actions.JSON(labelRequest{Drive: f.DriveID, Item: f.ID, Label: want.ID, Justification: p.Justification}),
 	}
 	if before != nil && before.Method != "" && before.Method != assignedBy {
 		effect.Lost = []actions.Lost{{Target: target.ID, Field: "label.method", Why: "the label comes back as set by an administrator, no longer as " + before.Method}}
@@ -155,7 +155,7 @@ func (s Shelf) labelShown(ctx context.Context, _ actions.Call, p labelParams) (a
 }
 
 func (s Shelf) doLabel(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[labelRequest](e.Request, "request")
+	r, err := actions.Kept[labelRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -167,11 +167,11 @@ func (s Shelf) doLabel(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: again(0), Handle: raw(accepted{c.Now})}, nil
+	return actions.Outcome{Pending: true, Again: again(0), Handle: actions.JSON(accepted{c.Now})}, nil
 }
 
 func (s Shelf) checkLabel(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[labelRequest](e.Request, "request")
+	r, err := actions.Kept[labelRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -183,21 +183,21 @@ func (s Shelf) checkLabel(ctx context.Context, c actions.Call, e actions.Effect)
 		return actions.Finding{}, err
 	}
 	if now.id() == strings.ToLower(r.Label) {
-		return actions.Finding{Answer: actions.Happened, After: raw(labelState{now}), Why: "the file has the label"}, nil
+		return actions.Finding{Answer: actions.Happened, After: actions.JSON(labelState{now}), Why: "the file has the label"}, nil
 	}
 	why := "the label of the file is " + now.name()
-	if h, err := read[accepted](e.Handle, "handle"); e.Handle != nil && err == nil && c.Now.Before(h.At.Add(labelSettles)) {
+	if h, err := actions.Kept[accepted](e.Handle, "handle"); e.Handle != nil && err == nil && c.Now.Before(h.At.Add(labelSettles)) {
 		return actions.Finding{Answer: actions.Pending, Again: again(c.Now.Sub(h.At)), Why: "SharePoint accepted it; so far " + why}, nil
 	}
 	return actions.Finding{Answer: actions.DidNot, Why: why}, nil
 }
 
 func (s Shelf) undoLabel(ctx context.Context, c actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[labelRequest](e.Request, "request")
+	r, err := actions.Kept[labelRequest](e.Request, "request")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	before, err := read[labelState](e.Before, "state before")
+	before, err := actions.Kept[labelState](e.Before, "state before")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
@@ -208,7 +208,7 @@ func (s Shelf) undoLabel(ctx context.Context, c actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	present := raw(labelState{now})
+	present := actions.JSON(labelState{now})
 	if now.id() != strings.ToLower(r.Label) {
 		return actions.Inverse{Changed: true, Present: present, Why: "the label is " + now.name() + " now"}, nil
 	}
@@ -223,7 +223,7 @@ func (s Shelf) undoLabel(ctx context.Context, c actions.Call, e actions.Effect) 
 	inverse := labelRequest{Drive: r.Drive, Item: r.Item, Label: before.Label.id(), Justification: "Taken back: run " + cmp.Or(c.Run, "unknown")}
 	return actions.Inverse{Present: present, Widens: back < was, Effect: &actions.Effect{
 		Action: "files.set_sensitivity_label", Class: actions.Writes, Target: e.Target,
-		Before: present, After: raw(before), Request: raw(inverse),
+		Before: present, After: actions.JSON(before), Request: actions.JSON(inverse),
 	}}, nil
 }
 

@@ -161,7 +161,7 @@ func (r shareRequest) made(a access) bool {
 }
 
 func readShare(e actions.Effect) (shareRequest, error) {
-	r, err := read[shareRequest](e.Request, "request")
+	r, err := actions.Kept[shareRequest](e.Request, "request")
 	if err == nil && r.Link == nil && len(r.To) != 1 {
 		err = problem(connectors.Invalid, "it was kept by another version", "the request of the effect names %d recipients, not one", len(r.To))
 	}
@@ -191,10 +191,10 @@ func (s Shelf) planShare(ctx context.Context, c actions.Call, p shareParams) ([]
 			if r.made(*held) || held.owner() {
 				continue
 			}
-			before = raw(held)
+			before = actions.JSON(held)
 		}
 		effects = append(effects, actions.Effect{
-			Target: f.permission(state.name(f.Name), r.slot()), Before: before, After: raw(state), Request: raw(r),
+			Target: f.permission(state.name(f.Name), r.slot()), Before: before, After: actions.JSON(state), Request: actions.JSON(r),
 		})
 	}
 	out.Shared = len(effects) == 0
@@ -218,7 +218,7 @@ func (s Shelf) doShare(ctx context.Context, c actions.Call, e actions.Effect) (a
 		if err != nil {
 			return actions.Outcome{}, err
 		}
-		return actions.Outcome{After: raw(accessOf(p)), AlreadySo: !created}, nil
+		return actions.Outcome{After: actions.JSON(accessOf(p)), AlreadySo: !created}, nil
 	}
 	given, err := s.Graph.Invite(ctx, change, r.Drive, r.Item, graph.Grant{
 		Recipients: r.To, Roles: []string{r.Role}, SignIn: true, ExpiresAt: expires, KeepInherited: true,
@@ -226,7 +226,7 @@ func (s Shelf) doShare(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil || len(given) == 0 {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{After: raw(accessOf(given[0]))}, nil
+	return actions.Outcome{After: actions.JSON(accessOf(given[0]))}, nil
 }
 
 func (s Shelf) checkShare(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
@@ -243,7 +243,7 @@ func (s Shelf) checkShare(ctx context.Context, _ actions.Call, e actions.Effect)
 	}
 	for _, a := range list {
 		if r.made(a) {
-			return actions.Finding{Answer: actions.Happened, After: raw(a), Why: "the permission is there"}, nil
+			return actions.Finding{Answer: actions.Happened, After: actions.JSON(a), Why: "the permission is there"}, nil
 		}
 	}
 	return actions.Finding{Answer: actions.DidNot, Why: "the permission is not there"}, nil
@@ -254,7 +254,7 @@ func (s Shelf) undoShare(ctx context.Context, _ actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	after, err := read[access](e.After, "state after")
+	after, err := actions.Kept[access](e.After, "state after")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
@@ -273,32 +273,32 @@ func (s Shelf) undoShare(ctx context.Context, _ actions.Call, e actions.Effect) 
 	case now == nil:
 		return actions.Inverse{Changed: true, Present: gone(), Why: "the access has been taken away since"}, nil
 	case !r.made(*now):
-		return actions.Inverse{Changed: true, Present: raw(now), Why: "the permission has been changed since"}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "the permission has been changed since"}, nil
 	}
 	return s.takeBack(e, r, *now)
 }
 
 // takeBack is the inverse of a permission given: gone again, or as it was.
 func (s Shelf) takeBack(e actions.Effect, r shareRequest, now access) (actions.Inverse, error) {
-	before, err := read[*access](e.Before, "state before")
+	before, err := actions.Kept[*access](e.Before, "state before")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
 	target := e.Target
 	if before == nil {
 		target.ID = r.Drive + "/" + r.Item + "/" + now.ID
-		return actions.Inverse{Present: raw(now), Effect: &actions.Effect{
-			Action: "files.unshare", Class: actions.Writes, Target: target, Before: raw(now), After: gone(),
-			Request: raw(unshareRequest{Drive: r.Drive, Item: r.Item, Permission: now.ID}),
+		return actions.Inverse{Present: actions.JSON(now), Effect: &actions.Effect{
+			Action: "files.unshare", Class: actions.Writes, Target: target, Before: actions.JSON(now), After: gone(),
+			Request: actions.JSON(unshareRequest{Drive: r.Drive, Item: r.Item, Permission: now.ID}),
 		}}, nil
 	}
 	request, why := before.again()
 	if why != "" {
-		return actions.Inverse{Present: raw(now), Why: why}, nil
+		return actions.Inverse{Present: actions.JSON(now), Why: why}, nil
 	}
 	request.Drive, request.Item = r.Drive, r.Item
-	return actions.Inverse{Present: raw(now), Widens: before.writes() && !now.writes(), Effect: &actions.Effect{
-		Action: "files.share", Class: actions.Writes, Target: target, Before: raw(now), After: raw(before), Request: raw(request),
+	return actions.Inverse{Present: actions.JSON(now), Widens: before.writes() && !now.writes(), Effect: &actions.Effect{
+		Action: "files.share", Class: actions.Writes, Target: target, Before: actions.JSON(now), After: actions.JSON(before), Request: actions.JSON(request),
 	}}, nil
 }
 
@@ -354,7 +354,7 @@ func (g grantee) recipient() (graph.Recipient, bool) {
 func settleShare(out shared, effects []actions.Effect) shared {
 	out.Given = []string{}
 	for _, e := range effects {
-		if a, err := read[*access](e.After, "state after"); e.Status == actions.Done && err == nil && a != nil && a.ID != "" {
+		if a, err := actions.Kept[*access](e.After, "state after"); e.Status == actions.Done && err == nil && a != nil && a.ID != "" {
 			out.Given = append(out.Given, a.ID)
 		}
 	}

@@ -53,21 +53,3 @@ func notFound(err error) bool {
 
 // gone is the state of what is not there.
 func gone() json.RawMessage { return json.RawMessage("null") }
-
-// raw writes a value of this package, which can always be written.
-func raw(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("files: %T: %v", v, err))
-	}
-	return b
-}
-
-// read reads what raw wrote; what an older version left may not fit.
-func read[T any](b json.RawMessage, what string) (T, error) {
-	var v T
-	if err := json.Unmarshal(b, &v); err != nil {
-		return v, problem(connectors.Invalid, "it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
-	}
-	return v, nil
-}

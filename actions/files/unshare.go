@@ -105,8 +105,8 @@ func (s subject) permission(name, id string) actions.Target {
 func (s subject) removal(a access) actions.Effect {
 	target := s.permission(a.name(s.Name), a.ID)
 	return actions.Effect{
-		Target: target, Before: raw(a), After: gone(), Lost: a.lost(target.ID),
-		Request: raw(unshareRequest{Drive: s.DriveID, Item: s.ID, Permission: a.ID}),
+		Target: target, Before: actions.JSON(a), After: gone(), Lost: a.lost(target.ID),
+		Request: actions.JSON(unshareRequest{Drive: s.DriveID, Item: s.ID, Permission: a.ID}),
 	}
 }
 
@@ -141,7 +141,7 @@ func (s Shelf) sharing(ctx context.Context, _ actions.Call, p unshareParams) (an
 }
 
 func (s Shelf) doUnshare(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[unshareRequest](e.Request, "request")
+	r, err := actions.Kept[unshareRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -155,7 +155,7 @@ func (s Shelf) doUnshare(ctx context.Context, c actions.Call, e actions.Effect) 
 }
 
 func (s Shelf) checkUnshare(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[unshareRequest](e.Request, "request")
+	r, err := actions.Kept[unshareRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -172,11 +172,11 @@ func (s Shelf) checkUnshare(ctx context.Context, _ actions.Call, e actions.Effec
 }
 
 func (s Shelf) undoUnshare(ctx context.Context, c actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[unshareRequest](e.Request, "request")
+	r, err := actions.Kept[unshareRequest](e.Request, "request")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	before, err := read[access](e.Before, "state before")
+	before, err := actions.Kept[access](e.Before, "state before")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
@@ -189,7 +189,7 @@ func (s Shelf) undoUnshare(ctx context.Context, c actions.Call, e actions.Effect
 	}
 	for _, a := range list {
 		if !a.Inherited && (a.ID == before.ID || a.like(before)) {
-			return actions.Inverse{Changed: true, Present: raw(a), Why: "this access is there again"}, nil
+			return actions.Inverse{Changed: true, Present: actions.JSON(a), Why: "this access is there again"}, nil
 		}
 	}
 	request, why := before.again()
@@ -205,7 +205,7 @@ func (s Shelf) undoUnshare(ctx context.Context, c actions.Call, e actions.Effect
 	before.ID = ""
 	return actions.Inverse{Present: gone(), Widens: true, Effect: &actions.Effect{
 		Action: "files.share", Class: actions.Writes, Target: target,
-		Before: gone(), After: raw(before), Request: raw(request),
+		Before: gone(), After: actions.JSON(before), Request: actions.JSON(request),
 	}}, nil
 }
 
@@ -214,7 +214,7 @@ func settleUnshare(out unshared, effects []actions.Effect) unshared {
 	out.Removed = []string{}
 	for _, e := range effects {
 		id := e.Target.ID[strings.LastIndexByte(e.Target.ID, '/')+1:]
-		if r, err := read[unshareRequest](e.Request, "request"); err == nil {
+		if r, err := actions.Kept[unshareRequest](e.Request, "request"); err == nil {
 			id = r.Permission
 		}
 		switch e.Status {

@@ -62,10 +62,10 @@ func (s Shelf) planComment(ctx context.Context, _ actions.Call, p commentParams)
 func remark(in incident.Incident, text string) actions.Effect {
 	before := count(in.Comments, text)
 	e := actions.Effect{
-		Target: target(in, "comments"), Before: raw(before),
-		After:   raw(commentState{Comments: before.Comments + 1, Same: before.Same + 1, Added: text}),
-		Request: raw(commentRequest{Incident: in.ID, Text: text}),
-		Own:     []actions.Own{{Incident: in.ID, Field: "comments", Value: raw([]string{text})}},
+		Target: target(in, "comments"), Before: actions.JSON(before),
+		After:   actions.JSON(commentState{Comments: before.Comments + 1, Same: before.Same + 1, Added: text}),
+		Request: actions.JSON(commentRequest{Incident: in.ID, Text: text}),
+		Own:     []actions.Own{{Incident: in.ID, Field: "comments", Value: actions.JSON([]string{text})}},
 	}
 	e.Target.Kind = "comment"
 	return e
@@ -85,7 +85,7 @@ func count(comments []incident.Comment, text string) commentState {
 func plain(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func (s Shelf) doComment(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[commentRequest](e.Request, "request")
+	r, err := actions.Kept[commentRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -101,11 +101,11 @@ func (s Shelf) doComment(ctx context.Context, c actions.Call, e actions.Effect) 
 // not there; one more, and it is; still more, and others said the same
 // meanwhile, perhaps in our place.
 func (s Shelf) checkComment(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[commentRequest](e.Request, "request")
+	r, err := actions.Kept[commentRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	before, err := read[commentState](e.Before, "state before")
+	before, err := actions.Kept[commentState](e.Before, "state before")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -117,7 +117,7 @@ func (s Shelf) checkComment(ctx context.Context, _ actions.Call, e actions.Effec
 	switch now.Same - before.Same {
 	case 1:
 		now.Added = r.Text
-		return actions.Finding{Answer: actions.Happened, After: raw(now), Why: "the comment is there"}, nil
+		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "the comment is there"}, nil
 	case 0:
 		return actions.Finding{Answer: actions.DidNot, Why: "the comment is not there"}, nil
 	}

@@ -78,7 +78,7 @@ func (f fields) own(id string) []actions.Own {
 	var out []actions.Own
 	f.each(func(name string, value **string) {
 		if *value != nil {
-			out = append(out, actions.Own{Incident: id, Field: name, Value: raw(**value)})
+			out = append(out, actions.Own{Incident: id, Field: name, Value: actions.JSON(**value)})
 		}
 	})
 	return out
@@ -93,8 +93,8 @@ func planPatch(in incident.Incident, want fields) []actions.Effect {
 	}
 	e := actions.Effect{
 		Target: target(in, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
-		Before: raw(want.of(in)), After: raw(want), Own: want.own(in.ID),
-		Request: raw(patchRequest{Incident: in.ID, Set: want}),
+		Before: actions.JSON(want.of(in)), After: actions.JSON(want), Own: want.own(in.ID),
+		Request: actions.JSON(patchRequest{Incident: in.ID, Set: want}),
 	}
 	e.Target.ID = in.ID + "/" + strings.Join(want.names(), "+")
 	if want.Status != nil && *want.Status == resolved {
@@ -112,7 +112,7 @@ const resolved = "resolved"
 func statuses() []string { return []string{"active", "inProgress", resolved} }
 
 func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[patchRequest](e.Request, "request")
+	r, err := actions.Kept[patchRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -127,17 +127,17 @@ func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (a
 		return actions.Outcome{}, err
 	}
 	if now, err := head(in.Raw); err == nil && r.Set.different(r.Set.of(now)).empty() {
-		return actions.Outcome{After: raw(r.Set.of(now))}, nil
+		return actions.Outcome{After: actions.JSON(r.Set.of(now))}, nil
 	}
 	return actions.Outcome{}, nil // answered as a success, shown with a delay: as predicted
 }
 
 func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[patchRequest](e.Request, "request")
+	r, err := actions.Kept[patchRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	before, err := read[fields](e.Before, "state before")
+	before, err := actions.Kept[fields](e.Before, "state before")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -148,25 +148,25 @@ func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect)
 	now := r.Set.of(in)
 	switch {
 	case r.Set.different(now).empty():
-		return actions.Finding{Answer: actions.Happened, After: raw(now), Why: "the incident has the values"}, nil
+		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "the incident has the values"}, nil
 	case before.different(now).empty():
 		return actions.Finding{Answer: actions.DidNot, Why: "the incident has the values before"}, nil
 	}
-	return actions.Finding{Answer: actions.CannotTell, Why: "the incident has other values than before and than were written: " + string(raw(now))}, nil
+	return actions.Finding{Answer: actions.CannotTell, Why: "the incident has other values than before and than were written: " + string(actions.JSON(now))}, nil
 }
 
 func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[patchRequest](e.Request, "request")
+	r, err := actions.Kept[patchRequest](e.Request, "request")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	before, err := read[fields](e.Before, "state before")
+	before, err := actions.Kept[fields](e.Before, "state before")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
 	in, err := s.find(ctx, r.Incident)
 	if notFound(err) {
-		return actions.Inverse{Changed: true, Present: raw(nil), Why: "the incident is gone"}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "the incident is gone"}, nil
 	}
 	if err != nil {
 		return actions.Inverse{}, err
@@ -174,14 +174,14 @@ func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) 
 	now := r.Set.of(in)
 	switch {
 	case in.RedirectedTo != nil && *in.RedirectedTo != "":
-		return actions.Inverse{Changed: true, Present: raw(now), Why: "the incident was merged into " + *in.RedirectedTo}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "the incident was merged into " + *in.RedirectedTo}, nil
 	case !r.Set.different(now).empty():
-		return actions.Inverse{Changed: true, Present: raw(now), Why: "the incident has been changed since: " + strings.Join(r.Set.different(now).names(), ", ")}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "the incident has been changed since: " + strings.Join(r.Set.different(now).names(), ", ")}, nil
 	case before.Status != nil && !slices.Contains(statuses(), *before.Status):
-		return actions.Inverse{Present: raw(now), Why: "an incident cannot be given the status " + *before.Status}, nil
+		return actions.Inverse{Present: actions.JSON(now), Why: "an incident cannot be given the status " + *before.Status}, nil
 	}
-	return actions.Inverse{Present: raw(now), Effect: &actions.Effect{
-		Action: "incidents.update", Class: actions.Writes, Target: e.Target, Before: raw(now), After: raw(before),
-		Request: raw(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(r.Incident),
+	return actions.Inverse{Present: actions.JSON(now), Effect: &actions.Effect{
+		Action: "incidents.update", Class: actions.Writes, Target: e.Target, Before: actions.JSON(now), After: actions.JSON(before),
+		Request: actions.JSON(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(r.Incident),
 	}}, nil
 }

@@ -49,24 +49,6 @@ func notFound(err error) bool {
 	return is && e.Code == connectors.NotFound
 }
 
-// raw writes a value of this package, which can always be written.
-func raw(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("incidents: %T: %v", v, err))
-	}
-	return b
-}
-
-// read reads what raw wrote; what an older version left may not fit.
-func read[T any](b json.RawMessage, what string) (T, error) {
-	var v T
-	if err := json.Unmarshal(b, &v); err != nil {
-		return v, problem("it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
-	}
-	return v, nil
-}
-
 // native is the id of one of our incidents in Defender.
 func native(id string) (string, error) {
 	source, number, err := incident.ParseID(id)
@@ -103,7 +85,7 @@ func head(body json.RawMessage) (incident.Incident, error) {
 			delete(fields, name)
 		}
 	}
-	out, err := incident.FromGraph(raw(fields))
+	out, err := incident.FromGraph(actions.JSON(fields))
 	if err != nil {
 		return out, unreadable(err)
 	}

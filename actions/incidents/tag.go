@@ -93,8 +93,8 @@ func (r tagRequest) merge(tags []string) []string {
 func (r tagRequest) effect(in incident.Incident) actions.Effect {
 	after := r.merge(in.Tags)
 	return actions.Effect{
-		Target: target(in, "tags"), Before: raw(tagState{append([]string{}, in.Tags...)}), After: raw(tagState{after}), Request: raw(r),
-		Own: []actions.Own{{Incident: in.ID, Field: "tags", Value: raw(after)}},
+		Target: target(in, "tags"), Before: actions.JSON(tagState{append([]string{}, in.Tags...)}), After: actions.JSON(tagState{after}), Request: actions.JSON(r),
+		Own: []actions.Own{{Incident: in.ID, Field: "tags", Value: actions.JSON(after)}},
 	}
 }
 
@@ -102,7 +102,7 @@ func (r tagRequest) effect(in incident.Incident) actions.Effect {
 // tag that somebody sets between this read and the write is lost. A read that
 // is older than the one before is not built upon.
 func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[tagRequest](e.Request, "request")
+	r, err := actions.Kept[tagRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -122,16 +122,16 @@ func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (act
 	}
 	tags := r.merge(in.Tags)
 	if slices.Equal(tags, in.Tags) {
-		return actions.Outcome{AlreadySo: true, After: raw(tagState{tags})}, nil
+		return actions.Outcome{AlreadySo: true, After: actions.JSON(tagState{tags})}, nil
 	}
 	if _, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{Tags: &tags}); err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{After: raw(tagState{tags})}, nil
+	return actions.Outcome{After: actions.JSON(tagState{tags})}, nil
 }
 
 func (s Shelf) checkTag(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[tagRequest](e.Request, "request")
+	r, err := actions.Kept[tagRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -139,7 +139,7 @@ func (s Shelf) checkTag(ctx context.Context, _ actions.Call, e actions.Effect) (
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	now := raw(tagState{append([]string{}, in.Tags...)})
+	now := actions.JSON(tagState{append([]string{}, in.Tags...)})
 	if slices.Equal(r.merge(in.Tags), in.Tags) {
 		return actions.Finding{Answer: actions.Happened, After: now, Why: "the incident has the tags"}, nil
 	}
@@ -149,13 +149,13 @@ func (s Shelf) checkTag(ctx context.Context, _ actions.Call, e actions.Effect) (
 // undoTag takes back the tags that we added and that are still there, and
 // gives back those we removed; tags of others stay.
 func (s Shelf) undoTag(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := read[tagRequest](e.Request, "request")
+	r, err := actions.Kept[tagRequest](e.Request, "request")
 	if err != nil {
 		return actions.Inverse{}, err
 	}
 	in, err := s.find(ctx, r.Incident)
 	if notFound(err) {
-		return actions.Inverse{Changed: true, Present: raw(nil), Why: "the incident is gone"}, nil
+		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "the incident is gone"}, nil
 	}
 	if err != nil {
 		return actions.Inverse{}, err
@@ -184,7 +184,7 @@ func settleTag(out tagged, effects []actions.Effect) tagged {
 		if e.Status != actions.Done && e.Status != actions.AlreadySo {
 			state = e.Before
 		}
-		if t, err := read[tagState](state, "state"); err == nil {
+		if t, err := actions.Kept[tagState](state, "state"); err == nil {
 			out.Tags = t.Tags
 		}
 	}

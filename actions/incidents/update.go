@@ -103,7 +103,7 @@ func settleUpdate(out updated, effects []actions.Effect) updated {
 		if e.Status != actions.Done {
 			out.Changed, state = []string{}, e.Before
 		}
-		f, err := read[fields](state, "state")
+		f, err := actions.Kept[fields](state, "state")
 		if err != nil {
 			continue
 		}

@@ -60,9 +60,9 @@ func (s Shelf) planRevoke(ctx context.Context, c actions.Call, p revokeParams) (
 	}
 	return []actions.Effect{{
 		Target:  actions.Target{Kind: "sessions", ID: u.ID + "/sessions", Name: "sessions of " + name(u), Entities: []actions.Entity{e}},
-		Before:  raw(sessionsOf(u)),
-		After:   raw(sessions{new(c.Now.UTC().Truncate(time.Second))}),
-		Request: raw(revokeRequest{u.ID}),
+		Before:  actions.JSON(sessionsOf(u)),
+		After:   actions.JSON(sessions{new(c.Now.UTC().Truncate(time.Second))}),
+		Request: actions.JSON(revokeRequest{u.ID}),
 	}}, revoked{User: u.ID, UPN: u.UPN, Name: u.Name, Revoked: true}, nil
 }
 
@@ -94,7 +94,7 @@ func (s Shelf) state(ctx context.Context, _ actions.Call, p revokeParams) (any, 
 }
 
 func (s Shelf) doRevoke(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
-	r, err := read[revokeRequest](e.Request, "request")
+	r, err := actions.Kept[revokeRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -104,11 +104,11 @@ func (s Shelf) doRevoke(ctx context.Context, c actions.Call, e actions.Effect) (
 // checkRevoke tells by the time from which sessions are valid: it has moved on
 // if and only if they were revoked.
 func (s Shelf) checkRevoke(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := read[revokeRequest](e.Request, "request")
+	r, err := actions.Kept[revokeRequest](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	before, err := read[sessions](e.Before, "state before")
+	before, err := actions.Kept[sessions](e.Before, "state before")
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -124,7 +124,7 @@ func (s Shelf) checkRevoke(ctx context.Context, _ actions.Call, e actions.Effect
 	case now.ValidFrom == nil:
 		return actions.Finding{Answer: actions.CannotTell, Why: "Entra does not tell since when sessions are valid"}, nil
 	case before.ValidFrom == nil || now.ValidFrom.After(*before.ValidFrom):
-		return actions.Finding{Answer: actions.Happened, After: raw(now), Why: "sessions are valid from " + now.ValidFrom.Format(time.RFC3339)}, nil
+		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "sessions are valid from " + now.ValidFrom.Format(time.RFC3339)}, nil
 	}
 	return actions.Finding{Answer: actions.DidNot, Why: "sessions are valid from " + now.ValidFrom.Format(time.RFC3339) + " as before"}, nil
 }

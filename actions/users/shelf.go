@@ -6,7 +6,6 @@ package users
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,24 +22,6 @@ type Shelf struct{ Graph *graph.Client }
 // problem is an error of this side: nothing was sent.
 func problem(hint, format string, args ...any) error {
 	return &connectors.Error{Op: "users", Code: connectors.Invalid, Message: fmt.Sprintf(format, args...), Hint: hint}
-}
-
-// raw writes a value of this package, which can always be written.
-func raw(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("users: %T: %v", v, err))
-	}
-	return b
-}
-
-// read reads what raw wrote; what an older version left may not fit.
-func read[T any](b json.RawMessage, what string) (T, error) {
-	var v T
-	if err := json.Unmarshal(b, &v); err != nil {
-		return v, problem("it was kept by another version", "the %s of the effect cannot be read: %v", what, err)
-	}
-	return v, nil
 }
 
 // find looks up what a parameter names: a record of the evidence, a user
