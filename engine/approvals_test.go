@@ -37,15 +37,15 @@ func TestAnAnswerCountsForTheQuestionThatWasSeen(t *testing.T) {
 		first := b.waiting()
 		b.decide(first.ID, "dana@c.example", true)
 		<-time.After(time.Second)
-		if w.values["x1"] != "b" || w.values["x2"] != "a" {
-			t.Fatalf("the world is %v", w.values)
+		if w.get("x1") != "b" || w.get("x2") != "a" {
+			t.Fatal("the answer did not allow the one effect, or more than it")
 		}
 		// The same word again, as a script would repeat it, is for nothing else.
 		if _, err := b.engine.Decide(b.t.Context(), engine.Decision{Approval: first.ID, By: "omar@c.example", Approve: true}); !errors.Is(err, engine.ErrRefused) {
 			t.Errorf("a second word on an answered question: %v", err)
 		}
 		<-time.After(time.Second)
-		if w.values["x2"] != "a" {
+		if w.get("x2") != "a" {
 			t.Fatal("a question was answered by the answer to another one")
 		}
 		second := b.waiting()

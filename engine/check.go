@@ -8,9 +8,10 @@ import (
 	"stanch/actions"
 )
 
-// redoMost is how often an effect that did not happen is sent in all, when the
-// step says nothing of attempts.
-const redoMost = 3
+// triesMost is how often a step is tried in all that says nothing of retry, and
+// how often an effect that did not happen is sent: a passing fault of an API at
+// 3 a.m. fails no run.
+const triesMost = 3
 
 // check looks what became of an open effect.
 func (h *holding) check(work context.Context, t *task) error {
@@ -67,7 +68,7 @@ func (h *holding) didNot(t *task, s effectState, a actions.Action, found actions
 // it did not happen, or nobody knows.
 func (h *holding) redo(t *task, s effectState, left doubt, why string) error {
 	p := h.st.at(t.path)
-	most := redoMost
+	most := triesMost
 	if t.step.Retry != nil {
 		most = max(most, t.step.Retry.Attempts)
 	}

@@ -347,3 +347,30 @@ func TestAReadThatEndsOnItsOwnIsNoLostLease(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingBeginsBeforeTheResultBeforeItIsDurable(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a", "z": "a", "probe": "p"})
+	rehearse(t, w, engine.Options{}, func(b *bench) {
+		var id string
+		var seen []actions.Status
+		look := func(thing string) {
+			if thing != "probe" && thing != "z" || id == "" {
+				return
+			}
+			r, err := b.engine.Run(b.t.Context(), id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			seen = append(seen, step(t, r, "put").Effects[0].Status)
+		}
+		w.reading = func(thing string) error { look(thing); return nil }
+		w.sending = look
+		w.faults["x"] = []fault{{slow: time.Second}}
+		id = b.start(putX+"  - uses: things.put\n    with: {thing: z, value: b}\n  - uses: things.get\n    with: {thing: probe}\n", 0)
+		b.await(id)
+		if len(seen) != 3 || seen[0] != actions.Done || seen[1] != actions.Done || seen[2] != actions.Done {
+			t.Errorf("the steps behind saw %v", seen)
+		}
+	})
+}

@@ -120,7 +120,7 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	if effect < 0 && h.st.needsLive(fault) {
 		return h.record(fact{Kind: kSkipped, Path: t.path, Why: needsLive + ": " + fault.Message})
 	}
-	attempts := 1
+	attempts := triesMost
 	if t.step.Retry != nil {
 		attempts = t.step.Retry.Attempts
 	}

@@ -95,7 +95,7 @@ func (w *world) check(_ context.Context, _ actions.Call, e actions.Effect) (acti
 	}
 	now, _ := json.Marshal(v)
 	switch {
-	case w.blind:
+	case !w.sees():
 	case string(now) == string(e.After):
 		return actions.Finding{Answer: actions.Happened}, nil
 	case string(now) == string(e.Before):

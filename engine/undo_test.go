@@ -131,12 +131,11 @@ func TestWhatIsUndoneByHandOrUnknownEndsAsAPersonSays(t *testing.T) {
 	w := newWorld(map[string]string{"f0": "a"})
 	rehearse(t, w, engine.Options{}, func(b *bench) {
 		id := b.run(putAll, 1).ID
+		w.goBlind("f0", fault{applied: true, err: &thingError{code: "timeout", unsure: true}})
 		begun, err := b.engine.Undo(b.t.Context(), id, "", "operator:tess")
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.blind = true
-		w.faults["f0"] = []fault{{applied: true, err: &thingError{code: "timeout", unsure: true}}}
 		<-time.After(time.Hour)
 		if err := b.engine.Resolve(b.t.Context(), begun.Run, "0", true, "dana"); err != nil {
 			t.Fatal(err)

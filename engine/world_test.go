@@ -95,6 +95,20 @@ func (w *world) read(thing string) (string, error) {
 	return w.get(thing), nil
 }
 
+// goBlind lets no look tell, and makes the next requests go wrong.
+func (w *world) goBlind(thing string, faults ...fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blind, w.faults[thing] = true, faults
+}
+
+// sees reports whether a look can tell.
+func (w *world) sees() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.blind
+}
+
 // set changes a thing behind everybody's back.
 func (w *world) set(thing, value string) {
 	w.mu.Lock()
@@ -243,14 +257,21 @@ func (b *bench) run(text string, files int) engine.Run {
 
 func (b *bench) await(id string) engine.Run {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 48*time.Hour)
-	defer cancel()
-	r, err := b.engine.Await(ctx, id, nil)
-	if err != nil {
-		raw, _ := json.MarshalIndent(r, "", " ")
-		b.t.Fatalf("%v\n%s", err, raw)
+	for begun := time.Now(); ; {
+		r, err := b.engine.Run(b.t.Context(), id)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		waited := time.Since(begun)
+		if r.Ended() {
+			return r
+		}
+		if waited > 48*time.Hour {
+			raw, _ := json.MarshalIndent(r, "", " ")
+			b.t.Fatalf("the run does not end:\n%s", raw)
+		}
+		<-time.After(max(50*time.Millisecond, waited/200)) // virtual
 	}
-	return r
 }
 
 // until waits until the run is in a status.
