@@ -194,6 +194,7 @@ steps:
 
 func TestEffectOutcomes(t *testing.T) {
 	lost := &thingError{code: "unavailable", unsure: true}
+	busy := &thingError{code: "unavailable"}
 	for name, c := range map[string]struct {
 		book   string
 		faults []fault
@@ -208,6 +209,8 @@ func TestEffectOutcomes(t *testing.T) {
 		"destroys, applied, then cut":                   {book: dropX, faults: []fault{{applied: true, err: lost}}, status: "succeeded", effect: actions.Done, value: "gone", sent: 1},
 		"destroys, cut before":                          {book: dropX, faults: []fault{{err: lost}}, status: "succeeded", effect: actions.Done, value: "gone", sent: 1},
 		"throttled for an hour":                         {book: putX, faults: []fault{{err: &thingError{code: "throttled", after: time.Hour}}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"unavailable twice, and certainly not done":     {book: putX, faults: []fault{{err: busy}, {err: busy}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
+		"unavailable for good":                          {book: putX, faults: []fault{{err: busy}, {err: busy}, {err: busy}}, status: "failed", effect: actions.NotDone, value: "a"},
 		"forbidden":                                     {book: putX, faults: []fault{{err: &thingError{code: "forbidden"}}}, status: "failed", effect: actions.NotDone, value: "a"},
 		"an error that does not say so is looked after": {book: putX, faults: []fault{{applied: true, err: errors.New("what?")}}, status: "succeeded", effect: actions.Done, value: "b", sent: 1},
 		"never answered":                                {book: putX, faults: []fault{{err: lost}, {err: lost}, {err: lost}, {err: lost}}, status: "failed", effect: actions.NotDone, value: "a"},
