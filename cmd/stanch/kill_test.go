@@ -63,13 +63,12 @@ steps:
     retry: {attempts: 8, initial: 200ms, cap: 2s}
 `
 
-const (
-	kills    = 50
-	inFlight = 200
-)
+// inFlight is how many runs are under way at each kill.
+const inFlight = 200
 
 // TestAKillLosesNothingAndRepeatsNothing kills a real `stanch serve` with 200
-// runs in flight, 50 times at random moments. The tenant's audit is the judge.
+// runs in flight, 50 times at random moments (5 with -short). The tenant's audit
+// is the judge.
 func TestAKillLosesNothingAndRepeatsNothing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("STANCH_SEED"); s != "" {
@@ -83,6 +82,10 @@ func TestAKillLosesNothingAndRepeatsNothing(t *testing.T) {
 	server := practicetest.Start(t, practice.Options{Latency: 60 * time.Millisecond, Observe: func(practice.Exchange) {}})
 	k := &killTest{t: t, server: server, dir: t.TempDir(), unknown: map[string]bool{}}
 	k.prepare()
+	kills := 50
+	if testing.Short() {
+		kills = 5
+	}
 	for range kills {
 		for k.injected-k.finished() < inFlight {
 			k.inject()
@@ -433,5 +436,5 @@ func (k *killTest) judge() {
 	if len(runs) < k.injected {
 		k.t.Errorf("%d runs for %d incidents", len(runs), k.injected)
 	}
-	k.t.Logf("%d incidents, %d runs, %d changes in the tenant, %d kills, %d unknown", k.injected, len(runs), len(audit), kills, len(k.unknown))
+	k.t.Logf("%d incidents, %d runs, %d changes in the tenant, %d unknown", k.injected, len(runs), len(audit), len(k.unknown))
 }
