@@ -73,8 +73,6 @@ func (a Approval) with(b Approval) Approval {
 	if a.parts == nil {
 		a.parts = []Approval{a}
 		a.Targets, a.Covers, a.Effects = slices.Clone(a.Targets), slices.Clone(a.Covers), slices.Clone(a.Effects)
-		a.Ask, _, _ = strings.Cut(a.Ask, ". ")
-		a.Key = a.Ask // without the effect that it asked for
 	}
 	a.parts = append(a.parts, b)
 	for _, target := range b.Targets {
@@ -90,7 +88,8 @@ func (a Approval) with(b Approval) Approval {
 	a.Effects = append(a.Effects, b.Effects...)
 	a.ID = approvalID(a.ID, b.ID)
 	a.Hash = joinedHash(a.parts)
-	a.Ask = fmt.Sprintf("%s. Allow these %d effects as well?", a.Key, len(a.Effects))
+	reached, _, _ := strings.Cut(a.Ask, ". ") // the same for all of them
+	a.Ask = fmt.Sprintf("%s. Allow these %d effects as well?", reached, len(a.Effects))
 	return a
 }
 

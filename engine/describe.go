@@ -220,25 +220,30 @@ func (e *Engine) OpenEffects(ctx context.Context, runs []string) ([]OpenEffect, 
 // Await answers the run once it has ended, telling every change meanwhile.
 func (e *Engine) Await(ctx context.Context, id string, changed func(Run)) (Run, error) {
 	var last string
+	wait := soonest
 	for {
 		r, err := e.Run(ctx, id)
 		if err != nil {
 			return r, err
 		}
-		if changed != nil {
-			if now := fingerprint(r); now != last {
-				last = now
+		if now := fingerprint(r); now != last {
+			last, wait = now, soonest
+			if changed != nil {
 				changed(r)
 			}
 		}
 		if r.Ended() {
 			return r, nil
 		}
-		if !sleep(ctx, 100*time.Millisecond) {
+		if !sleep(ctx, wait) {
 			return r, fmt.Errorf("waiting for run %s: %w", id, ctx.Err())
 		}
+		wait = min(wait*5/4, time.Second) // what has been quiet for long is looked at more seldom
 	}
 }
+
+// soonest is how soon a run is looked at again after a change.
+const soonest = 50 * time.Millisecond
 
 func fingerprint(r Run) string {
 	var b strings.Builder

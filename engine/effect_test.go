@@ -139,7 +139,7 @@ steps:
 }
 
 func TestABackOffIsNeverLongerThanItsCap(t *testing.T) {
-	for range 30 {
+	for range 10 {
 		w := newWorld(map[string]string{})
 		var at []time.Time
 		w.reading = func(string) error {
