@@ -374,3 +374,37 @@ func TestNothingBeginsBeforeTheResultBeforeItIsDurable(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatMayHaveHappenedBeforeIsNotCalledNotDone(t *testing.T) {
+	lost := fault{applied: true, err: &thingError{code: "timeout", unsure: true}}
+	for name, c := range map[string]struct {
+		faults []fault
+		answer actions.Status
+	}{
+		"the repetition is forbidden": {[]fault{lost, {err: &thingError{code: "forbidden"}}}, actions.Unknown},
+		"the repetition is cut, too":  {[]fault{lost, lost, lost}, actions.Unknown},
+		"the repetition is answered":  {[]fault{lost}, actions.Done},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"x": "a"})
+			w.goBlind("x", c.faults...)
+			rehearse(t, w, engine.Options{}, func(b *bench) {
+				id := b.start("steps:\n  - id: put\n    uses: things.same\n    with: {thing: x, value: b}\n", 0)
+				<-time.After(time.Hour)
+				r, err := b.engine.Run(b.t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e := step(t, r, "put").Effects[0]; e.Status != c.answer {
+					t.Errorf("the effect is %s, want %s", e.Status, c.answer)
+				}
+				if !r.Ended() {
+					if err := b.engine.Resolve(b.t.Context(), id, "put", false, "dana"); err != nil {
+						t.Fatal(err)
+					}
+					b.await(id)
+				}
+			})
+		})
+	}
+}

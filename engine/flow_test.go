@@ -100,6 +100,15 @@ steps:
   - fail: Never`,
 			status: "rejected",
 		},
+		"a stop before a rejection does not beat it": {
+			book: `
+steps:
+  - parallel:
+      - stop: Enough
+      - approve: {ask: Well, approvers: [officers], timeout: 1m, on_timeout: reject}
+  - fail: Never`,
+			status: "rejected",
+		},
 		"a stop in a branch ends the run and says why": {
 			book: `
 steps:

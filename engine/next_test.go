@@ -181,74 +181,193 @@ func told(mv move, err error) string {
 	return fmt.Sprint(task, string(then), err)
 }
 
-// FuzzNext gives Next any sequence of facts: it never panics, decides the same
-// twice, and decides the same once what it decided is known.
-func FuzzNext(f *testing.F) {
-	run := fuzzRun(f, ModeLive)
-	plan := fuzzRun(f, ModePlan)
-	strands := []string{"", "each[1]", "par[0]", "par[1]", "on_failure/late[0]"}
-	f.Add(byte(0), byte(0), []byte{}, "")
-	f.Add(byte(0), byte(1), []byte{2, 0, 0, 2, 1, 2, 1, 0, 3, 1}, `{"k":"kept"}`)
-	f.Add(byte(1), byte(0), []byte{7, 10, 0, 1, 0, 8, 10, 0, 1, 0}, "")
-	f.Fuzz(func(t *testing.T, which, how byte, data []byte, raw string) {
-		strand := strands[int(which)%len(strands)]
-		r := run
-		if how&4 != 0 {
-			r = plan
-		}
-		cancel := NotCancelled
-		if how&1 != 0 {
-			cancel = Cancelled
-		}
-		paths := []string{"", "nothing"}
-		for path := range r.outline.steps {
-			paths = append(paths, path)
-		}
-		slices.Sort(paths)
-		for _, p := range slices.Clone(paths) {
-			if rest, ok := cutStatic(strand, p); ok {
-				paths = append(paths, strand+"/"+rest)
+// history grows out of bytes: facts at random, and between them what Next
+// decides with a made-up answer of the world. What cannot be is left out.
+type history struct {
+	run    *runContext
+	strand string
+	cancel Cancel
+	facts  []Fact
+	now    time.Time
+}
+
+func (h *history) state() (*state, error) {
+	st, err := fuzzState(h.run, h.strand, h.facts, h.cancel)
+	if err == nil {
+		st.now = later(st.now, h.now)
+	}
+	return st, err
+}
+
+// add takes facts in, if they can be.
+func (h *history) add(facts ...Fact) {
+	before := h.facts
+	for _, f := range facts {
+		f.N, f.At = int64(len(h.facts)+1), h.now
+		h.facts = append(h.facts[:len(h.facts):len(h.facts)], f)
+	}
+	if _, err := h.state(); err != nil {
+		h.facts = before
+	}
+}
+
+func (h *history) told(facts ...fact) {
+	for _, f := range facts {
+		h.add(Fact{Signal: f.Kind == kDecision || f.Kind == kResolve, Body: f.encode()})
+	}
+}
+
+// forward lets Next decide and answers for the world. It answers false at the
+// end of the strand.
+func (h *history) forward(t *testing.T, how byte) bool {
+	st, err := h.state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mv, err := st.next()
+	if err != nil {
+		return true
+	}
+	if mv.then != nil && mv.then.End != nil {
+		return false
+	}
+	h.told(mv.facts...)
+	switch {
+	case mv.task != nil:
+		h.answer(mv.task, how)
+	case mv.then.Open != nil:
+		outcome := []string{"succeeded", "failed", "skipped", "rejected", "cancelled"}[how%5]
+		h.told(fact{Kind: kJoined, Children: []Ended{{Outcome: "succeeded", Result: []byte(`{"vars":{"left":1}}`)}, {Index: 1, Outcome: outcome}}})
+	case mv.then.Wait != nil && how%2 == 0 && !mv.then.Wait.Ever:
+		h.now = h.now.Add(mv.then.Wait.For)
+	case mv.then.Wait != nil:
+		for path, p := range st.steps {
+			if st.open == p {
+				h.told(fact{Kind: kResolve, Path: path, Happened: how%3 == 0})
+			}
+			for key, q := range p.ask {
+				h.told(fact{Kind: kDecision, Path: path, Key: key, Hash: q.Hash, By: string('a' + rune(how%4)), Decision: []string{"approve", "approve", "reject"}[how%3]})
 			}
 		}
-		facts := fuzzFacts(data, paths)
+	}
+	return true
+}
+
+func (h *history) answer(t *task, how byte) {
+	failed := fact{Kind: kFailed, Path: t.path, Attempt: t.attempt, Fault: &Fault{Code: "failed", Message: "m"}}
+	again := fact{Kind: kRetry, Path: t.path, Attempt: t.attempt, Effect: -1, Fault: failed.Fault, Until: h.now.Add(time.Duration(how) * time.Second)}
+	effects := make([]actions.Effect, how%4)
+	for i := range effects {
+		effects[i] = actions.Effect{ID: fmt.Sprint("e", i), Action: "things.put", Status: actions.Planned}
+	}
+	result := fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: []actions.Status{actions.Done, actions.AlreadySo, actions.NotDone, actions.Unknown}[how/4%4]}
+	onEffect := again
+	onEffect.Effect, onEffect.Doubt = t.effect, doubt(how/16%3)
+	switch t.kind {
+	case tRead:
+		good := fact{Kind: kDone, Path: t.path, Attempt: t.attempt, Out: json.RawMessage(`{"value":"v"}`)}
+		if t.step.Action.Class != actions.Reads {
+			good = fact{Kind: kPrepared, Path: t.path, Effects: effects, Out: good.Out}
+		}
+		h.told([]fact{good, good, failed, again}[how/4%4])
+	case tAsk:
+		h.told(fact{Kind: kAsked, Path: t.path, Question: &Question{Key: gateKey, Hash: "h", Quorum: 1 + int(how%2), Expires: h.now.Add(time.Duration(how) * time.Minute)}})
+	case tSend:
+		h.told(fact{Kind: kIntent, Path: t.path, Effect: t.effect, DoneIn: time.Minute, Settling: time.Second})
+		h.told([][]fact{{result}, {onEffect}, {{Kind: kOpen, Path: t.path, Effect: t.effect, Until: h.now.Add(time.Minute)}}, nil}[how%4]...)
+	case tCheck:
+		h.told([]fact{result, onEffect, result}[how%3])
+	}
+}
+
+// FuzzNext gives Next any history: it never panics, decides the same twice, and
+// decides the same once what it decided is known.
+func FuzzNext(f *testing.F) {
+	live, plan := fuzzRun(f, ModeLive), fuzzRun(f, ModePlan)
+	strands := []string{"", "each[1]", "par[0]", "par[1]"}
+	for which := range strands {
+		for how := range byte(32) {
+			for answers := range 12 {
+				data := make([]byte, 0, 240)
+				for i := range 4 * (answers + 1) {
+					data = append(data, 1, byte(answers*(i+7)), byte(i), 0, 0, 0)
+				}
+				f.Add(byte(which), how, data, "")
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, which, how byte, data []byte, raw string) {
+		h := &history{run: live, strand: strands[int(which)%len(strands)], now: fuzzEpoch()}
+		if how&4 != 0 {
+			h.run = plan
+		}
+		paths := fuzzPaths(h.run, h.strand)
+		for ; len(data) >= 6 && len(h.facts) < 100; data = data[6:] {
+			if data[0]%2 == 0 {
+				h.now = h.now.Add(time.Duration(data[5]) * time.Minute / 4)
+				h.add(fuzzFacts(data[1:6], paths)...)
+			} else if !h.forward(t, data[1]) {
+				break
+			}
+		}
 		if raw != "" {
-			facts = append(facts, Fact{N: int64(len(facts) + 1), At: fuzzEpoch(), Body: []byte(raw)})
+			h.add(Fact{Body: []byte(raw)})
 		}
-		one, err1 := fuzzState(r, strand, facts, cancel)
-		two, err2 := fuzzState(r, strand, facts, cancel)
-		if (err1 == nil) != (err2 == nil) {
-			t.Fatalf("built once %v and once %v", err1, err2)
+		if how&8 != 0 {
+			h.told(fact{Kind: kLost})
 		}
-		if err1 != nil {
-			return
+		if how&16 != 0 {
+			h.now = h.now.Add(2 * time.Hour) // the run's time is over
 		}
-		if how&2 != 0 {
-			one.children, two.children = []Ended{{Outcome: "failed"}}, []Ended{{Outcome: "failed"}}
+		if how&1 != 0 {
+			h.cancel = Cancelled
 		}
-		first, err := one.next()
-		again, errAgain := two.next()
-		if a, b := told(first, err), told(again, errAgain); a != b || len(first.facts) != len(again.facts) {
-			t.Fatalf("decided\n%s and then\n%s", a, b)
-		}
-		if err != nil || first.then != nil && first.then.Open != nil {
-			return
-		}
-		for _, x := range first.facts {
-			facts = append(facts, Fact{N: int64(len(facts) + 1), At: one.now, Body: x.encode()})
-		}
-		known, err := fuzzState(r, strand, facts, cancel)
-		if err != nil {
-			t.Fatalf("what Next decided cannot be read: %v", err)
-		}
-		known.now = one.now
-		if len(first.facts) == 0 && how&2 != 0 {
-			known.children = []Ended{{Outcome: "failed"}}
-		}
-		then, err := known.next()
-		if a, b := told(first, nil), told(then, err); a != b || len(then.facts) != 0 {
-			t.Fatalf("decided\n%s\nand, that being known,\n%s with %d more facts", a, b, len(then.facts))
-		}
+		decidesTheSame(t, h)
 	})
+}
+
+func decidesTheSame(t *testing.T, h *history) {
+	one, err1 := h.state()
+	two, err2 := h.state()
+	if err1 != nil || err2 != nil {
+		t.Fatalf("a history that was read cannot be: %v, %v", err1, err2)
+	}
+	first, err := one.next()
+	again, errAgain := two.next()
+	if a, b := told(first, err), told(again, errAgain); a != b || len(first.facts) != len(again.facts) {
+		t.Fatalf("decided\n%s and then\n%s", a, b)
+	}
+	if err != nil || first.then != nil && first.then.Open != nil {
+		return
+	}
+	known := &history{run: h.run, strand: h.strand, cancel: h.cancel, facts: h.facts, now: one.now}
+	known.told(first.facts...)
+	if len(known.facts) != len(h.facts)+len(first.facts) {
+		t.Fatalf("what Next decided cannot be read")
+	}
+	three, err := known.state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	then, err := three.next()
+	if a, b := told(first, nil), told(then, err); a != b || len(then.facts) != 0 {
+		t.Fatalf("decided\n%s\nand, that being known,\n%s with %d more facts", a, b, len(then.facts))
+	}
+}
+
+// fuzzPaths are paths of steps, of the strand and of others, in order.
+func fuzzPaths(run *runContext, strand string) []string {
+	paths := []string{"", "nothing"}
+	for path := range run.outline.steps {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	for _, p := range slices.Clone(paths) {
+		if rest, ok := cutStatic(strand, p); ok {
+			paths = append(paths, strand+"/"+rest)
+		}
+	}
+	return paths
 }
 
 // cutStatic answers what of a static path stands in a strand.
