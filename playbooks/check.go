@@ -16,6 +16,15 @@ type World struct {
 	Catalog    *actions.Catalog
 	Groups     map[string][]string // people by group; nil: not known here
 	OwnDomains []string
+	Calls      map[string]Source // playbooks that may be called, by id
+	Lists      map[string]List   // reference data, by name; nil: not known here
+}
+
+// List is reference data that playbooks and rules name as lists.<name>.
+type List struct {
+	Name  string
+	Type  Type  // of one item
+	Items []any // as Decode of Type gives them
 }
 
 // LoadAndCheck loads a playbook and checks it, with all findings of both.

@@ -1,7 +1,6 @@
 package playbooks
 
 import (
-	"encoding/json"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -30,30 +29,11 @@ type Playbook struct {
 	OnFailure   []*Step
 	Finally     []*Step
 	Outputs     []Binding
+	Calls       []*Playbook // all that it may come to call, each once, in the order of their ids
 
 	source  *fileText
 	written fields
 	faulty  bool // Load found errors
-}
-
-// On is what starts a playbook. A nil part is not listened to.
-type On struct {
-	Incident *IncidentTrigger
-	Manual   *ManualTrigger
-}
-
-// IncidentTrigger starts a run for an incident that is new or has changed.
-type IncidentTrigger struct {
-	Events  []string // created, updated
-	Changes []string // what an update must have changed
-	If      *Expression
-
-	written fields
-}
-
-// ManualTrigger lets a person start the playbook.
-type ManualTrigger struct {
-	Subject string // incident (default) | alert | user | file | device | mailbox | none
 }
 
 // Param is a typed input of the playbook.
@@ -96,6 +76,9 @@ const (
 	ForEach  Kind = "for_each"
 	Parallel Kind = "parallel"
 	Approve  Kind = "approve"
+	Wait     Kind = "wait"
+	Repeat   Kind = "repeat"
+	Call     Kind = "call"
 	Stop     Kind = "stop"
 	Fail     Kind = "fail"
 )
@@ -108,9 +91,12 @@ type Step struct {
 	Kind    Kind
 	Line    int
 	If      *Expression
-	Timeout *Template // of one attempt; nil: the action's
-	Retry   *Retry
-	OnError string // fail (default) | continue
+	Timeout *Template // of one attempt of an action, nil: the action's; of any other kind: of the whole step
+	Retry   *Retry    // Action
+	OnError string    // fail (default) | continue | rollback | steps: then Rescue says which
+	Rescue  []*Step   // on_error: {steps}: they know `error`; behind them the list goes on
+	Finally []*Step   // run however the step has ended, cancel included
+	For     *Template // Action: how long its effects last until their inverse; nil: until undone
 
 	Uses   string         // Action
 	Action actions.Action // Action: resolved by Check
@@ -122,6 +108,9 @@ type Step struct {
 	Each     *Each     // ForEach
 	Branches []*Step   // Parallel: one step each
 	Approve  *Approval // Approve
+	Wait     *Waiting  // Wait
+	Repeat   *Turns    // Repeat: its list is Steps
+	Call     *Called   // Call
 	Text     *Template // Stop, Fail
 
 	written fields
@@ -167,22 +156,51 @@ type Approval struct {
 	Approvers *Template   // answers a list of groups and people
 	Quorum    int
 	Timeout   *Template
-	OnTimeout string // reject (default) | stop | approve
-	OnReject  string // "" | continue
+	Remind    *Template // how often those who have not decided are asked again; nil: never
+	OnTimeout string    // reject (default) | stop | approve
+	OnReject  string    // "" | continue
+	Form      []Param   // fields that whoever approves fills in
 
 	written fields
 }
 
-// Event is one occurrence that starts runs. Data is what the trigger gives, as
-// JSON of the model: incident for an incident event.
-type Event struct {
-	ID        string          `json:"id"`      // the dedupe key within playbook and subject
-	Trigger   string          `json:"trigger"` // incident | manual
-	Kind      string          `json:"kind"`    // created | updated | manual
-	At        time.Time       `json:"at"`
-	Changes   []string        `json:"changes,omitempty"`
-	NewAlerts []string        `json:"new_alerts,omitempty"`
-	By        string          `json:"by,omitempty"`
-	Reason    string          `json:"reason,omitempty"`
-	Incident  json.RawMessage `json:"incident,omitempty"` // connectors/incident.Incident
+// Waiting lets time pass: for a while, until a time, or for an event. Exactly
+// one of For, Until and Event is set.
+type Waiting struct {
+	For   *Template // a duration
+	Until *Template // a time; one that is past is no wait
+
+	Event     string    // name of the event
+	Key       *Template // which of them
+	Timeout   *Template // nil: as long as the run lasts
+	OnTimeout string    // fail (default, code timeout) | continue | stop
+	Since     *Template // a time; how old an event may be that came before. nil: since the run's start
+	Data      Type      // what the event brings; any when not declared
+
+	written fields
+}
+
+// Turns is the head of a repeat: its steps run until a condition holds, at most
+// so often. Times used up without Until fail the step with the code limit.
+type Turns struct {
+	Until *Expression // asked after each turn; nil: never
+	Every *Template   // a duration from the end of a turn to the next; nil: at once
+	Times int         // at most
+
+	written fields
+}
+
+// Called is another playbook that runs inside this run.
+type Called struct {
+	Playbook string    // its id
+	Book     *Playbook // resolved by Check
+	With     *Template // its params: answers a map[string]any
+
+	written fields
+}
+
+// Source is the text of a playbook file.
+type Source struct {
+	File string `json:"file"`
+	Text []byte `json:"text"`
 }
