@@ -144,6 +144,7 @@ type Strand struct {
 	At       time.Time    // of the act that made it due
 	Lost     int          // how often it was claimed without a settle
 	Cancel   Cancel
+	Under    Cancel // the mark under which it was opened: see Settlement.Under
 }
 
 // AboveFacts are the facts of a strand around the claimed one.
@@ -193,10 +194,16 @@ type Settlement struct {
 	Put     []Document // written with it (AnyVersion)
 
 	// Intent marks a settlement that records an intent: it is refused while
-	// the store is frozen, when the run is cancelled, and when one of Take
-	// does not fit; then nothing has changed.
+	// the store is frozen, when the run has a mark other than Under, and when
+	// one of Take does not fit; then nothing has changed.
 	Intent bool
 	Take   []Take
+
+	// Under is the mark of the run under which the holder acts, knowing it: as
+	// what tidies up after a cancel does. Under it the holder may record
+	// intents and open children, and a Wait lets go; the children carry it as
+	// Strand.Under. Terminated allows nothing of the kind.
+	Under Cancel
 
 	Then Then
 }

@@ -101,12 +101,12 @@ func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
 		id, name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), b.Key, t.now, status); err != nil {
 		return engine.Begun{}, err
 	}
-	state := int64(stDue)
+	state, due := int64(stDue), t.now
 	if status == "queued" {
-		state = stQueued
+		state, due = stQueued, 0
 	}
 	if _, err := t.exec("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at) VALUES (?, '', 0, 0, 0, ?, ?, ?, ?)",
-		id, int64(b.Lane), state, t.now, t.now); err != nil {
+		id, int64(b.Lane), state, due, t.now); err != nil {
 		return engine.Begun{}, err
 	}
 	if err := t.audit(b.Audit); err != nil {

@@ -99,6 +99,16 @@ func (t *tx) held(w *strand) (*engine.Strand, error) {
 	if st.Facts, err = t.facts(w.tail, 0); err != nil {
 		return nil, err
 	}
+	if w.window > 0 && w.cancel != "" {
+		r, err := t.one("SELECT under FROM windows WHERE id = ?", w.window)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			return nil, errDamaged
+		}
+		st.Under = engine.Cancel(r.text(0))
+	}
 	if w.window > 0 {
 		if st.Item, err = t.knownItem(w.window, w.idx); err != nil {
 			return nil, err

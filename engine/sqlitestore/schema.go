@@ -27,7 +27,7 @@ const (
 
 // migrations bring a file from version i to i+1; version 0 is an empty file.
 // One that has been released is never changed.
-func migrations() []string { return []string{schema1} }
+func migrations() []string { return []string{schema1, schema2} }
 
 const schema1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -91,4 +91,12 @@ CREATE TABLE documents (
 CREATE UNIQUE INDEX documents_key ON documents(kind, key);
 CREATE INDEX documents_expires ON documents(expires) WHERE expires > 0;
 CREATE TABLE holds (name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+`
+
+// schema2 lets windows be opened under a mark, and runs begin later: a queued
+// root with a due time waits for that time, one without for its key.
+const schema2 = `
+ALTER TABLE windows ADD COLUMN under TEXT NOT NULL DEFAULT '';
+UPDATE strands SET due = 0 WHERE state = 0;
+CREATE INDEX strands_later ON strands(due, id) WHERE state = 0 AND due > 0;
 `

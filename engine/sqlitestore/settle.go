@@ -37,6 +37,9 @@ func checkSettlement(in *engine.Settlement) error {
 	if set > 1 {
 		return errors.New("Then says more than one thing")
 	}
+	if in.Under != engine.NotCancelled && in.Under != engine.Cancelled {
+		return fmt.Errorf("Under is %q, it must be cancel or empty", in.Under)
+	}
 	for _, take := range in.Take {
 		if err := checkTake(take); err != nil {
 			return err
@@ -96,7 +99,7 @@ func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {
 		return t.settledBefore(w, in)
 	case w.state != stLeased || w.token != secret || w.seq != in.Lease.Seq || w.path != in.Lease.Strand:
 		return engine.Settled{}, engine.ErrLeaseLost
-	case in.Intent && w.cancel != "":
+	case in.Intent && w.marked(in.Under):
 		refused = "cancelled"
 	}
 	if refused != "" {
@@ -219,16 +222,21 @@ func (t *tx) then(w *strand, in *engine.Settlement, settled *engine.Settled) (*s
 		after.let(stDue, t.now)
 		t.woke = true
 	case then.Wait != nil:
-		if len(settled.Signals) > 0 || w.cancel != w.told {
+		if len(settled.Signals) > 0 || (w.cancel != w.told && w.marked(in.Under)) {
 			break // there is news: the holder goes on
 		}
 		return &after, t.wait(&after, then.Wait)
 	case then.Open != nil:
-		return &after, t.open(&after, then.Open)
+		return &after, t.open(&after, then.Open, string(in.Under))
 	case then.End != nil:
 		after.let(stEnded, 0)
 	}
 	return &after, nil
+}
+
+// marked reports whether the run has a mark other than that under which is acted.
+func (w *strand) marked(under engine.Cancel) bool {
+	return w.cancel != "" && w.cancel != string(under)
 }
 
 // let lets go of the lease.

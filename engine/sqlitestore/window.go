@@ -44,19 +44,19 @@ func (t *tx) mayOpen(w *strand, o *engine.Open) error {
 	return fmt.Errorf("Open: the run has a strand %s already", childPath(o.Path, 0))
 }
 
-// open makes the window of a strand and its first children. A cancelled run
-// opens none: the strand is due at once, as with Count 0.
-func (t *tx) open(after *strand, o *engine.Open) error {
+// open makes the window of a strand and its first children. A run with a mark
+// other than under opens none: the strand is due at once, as with Count 0.
+func (t *tx) open(after *strand, o *engine.Open, under string) error {
 	first := int64(min(o.Count, o.Window))
-	if after.cancel != "" {
+	if after.marked(engine.Cancel(under)) {
 		first = 0
 	}
 	failfast := int64(0)
 	if o.Failfast {
 		failfast = 1
 	}
-	window, err := t.insert("INSERT INTO windows(strand, path, count, size, next, live, failfast, stopped) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-		after.id, o.Path, int64(o.Count), int64(o.Window), first, first, failfast)
+	window, err := t.insert("INSERT INTO windows(strand, path, count, size, next, live, failfast, stopped, under) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+		after.id, o.Path, int64(o.Count), int64(o.Window), first, first, failfast, under)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (t *tx) open(after *strand, o *engine.Open) error {
 	}
 	after.let(stJoining, 0)
 	for i := range first {
-		child := &strand{run: after.run, parent: after.id, window: window, idx: i, lane: after.lane, path: childPath(o.Path, i), state: stDue, due: t.now}
+		child := &strand{run: after.run, parent: after.id, window: window, idx: i, lane: after.lane, path: childPath(o.Path, i), state: stDue, due: t.now, cancel: after.cancel}
 		if err := t.newChild(child); err != nil {
 			return err
 		}
@@ -82,8 +82,8 @@ func (t *tx) open(after *strand, o *engine.Open) error {
 // newChild makes the row of a child.
 func (t *tx) newChild(w *strand) (err error) {
 	w.at = t.now
-	w.id, err = t.insert("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at, token, lease) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		w.run, w.path, w.parent, w.window, w.idx, w.lane, w.state, w.due, w.at, w.token, w.lease)
+	w.id, err = t.insert("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at, token, lease, cancel, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		w.run, w.path, w.parent, w.window, w.idx, w.lane, w.state, w.due, w.at, w.token, w.lease, w.cancel, w.cancel)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (t *tx) ended(w *strand, end *engine.End) (*strand, error) {
 	if w.window == 0 {
 		return nil, t.endRun(w.run, end.Outcome, end.Result)
 	}
-	r, err := t.one("SELECT strand, path, count, next, live, failfast, stopped FROM windows WHERE id = ?", w.window)
+	r, err := t.one("SELECT strand, path, count, next, live, failfast, stopped, under FROM windows WHERE id = ?", w.window)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (t *tx) ended(w *strand, end *engine.End) (*strand, error) {
 	}
 	parent, path, count, next, live := r.int(0), r.text(1), r.int(2), r.int(3), r.int(4)-1
 	stopped := r.int(6)
-	if (end.Outcome == "failed" && r.int(5) == 1) || w.cancel != "" {
+	if (end.Outcome == "failed" && r.int(5) == 1) || w.marked(engine.Cancel(r.text(7))) {
 		stopped = 1
 	}
 	if stopped == 0 && next < count {
@@ -116,7 +116,7 @@ func (t *tx) ended(w *strand, end *engine.End) (*strand, error) {
 		}
 		child := &strand{
 			run: w.run, parent: parent, window: w.window, idx: next, lane: w.lane, path: childPath(path, next),
-			state: stLeased, due: t.now + w.lease, lease: w.lease, token: rand.Text(),
+			state: stLeased, due: t.now + w.lease, lease: w.lease, token: rand.Text(), cancel: w.cancel,
 		}
 		return child, t.newChild(child)
 	}

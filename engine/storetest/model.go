@@ -62,6 +62,7 @@ type mWindow struct {
 	count, next, live int
 	failfast, stopped bool
 	items             bool
+	under             engine.Cancel
 	children          []*mStrand
 }
 
@@ -151,7 +152,7 @@ func (w *world) settle(in engine.Settlement) (a engine.Settled, next *mStrand, l
 	a = engine.Settled{Cancel: r.cancel, Seen: int64(len(s.facts)), Holds: true}
 	if in.Intent {
 		switch {
-		case r.cancel != "":
+		case r.marked(in.Under):
 			a.Refused = "cancelled"
 		case w.frozen:
 			a.Refused = "frozen"
@@ -175,15 +176,18 @@ func (w *world) settle(in engine.Settlement) (a engine.Settled, next *mStrand, l
 	}
 	a.Seen = int64(len(s.facts))
 	s.seq, s.lost, s.joined = s.seq+1, 0, nil
-	news := len(a.Signals) > 0 || s.told != r.cancel
+	news := len(a.Signals) > 0 || (s.told != r.cancel && r.marked(in.Under))
 	s.told = r.cancel
-	next = w.then(s, in.Then, news)
+	next = w.then(s, in, news)
 	a.Holds = s.state == "leased"
 	return a, next, false
 }
 
-func (w *world) then(s *mStrand, then engine.Then, news bool) (next *mStrand) {
-	switch {
+// marked reports whether a run has a mark other than that under which is acted.
+func (r *mRun) marked(under engine.Cancel) bool { return r.cancel != "" && r.cancel != under }
+
+func (w *world) then(s *mStrand, in engine.Settlement, news bool) (next *mStrand) {
+	switch then := in.Then; {
 	case then.Yield:
 		s.let("due")
 	case then.Wait != nil && !news:
@@ -199,8 +203,8 @@ func (w *world) then(s *mStrand, then engine.Then, news bool) (next *mStrand) {
 		}
 	case then.Open != nil:
 		o := then.Open
-		win := &mWindow{path: o.Path, count: o.Count, failfast: o.Failfast, items: len(o.Items) > 0}
-		if s.run.cancel != "" || o.Count == 0 {
+		win := &mWindow{path: o.Path, count: o.Count, failfast: o.Failfast, items: len(o.Items) > 0, under: in.Under}
+		if s.run.marked(in.Under) || o.Count == 0 {
 			s.let("due")
 			s.joined = win
 			break
@@ -217,7 +221,7 @@ func (w *world) then(s *mStrand, then engine.Then, news bool) (next *mStrand) {
 
 // open starts the next child of a window.
 func (win *mWindow) open(parent *mStrand) *mStrand {
-	c := &mStrand{run: parent.run, path: win.path + "[" + strconv.Itoa(win.next) + "]", parent: parent, window: win, index: win.next}
+	c := &mStrand{run: parent.run, told: parent.run.cancel, path: win.path + "[" + strconv.Itoa(win.next) + "]", parent: parent, window: win, index: win.next}
 	if win.items {
 		c.item = "item " + strconv.Itoa(win.next)
 	}
@@ -238,7 +242,7 @@ func (w *world) end(s *mStrand, outcome string) *mStrand {
 	}
 	win := s.window
 	win.live--
-	if (outcome == "failed" && win.failfast) || s.run.cancel != "" {
+	if (outcome == "failed" && win.failfast) || s.run.marked(win.under) {
 		win.stopped = true
 	}
 	if !win.stopped && win.next < win.count {

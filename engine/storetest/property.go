@@ -114,6 +114,9 @@ func (p *player) holds(st *engine.Strand, m *mStrand) {
 	p.equal("position", st.Seq, m.seq)
 	p.equal("lost", st.Lost, m.lost)
 	p.equal("mark", st.Cancel, m.run.cancel)
+	if m.window != nil && m.run.cancel != "" {
+		p.equal("under", st.Under, m.window.under)
+	}
 	p.equal("item", string(st.Item), m.item)
 	p.equal("facts", bodies(st.Facts), m.bodies())
 	var above [][]string
@@ -172,6 +175,9 @@ func (p *player) playSettle(rt *rapid.T) {
 	}
 	for i := range pick(rt, "facts", 0, 1, 2) {
 		in.Facts = append(in.Facts, fmt.Append(nil, in.Request, ".", i))
+	}
+	if mark := p.w.runs[l.Run].cancel; mark == engine.Cancelled {
+		in.Under = pick(rt, "under", mark, mark, engine.NotCancelled)
 	}
 	if pick(rt, "intent", false, false, true) {
 		in.Intent = true
