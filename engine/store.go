@@ -98,15 +98,22 @@ type Begin struct {
 	Head     []byte // opaque: event, params and who started it
 	Lane     int    // 0 is drawn most often … 3 least
 	Key      string // concurrency key; "" takes none
-	WhenBusy string // queue | skip
-	Audit    [][]byte
+	// WhenBusy says what becomes of a run whose key is held. It waits for it:
+	// queue, in the order of Begin, behind at most 99 others. It is none: skip.
+	// It cancels the holder and all that wait, and waits for the holder's end:
+	// replace. Empty is queue.
+	WhenBusy string
+	// After, without a key, lets the run begin only when so much time has
+	// passed. Until then it is queued.
+	After time.Duration
+	Audit [][]byte
 }
 
 // Begun answers Begin.
 type Begun struct {
 	Run  string
 	New  bool // false: an earlier Begin made this run
-	Busy bool // the key is held and WhenBusy is skip, or the queue is full: no run
+	Busy bool // the key is held and WhenBusy is skip, or 100 runs wait for it: no run
 	At   time.Time
 }
 
@@ -163,6 +170,7 @@ type RunHead struct {
 	Mode     string
 	Head     []byte
 	BegunAt  time.Time
+	Queued   bool // it could not begin at once: its key was held, or Begin.After
 }
 
 // Fact is one thing that happened in a strand. N orders the facts of a strand
@@ -198,6 +206,9 @@ type Settlement struct {
 	// one of Take does not fit; then nothing has changed.
 	Intent bool
 	Take   []Take
+
+	// Begin are runs that begin by the same act; their Request is not used.
+	Begin []Begin
 
 	// Under is the mark of the run under which the holder acts, knowing it: as
 	// what tidies up after a cancel does. Under it the holder may record
@@ -257,11 +268,12 @@ type End struct {
 type Settled struct {
 	At      time.Time
 	Cancel  Cancel
-	Seen    int64   // the highest fact number now
-	Signals []Fact  // those after Settlement.Seen; with one, a Wait has not let go: the holder still holds
-	Holds   bool    // the holder still holds the lease, at Seq+1
-	Next    *Strand // after End: the next child of the window, or the parent whose join fired, already leased to this holder
-	Refused string  // of an Intent: "frozen" | "cancelled" | "cap <name>"; nothing has changed
+	Seen    int64    // the highest fact number now
+	Signals []Fact   // those after Settlement.Seen; with one, a Wait has not let go: the holder still holds
+	Holds   bool     // the holder still holds the lease, at Seq+1
+	Begun   []string // ids of the runs of Settlement.Begin; "" where there is none: Busy
+	Next    *Strand  // after End: the next child of the window, or the parent whose join fired, already leased to this holder
+	Refused string   // of an Intent: "frozen" | "cancelled" | "cap <name>"; nothing has changed
 }
 
 // Renewed answers Renew.

@@ -20,7 +20,11 @@ const lanes = 4
 // order of Begin, at most 100 of them. An answer of Busy is not kept: nothing
 // has happened, so a repeat asks again.
 func (s *Store) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
-	if err := checkBegin(b); err != nil {
+	err = checkBegin(b)
+	if b.Request == "" {
+		err = errors.New("Request is empty")
+	}
+	if err != nil {
 		return begun, fmt.Errorf("begin: %w", err)
 	}
 	err = s.act(ctx, func(t *tx) (err error) {
@@ -35,14 +39,16 @@ func (s *Store) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, 
 
 func checkBegin(b engine.Begin) error {
 	switch {
-	case b.Request == "":
-		return errors.New("Request is empty")
 	case b.Playbook == "":
 		return errors.New("Playbook is empty")
 	case b.Lane < 0 || b.Lane >= lanes:
 		return fmt.Errorf("Lane is %d, it must be 0 to %d", b.Lane, lanes-1)
-	case b.WhenBusy != "" && b.WhenBusy != "queue" && b.WhenBusy != "skip":
-		return fmt.Errorf("WhenBusy is %q, it must be queue or skip", b.WhenBusy)
+	case b.WhenBusy != "" && b.WhenBusy != "queue" && b.WhenBusy != "skip" && b.WhenBusy != "replace":
+		return fmt.Errorf("WhenBusy is %q, it must be queue, skip or replace", b.WhenBusy)
+	case b.After < 0:
+		return fmt.Errorf("After is %s, it must not be negative", b.After)
+	case b.After > 0 && b.Key != "":
+		return errors.New("After does not go with a Key: who waits for a time holds no place in a queue")
 	}
 	return nil
 }
@@ -56,14 +62,26 @@ func (t *tx) begin(b *engine.Begin) (engine.Begun, error) {
 		isNew, when := number(&kept) == 1, number(&kept)
 		return engine.Begun{Run: string(kept), New: isNew, At: at(when)}, nil
 	}
+	begun, err := t.beginOnce(b)
+	if err != nil || begun.Busy {
+		return begun, err
+	}
+	isNew := int64(0)
+	if begun.New {
+		isNew = 1
+	}
+	return begun, t.answer(b.Request, append(numbers(isNew, begun.At.UnixNano()), begun.Run...))
+}
+
+// beginOnce begins a run unless its dedupe key did so before.
+func (t *tx) beginOnce(b *engine.Begin) (engine.Begun, error) {
 	if b.Dedupe != "" {
 		r, err := t.one("SELECT name, begun FROM runs WHERE playbook = ? AND subject = ? AND dedupe = ? AND dedupe <> ''", b.Playbook, b.Subject, b.Dedupe)
 		if err != nil {
 			return engine.Begun{}, err
 		}
 		if r != nil {
-			begun := engine.Begun{Run: r.text(0), At: at(r.int(1))}
-			return begun, t.answer(b.Request, append(numbers(0, r.int(1)), begun.Run...))
+			return engine.Begun{Run: r.text(0), At: at(r.int(1))}, nil
 		}
 	}
 	status, busy, err := t.takeKey(b)
@@ -73,9 +91,24 @@ func (t *tx) begin(b *engine.Begin) (engine.Begun, error) {
 	return t.newRun(b, status)
 }
 
+// beginAll begins the runs of a settlement and answers their ids.
+func (t *tx) beginAll(all []engine.Begin) (names []string, err error) {
+	for i := range all {
+		begun, err := t.beginOnce(&all[i])
+		if err != nil {
+			return nil, fmt.Errorf("begin a run of %s: %w", all[i].Playbook, err)
+		}
+		names = append(names, begun.Run)
+	}
+	return names, nil
+}
+
 // takeKey answers with which status a run begins, or that it does not.
 func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
-	if b.Key == "" {
+	switch {
+	case b.After > 0:
+		return "queued", false, nil
+	case b.Key == "":
 		return "running", false, nil
 	}
 	live, err := t.one("SELECT count(*) FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0", b.Key)
@@ -84,10 +117,25 @@ func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
 		return "", false, err
 	case live.int(0) == 0:
 		return "running", false, nil
+	case b.WhenBusy == "replace":
+		return "queued", false, t.replace(b.Key)
 	case b.WhenBusy == "skip" || live.int(0) > longestQueue:
 		return "", true, nil
 	}
 	return "queued", false, nil
+}
+
+// replace ends what waits for a key and cancels what holds it.
+func (t *tx) replace(key string) error {
+	var live []row
+	err := t.each(func(r row) error { live = append(live, append(row(nil), r...)); return nil },
+		"SELECT id, status, ended, cancel FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0 ORDER BY id DESC", key)
+	for _, r := range live { // the holder, which is the oldest, last: nobody takes its key over
+		if err == nil {
+			err = t.cancel(r, engine.Cancelled)
+		}
+	}
+	return err
 }
 
 func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
@@ -104,6 +152,9 @@ func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
 	state, due := int64(stDue), t.now
 	if status == "queued" {
 		state, due = stQueued, 0
+		if b.After > 0 {
+			due = t.now + int64(b.After)
+		}
 	}
 	if _, err := t.exec("INSERT INTO strands(run, path, parent, win, idx, lane, state, due, at) VALUES (?, '', 0, 0, 0, ?, ?, ?, ?)",
 		id, int64(b.Lane), state, due, t.now); err != nil {
@@ -113,7 +164,7 @@ func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
 		return engine.Begun{}, err
 	}
 	t.woke = true
-	return engine.Begun{Run: name, New: true, At: at(t.now)}, t.answer(b.Request, append(numbers(1, t.now), name...))
+	return engine.Begun{Run: name, New: true, At: at(t.now)}, nil
 }
 
 // releaseKey lets the run that has waited longest for a key begin.
@@ -125,13 +176,31 @@ func (t *tx) releaseKey(key string) error {
 	if err != nil || next == nil || next.text(1) != "queued" {
 		return err
 	}
-	if _, err := t.exec("UPDATE runs SET status = 'running' WHERE id = ?", next.int(0)); err != nil {
+	return t.goOn(next.int(0))
+}
+
+// goOn lets a queued run begin.
+func (t *tx) goOn(id int64) error {
+	if _, err := t.exec("UPDATE runs SET status = 'running' WHERE id = ?", id); err != nil {
 		return err
 	}
-	if _, err := t.log(entry{kind: logRun, ref: next.int(0), word: "running"}); err != nil {
+	if _, err := t.log(entry{kind: logRun, ref: id, word: "running"}); err != nil {
 		return err
 	}
-	return t.wakeWaiting("SELECT id FROM strands WHERE run = ? AND path = '' AND state = 0", next.int(0))
+	return t.wakeWaiting("SELECT id FROM strands WHERE run = ? AND path = '' AND state = 0", id)
+}
+
+// goOnInTime lets runs begin whose time has come.
+func (t *tx) goOnInTime(limit int) error {
+	var due []int64
+	err := t.each(func(r row) error { due = append(due, r.int(0)); return nil },
+		"SELECT run FROM strands WHERE state = 0 AND due > 0 AND due <= ? ORDER BY due, id LIMIT ?", t.now, int64(max(2*limit, 64)))
+	for _, id := range due {
+		if err == nil {
+			err = t.goOn(id)
+		}
+	}
+	return err
 }
 
 // endRun ends a run and releases its key.

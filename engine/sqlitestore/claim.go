@@ -42,6 +42,9 @@ func (t *tx) claim(c *engine.Claim) (engine.Claimed, error) {
 	if err := t.fire(c.Max); err != nil {
 		return claimed, err
 	}
+	if err := t.goOnInTime(c.Max); err != nil {
+		return claimed, err
+	}
 	ids, more, err := t.draw(c.Max)
 	if err != nil {
 		return claimed, err
@@ -63,11 +66,26 @@ func (t *tx) claim(c *engine.Claim) (engine.Claimed, error) {
 		claimed.NextDue = at(t.now)
 		return claimed, nil
 	}
-	r, err := t.one("SELECT due FROM strands WHERE state IN (2, 3) AND due > 0 ORDER BY due LIMIT 1")
-	if err == nil && r != nil {
-		claimed.NextDue = at(r.int(0))
-	}
+	claimed.NextDue, err = t.nextDue()
 	return claimed, err
+}
+
+// nextDue answers the earliest time that something waits for, or none.
+func (t *tx) nextDue() (time.Time, error) {
+	next := int64(0)
+	for _, q := range []string{
+		"SELECT due FROM strands WHERE state IN (2, 3) AND due > 0 ORDER BY due LIMIT 1",
+		"SELECT due FROM strands WHERE state = 0 AND due > 0 ORDER BY due LIMIT 1",
+	} {
+		r, err := t.one(q)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if r != nil && (next == 0 || r.int(0) < next) {
+			next = r.int(0)
+		}
+	}
+	return at(next), nil
 }
 
 // fire makes due what waited for a time that has come, and what lost workers held.

@@ -61,12 +61,12 @@ func remember[V any](m map[int64]V, key int64, v V) {
 	m[key] = v
 }
 
-const headColumns = "r.name, r.playbook, r.subject, r.edition, r.mode, r.begun, l.body"
+const headColumns = "r.name, r.playbook, r.subject, r.edition, r.mode, r.begun, l.body, l.word = 'queued'"
 
 func (r row) head() engine.RunHead {
 	return engine.RunHead{
 		ID: r.text(0), Playbook: r.text(1), Subject: r.text(2), Edition: r.text(3), Mode: r.text(4),
-		BegunAt: at(r.int(5)), Head: r.bytes(6),
+		BegunAt: at(r.int(5)), Head: r.bytes(6), Queued: r.int(7) == 1,
 	}
 }
 

@@ -22,8 +22,11 @@ func stateName(state int64) string {
 	return "waiting"
 }
 
-// waitsForKey is what the root of a queued run waits for.
-const waitsForKey = "its concurrency key"
+// What the root of a queued run waits for.
+const (
+	waitsForKey  = "its concurrency key"
+	waitsForTime = "its time"
+)
 
 // Run answers all that is kept of a run: see engine.Store.
 func (s *Store) Run(ctx context.Context, id string) (record engine.RunRecord, err error) {
@@ -46,7 +49,7 @@ func (c *conn) runRecord(name string) (engine.RunRecord, error) {
 		return engine.RunRecord{}, engine.ErrNotFound
 	}
 	record := engine.RunRecord{
-		RunHead: r.head(), Status: r.text(8), Cancel: engine.Cancel(r.text(9)), EndedAt: at(r.int(10)), Result: r.bytes(11),
+		RunHead: r.head(), Status: r.text(9), Cancel: engine.Cancel(r.text(10)), EndedAt: at(r.int(11)), Result: r.bytes(12),
 	}
 	var ids []*strand
 	var ended []*engine.Ended
@@ -59,7 +62,7 @@ func (c *conn) runRecord(name string) (engine.RunRecord, error) {
 		}
 		ended = append(ended, e)
 		return nil
-	}, "SELECT "+strandColumns+", outcome, result FROM strands WHERE run = ? ORDER BY path", r.int(7))
+	}, "SELECT "+strandColumns+", outcome, result FROM strands WHERE run = ? ORDER BY path", r.int(8))
 	if err != nil {
 		return record, err
 	}
@@ -78,7 +81,10 @@ func (c *conn) strandRecord(w *strand) (engine.StrandRecord, error) {
 	st := engine.StrandRecord{Path: w.path, State: stateName(w.state), On: w.what, Lost: int(w.lost), Seen: w.n}
 	switch w.state {
 	case stQueued:
-		st.On = waitsForKey
+		st.On, st.Due = waitsForKey, at(w.due)
+		if w.due > 0 {
+			st.On = waitsForTime
+		}
 	case stDue, stLeased, stWaiting:
 		st.Due = at(w.due)
 	}

@@ -45,6 +45,11 @@ func checkSettlement(in *engine.Settlement) error {
 			return err
 		}
 	}
+	for _, b := range in.Begin {
+		if err := checkBegin(b); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+	}
 	for _, d := range in.Put {
 		if d.Kind == "" {
 			return errors.New("a document of Put has no Kind")
@@ -80,7 +85,7 @@ func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {
 	if err != nil {
 		return engine.Settled{}, err
 	}
-	if refused == "" && in.Then == (engine.Then{}) {
+	if refused == "" && in.Then == (engine.Then{}) && len(in.Begin) == 0 {
 		settled, done, err := t.settleOn(id, secret, in)
 		if err != nil {
 			return settled, err
@@ -173,6 +178,9 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 	if err := t.alongside(in, taking); err != nil {
 		return settled, err
 	}
+	if err := t.begins(w, in, &settled); err != nil {
+		return settled, err
+	}
 	after, err := t.then(w, in, &settled)
 	if err != nil {
 		return settled, err
@@ -197,6 +205,24 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 		settled.Next, err = t.held(next)
 	}
 	return settled, err
+}
+
+// begins begins the runs that come of a settlement. One of them may replace
+// the very run that begins it.
+func (t *tx) begins(w *strand, in *engine.Settlement, settled *engine.Settled) (err error) {
+	if len(in.Begin) == 0 {
+		return nil
+	}
+	if settled.Begun, err = t.beginAll(in.Begin); err != nil {
+		return err
+	}
+	r, err := t.one("SELECT cancel FROM strands WHERE id = ?", w.id)
+	if err != nil {
+		return err
+	}
+	w.cancel = r.text(0)
+	settled.Cancel = engine.Cancel(w.cancel)
+	return nil
 }
 
 // unseen puts the signals into the answer that the holder does not know.
@@ -288,7 +314,10 @@ func keep(a *engine.Settled, next *strand) []byte {
 	if a.Holds {
 		holds = 1
 	}
-	b := numbers(a.At.UnixNano(), a.Seen, holds, marks(a.Cancel))
+	b := numbers(a.At.UnixNano(), a.Seen, holds, marks(a.Cancel)+4*int64(len(a.Begun)))
+	for _, name := range a.Begun {
+		b = append(append(b, byte(len(name))), name...)
+	}
 	if next != nil {
 		b = append(append(b, numbers(next.id, next.seq)...), next.token...)
 	}
@@ -302,7 +331,14 @@ func (t *tx) settledBefore(w *strand, in *engine.Settlement) (engine.Settled, er
 		return engine.Settled{}, err
 	}
 	b := r.bytes(0)
-	settled := engine.Settled{At: at(number(&b)), Seen: number(&b), Holds: number(&b) == 1, Cancel: mark(number(&b))}
+	settled := engine.Settled{At: at(number(&b)), Seen: number(&b), Holds: number(&b) == 1}
+	rest := number(&b)
+	settled.Cancel = mark(rest % 4)
+	for range rest / 4 {
+		n := int(b[0])
+		settled.Begun = append(settled.Begun, string(b[1:1+n]))
+		b = b[1+n:]
+	}
 	own := settled.Seen - int64(len(in.Facts))
 	facts, err := t.facts(w.tail, in.Seen)
 	if err != nil {

@@ -111,6 +111,10 @@ func beginRepeated(e *env) {
 	twice(e, e.s.Begin, in)
 	in = e.newBegin(func(b *engine.Begin) { b.Key, b.WhenBusy = "k", "queue" })
 	twice(e, e.s.Begin, in)
+	in = e.newBegin(func(b *engine.Begin) { b.Key, b.WhenBusy = "k", "replace" })
+	twice(e, e.s.Begin, in)
+	in = e.newBegin(func(b *engine.Begin) { b.After = time.Hour })
+	twice(e, e.s.Begin, in)
 }
 
 func beginRefuses(e *env) {
@@ -119,7 +123,9 @@ func beginRefuses(e *env) {
 		"no playbook": func(b *engine.Begin) { b.Playbook = "" },
 		"lane 4":      func(b *engine.Begin) { b.Lane = 4 },
 		"lane -1":     func(b *engine.Begin) { b.Lane = -1 },
-		"when busy":   func(b *engine.Begin) { b.WhenBusy = "replace" },
+		"when busy":   func(b *engine.Begin) { b.WhenBusy = "later" },
+		"after -1":    func(b *engine.Begin) { b.After = -1 },
+		"after, key":  func(b *engine.Begin) { b.After, b.Key = time.Hour, "k" },
 	} {
 		e.unchanged(func() {
 			if _, err := e.s.Begin(e.Context(), e.newBegin(change)); err == nil {

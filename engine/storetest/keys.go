@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"stanch/engine"
 )
 
@@ -10,6 +12,8 @@ func keyLaws() []law {
 		{name: "KeySkips", promise: "with skip a run whose key is held does not begin", judge: keySkips},
 		{name: "KeyQueueIsBounded", promise: "at most 100 runs wait for one key", judge: keyQueueBounded},
 		{name: "KeyIsReleasedByEveryEnd", promise: "whatever a run ends as, its key goes on in the same act", judge: keyIsReleased},
+		{name: "KeyReplaces", promise: "with replace the holder is cancelled, and only the newest waits for its end", judge: keyReplaces},
+		{name: "KeyReplacesInTheQueueOnly", promise: "who replaces begins at once where the key is free, and is one of the queue where it is not", judge: keyReplacesQueue},
 		{name: "SignalToAQueuedRun", promise: "a signal to a queued run is kept and does not start it", judge: signalToQueued},
 	}
 }
@@ -105,4 +109,44 @@ func signalToQueued(e *env) {
 	h.end("succeeded")
 	h = e.one()
 	e.same("facts", bodies(h.st.Facts), []string{"word"})
+}
+
+func keyReplaces(e *env) {
+	replace := func(b *engine.Begin) { b.Key, b.WhenBusy = "k", "replace" }
+	h := e.started(replace)
+	e.same("status of the first", e.record(h.Run).Cancel, engine.NotCancelled)
+	h.wait(engine.Wait{Ever: true})
+	older := e.begin(replace)
+	e.same("the holder", e.record(h.Run).Cancel, engine.Cancelled)
+	newest := e.begin(replace)
+	r := e.record(older)
+	if r.Status != "cancelled" || r.EndedAt.IsZero() || r.Strands[0].State != "ended" {
+		e.Errorf("the older of those that wait is %+v", r)
+	}
+	e.same("the newest", e.record(newest).Status, "queued")
+	h = e.one() // the holder: it was woken
+	e.same("its mark", h.st.Cancel, engine.Cancelled)
+	h.settle(h.under(engine.Then{Wait: &engine.Wait{For: time.Hour}})) // it tidies up
+	e.none()
+	e.clock.Advance(2 * time.Hour)
+	e.one().end("cancelled")
+	h = e.one()
+	e.same("next", h.Run, newest)
+	e.same("it was queued", h.st.Head.Queued, true)
+	h.end("succeeded")
+	e.none()
+}
+
+func keyReplacesQueue(e *env) {
+	h := e.started(withKey("k"))
+	var queued []string
+	for range 100 {
+		queued = append(queued, e.begin(withKey("k")))
+	}
+	newest := e.begin(withKey("k"), func(b *engine.Begin) { b.WhenBusy = "replace" })
+	for _, run := range queued {
+		e.same("queued before", e.record(run).Status, "cancelled")
+	}
+	h.end("cancelled")
+	e.same("next", e.one().Run, newest)
 }

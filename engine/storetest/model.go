@@ -16,6 +16,7 @@ type world struct {
 	runs   map[string]*mRun
 	begun  []string             // run ids in the order of Begin
 	dedupe map[[3]string]string // → run id
+	later  map[string]time.Time // run id → when it begins
 	frozen bool
 	takes  map[string]map[string]bool // target → effects
 	docs   map[string]mDoc
@@ -67,7 +68,7 @@ type mWindow struct {
 }
 
 func newWorld(now time.Time) *world {
-	return &world{now: now, runs: map[string]*mRun{}, dedupe: map[[3]string]string{}, takes: map[string]map[string]bool{}, docs: map[string]mDoc{}}
+	return &world{now: now, runs: map[string]*mRun{}, later: map[string]time.Time{}, dedupe: map[[3]string]string{}, takes: map[string]map[string]bool{}, docs: map[string]mDoc{}}
 }
 
 // begin answers what Begin answers, its new run id aside.
@@ -82,10 +83,23 @@ func (w *world) begin(b engine.Begin) (known string, busy bool, status string) {
 		}
 		status = "queued"
 	}
+	if b.After > 0 {
+		status = "queued"
+	}
 	return "", false, status
 }
 
 func (w *world) newRun(id, status string, b engine.Begin) {
+	if b.After > 0 {
+		w.later[id] = w.now.Add(b.After)
+	}
+	if b.Key != "" && b.WhenBusy == "replace" {
+		for _, o := range slices.Backward(w.begun) {
+			if w.runs[o].key == b.Key && w.runs[o].live() {
+				w.cancel(w.runs[o], engine.Cancelled)
+			}
+		}
+	}
 	r := &mRun{id: id, key: b.Key, status: status, strands: map[string]*mStrand{}}
 	root := &mStrand{run: r, state: "due"}
 	if status == "queued" {
@@ -116,6 +130,12 @@ func (w *world) all() []*mStrand {
 // fire makes due what Claim makes due, and answers all that is.
 func (w *world) fire() []*mStrand {
 	var due []*mStrand
+	for id, when := range w.later {
+		if r := w.runs[id]; !when.After(w.now) && r.status == "queued" {
+			r.status = "running"
+			r.strands[""].let("due")
+		}
+	}
 	for _, s := range w.all() {
 		over := !s.until.IsZero() && !s.until.After(w.now)
 		switch {
@@ -143,7 +163,7 @@ func (s *mStrand) lease(token string, until time.Time) {
 
 // settle answers what Settle answers: an error's meaning, or the answer with
 // the path of Next instead of the strand.
-func (w *world) settle(in engine.Settlement) (a engine.Settled, next *mStrand, lost bool) {
+func (w *world) settle(in engine.Settlement, begins func(engine.Begin) string) (a engine.Settled, next *mStrand, lost bool) {
 	r := w.runs[in.Lease.Run]
 	s := r.strands[in.Lease.Strand]
 	if s == nil || s.state != "leased" || s.token != in.Lease.Token || s.seq != in.Lease.Seq {
@@ -171,6 +191,10 @@ func (w *world) settle(in engine.Settlement) (a engine.Settled, next *mStrand, l
 			a.Signals = append(a.Signals, engine.Fact{N: in.Seen + int64(i) + 1, Signal: true, Body: []byte(f.body)})
 		}
 	}
+	for _, b := range in.Begin {
+		a.Begun = append(a.Begun, begins(b))
+	}
+	a.Cancel = r.cancel
 	for _, f := range in.Facts {
 		s.facts = append(s.facts, mFact{body: string(f)})
 	}
@@ -281,7 +305,7 @@ func (w *world) signal(r *mRun, path, body string) (refused bool) {
 }
 
 func (w *world) cancel(r *mRun, mark engine.Cancel) {
-	if r.cancel == mark || r.cancel == engine.Terminated {
+	if !r.live() || r.cancel == mark || r.cancel == engine.Terminated {
 		return
 	}
 	r.cancel = mark

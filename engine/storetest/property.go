@@ -72,13 +72,8 @@ func (p *player) equal(what string, got, want any) {
 	}
 }
 
-func pick[T any](rt *rapid.T, what string, of ...T) T { return rapid.SampledFrom(of).Draw(rt, what) }
-
 func (p *player) playBegin(rt *rapid.T) {
-	b := engine.Begin{
-		Request: p.request(), Playbook: "p", Subject: pick(rt, "subject", "s", "t"), Dedupe: pick(rt, "dedupe", "", "", "a", "b"),
-		Key: pick(rt, "key", "", "", "k"), WhenBusy: pick(rt, "when busy", "queue", "skip"), Lane: pick(rt, "lane", 0, 1, 2, 3),
-	}
+	b := p.drawBegin(rt)
 	got, err := p.s.Begin(p.Context(), b)
 	p.no(err)
 	known, busy, status := p.w.begin(b)
@@ -183,8 +178,11 @@ func (p *player) playSettle(rt *rapid.T) {
 		in.Intent = true
 		in.Take = []engine.Take{p.drawTake(rt)}
 	}
+	if pick(rt, "begins", false, false, false, true) {
+		in.Begin = []engine.Begin{p.drawBegin(rt)}
+	}
 	got, err := p.s.Settle(p.Context(), in)
-	want, next, lost := p.w.settle(in)
+	want, next, lost := p.w.settle(in, func(b engine.Begin) string { return p.begins(got.Begun, b) })
 	if lost {
 		if !errors.Is(err, engine.ErrLeaseLost) {
 			rt.Fatalf("settle of a lost lease: %v", err)
@@ -196,9 +194,27 @@ func (p *player) playSettle(rt *rapid.T) {
 	p.answer(got, want, next)
 }
 
+// begins begins a run in the model as a settle did, and answers its id.
+func (p *player) begins(got []string, b engine.Begin) string {
+	if len(got) != 1 {
+		p.rt.Fatalf("Settle answers the runs %q, it must be one", got)
+	}
+	known, busy, status := p.w.begin(b)
+	switch {
+	case busy:
+		p.equal("run that is not begun", got[0], "")
+	case known != "":
+		p.equal("known run", got[0], known)
+	default:
+		p.w.newRun(got[0], status, b)
+	}
+	return got[0]
+}
+
 // answer compares the answer of a settle.
 func (p *player) answer(got, want engine.Settled, next *mStrand) {
 	p.equal("refused", got.Refused, want.Refused)
+	p.equal("begun", len(got.Begun), len(want.Begun))
 	p.equal("seen", got.Seen, want.Seen)
 	p.equal("holds", got.Holds, want.Holds)
 	p.equal("mark", got.Cancel, want.Cancel)
@@ -210,31 +226,6 @@ func (p *player) answer(got, want engine.Settled, next *mStrand) {
 	p.equal("hands over", got.Next.Lease.Strand, next.path)
 	next.lease(got.Next.Token, p.clock.Now().Add(lease))
 	p.holds(got.Next, next)
-}
-
-func (p *player) drawThen(rt *rapid.T, m *mStrand) (then engine.Then) {
-	switch pick(rt, "then", "on", "on", "yield", "wait", "open", "end", "end") {
-	case "yield":
-		then.Yield = true
-	case "wait":
-		then.Wait = &engine.Wait{For: pick(rt, "for", 0, time.Second, time.Hour), Ever: rapid.Bool().Draw(rt, "ever"), Thaw: rapid.Bool().Draw(rt, "thaw"), On: "something"}
-	case "open":
-		if len(m.path) > 20 {
-			break
-		}
-		o := &engine.Open{Path: fmt.Sprintf("%s/%d", m.path, m.seq), Count: pick(rt, "count", 0, 1, 3, 7), Window: pick(rt, "window", 1, 2, 9), Failfast: rapid.Bool().Draw(rt, "failfast")}
-		for i := range o.Count * pick(rt, "items", 0, 1) {
-			o.Items = append(o.Items, fmt.Append(nil, "item ", i))
-		}
-		then.Open = o
-	case "end":
-		then.End = &engine.End{Outcome: pick(rt, "outcome", "succeeded", "failed", "cancelled")}
-	}
-	return then
-}
-
-func (p *player) drawTake(rt *rapid.T) engine.Take {
-	return engine.Take{Request: p.request(), Name: "cap", Limit: pick(rt, "limit", 1, 3), Effect: pick(rt, "effect", "e", "f", "g"), Targets: []string{pick(rt, "target", "a", "b", "c", "d")}}
 }
 
 // playRepeat repeats a settle that was accepted, if its strand was not settled
@@ -255,13 +246,6 @@ func (p *player) playRepeat(rt *rapid.T) {
 	}
 	got.Next, want.Next = nil, nil
 	p.equal("repeat", got, want)
-}
-
-func (p *player) drawRun(rt *rapid.T) *mRun {
-	if len(p.w.begun) == 0 {
-		rt.Skip("no run")
-	}
-	return p.w.runs[rapid.SampledFrom(p.w.begun).Draw(rt, "run")]
 }
 
 func (p *player) playSignal(rt *rapid.T) {

@@ -60,7 +60,7 @@ type law struct {
 // has to be open for work.
 func Run(t *testing.T, open func(t *testing.T, clock *Clock) Opened) {
 	var laws []law
-	for _, some := range [][]law{beginLaws(), leaseLaws(), settleLaws(), windowLaws(), timerLaws(), signalLaws(), cancelLaws(), underLaws(), freezeLaws(), capLaws(), keyLaws(), documentLaws(), followLaws(), againLaws()} {
+	for _, some := range [][]law{beginLaws(), leaseLaws(), settleLaws(), windowLaws(), timerLaws(), signalLaws(), cancelLaws(), underLaws(), freezeLaws(), capLaws(), keyLaws(), laterLaws(), documentLaws(), followLaws(), againLaws()} {
 		laws = append(laws, some...)
 	}
 	for _, l := range laws {
