@@ -2,7 +2,6 @@ package playbooks
 
 import (
 	"cmp"
-	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,44 +134,6 @@ func (r *report) errors() int {
 		}
 	}
 	return n
-}
-
-//go:embed codes.md
-var codesText string
-
-// Explanation is what `stanch explain CODE` tells of a code.
-type Explanation struct {
-	Code  string
-	Title string
-	Text  string // Markdown, with an example
-}
-
-// Explanations are the codes of findings in order.
-func Explanations() []Explanation {
-	var all []Explanation
-	for part := range strings.SplitSeq("\n"+codesText, "\n## ") {
-		head, text, _ := strings.Cut(part, "\n")
-		code, title, ok := strings.Cut(head, " ")
-		if !ok || !isCode(code) {
-			continue
-		}
-		all = append(all, Explanation{Code: code, Title: title, Text: strings.TrimSpace(text)})
-	}
-	return all
-}
-
-// Explain answers the explanation of a code.
-func Explain(code string) (Explanation, bool) {
-	for _, e := range Explanations() {
-		if strings.EqualFold(e.Code, code) {
-			return e, true
-		}
-	}
-	return Explanation{}, false
-}
-
-func isCode(s string) bool {
-	return len(s) == 4 && (s[0] == 'E' || s[0] == 'W') && strings.Trim(s[1:], "0123456789") == ""
 }
 
 // quoted shows a text of the file in a message, short and on one line.

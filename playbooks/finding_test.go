@@ -80,11 +80,6 @@ func TestEachCodeIsExplained(t *testing.T) {
 	if len(all) < 70 {
 		t.Errorf("%d explanations", len(all))
 	}
-	for i, e := range all {
-		if e.Text == "" || e.Title == "" || i > 0 && all[i-1].Code >= e.Code {
-			t.Errorf("%s: out of order, or without a text", e.Code)
-		}
-	}
 	if _, ok := Explain("e201"); !ok {
 		t.Error("a code is not found in lower case")
 	}
