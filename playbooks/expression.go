@@ -25,6 +25,7 @@ type Expression struct {
 	uses   []string
 	names  []string
 	admit  bool
+	read   *checker // what Compile found out; nil with errors
 
 	program  *vm.Program
 	cells    []int // where the program holds the budget
@@ -119,8 +120,28 @@ func (e *Expression) build(c *checker) (err error) {
 			err = fmt.Errorf("cannot be compiled: %v", r)
 		}
 	}()
+	if err := e.assemble(c, nil); err != nil {
+		return err
+	}
+	e.read = c
+	for _, path := range e.uses {
+		name, _, _ := strings.Cut(path, ".")
+		if !slices.Contains(e.names, name) {
+			e.names = append(e.names, name)
+		}
+	}
+	e.admit = !e.typ.IsScalar() && (pathOf(c.root, pathOfName) == "" || c.types[c.root].kind == kindAny) ||
+		c.types[c.root].kind == kindAny
+	return nil
+}
+
+// assemble makes the machine's program. watch, unless nil, may put something
+// around the value of each part.
+func (e *Expression) assemble(c *checker, watch func(n, lowered ast.Node) ast.Node) (err error) {
 	cell := &budget{}
-	l := &lowering{checker: c, budget: &ast.ConstantNode{Value: cell}, loop: &loopCost{}, calls: conf.FunctionsTable{}}
+	l := &lowering{
+		checker: c, budget: &ast.ConstantNode{Value: cell}, loop: &loopCost{}, calls: conf.FunctionsTable{}, watch: watch,
+	}
 	root := l.lower(c.root)
 	config := &conf.Config{Functions: l.calls, ShortCircuit: true, Optimize: true, Strict: true}
 	config.WithEnv(map[string]any{})
@@ -132,14 +153,6 @@ func (e *Expression) build(c *checker) (err error) {
 			e.cells = append(e.cells, i)
 		}
 	}
-	for _, path := range e.uses {
-		name, _, _ := strings.Cut(path, ".")
-		if !slices.Contains(e.names, name) {
-			e.names = append(e.names, name)
-		}
-	}
-	e.admit = !e.typ.IsScalar() && (pathOf(c.root, pathOfName) == "" || c.types[c.root].kind == kindAny) ||
-		c.types[c.root].kind == kindAny
 	return nil
 }
 

@@ -25,6 +25,7 @@ type lowering struct {
 	loop   *loopCost // of the innermost loop; the outermost is the expression itself
 	calls  conf.FunctionsTable
 	lets   int
+	watch  func(n, lowered ast.Node) ast.Node // nil: nobody watches
 }
 
 func (l *lowering) lower(n ast.Node) ast.Node {
@@ -37,6 +38,9 @@ func (l *lowering) lower(n ast.Node) ast.Node {
 		out.SetLocation(loc)
 	}
 	out.SetType(l.types[n].machine())
+	if l.watch != nil {
+		out = l.watch(n, out)
+	}
 	return out
 }
 
