@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -98,16 +99,26 @@ func (b *budget) equalFields(x, y map[string]any, depth int) (bool, error) {
 	if err := b.visit(len(x)); err != nil {
 		return false, err
 	}
+	// The order of a map is chance; the answer must not be: one field that is
+	// different decides, whatever cannot be compared beside it.
+	first, failed := "", error(nil)
 	for k, v := range x {
 		w, ok := y[k]
 		if !ok {
 			return false, nil
 		}
-		if same, err := b.equal(v, w, depth+1); !same || err != nil {
+		same, err := b.equal(v, w, depth+1)
+		if _, limit := errors.AsType[*limitError](err); limit {
 			return false, err
 		}
+		if err != nil && (failed == nil || k < first) {
+			first, failed = k, err
+		}
+		if err == nil && !same {
+			return false, nil
+		}
 	}
-	return true, nil
+	return failed == nil, failed
 }
 
 func evalIn(b *budget, args []any) (any, error) {

@@ -171,6 +171,17 @@ func isLink(n ast.Node) bool {
 	return false
 }
 
+// isWritten reports whether a node is a value written out, which tells nothing.
+func isWritten(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.ArrayNode:
+		return !slices.ContainsFunc(n.Nodes, func(item ast.Node) bool { return !isWritten(item) })
+	case *ast.UnaryNode:
+		return n.Operator == "-" && isWritten(n.Node)
+	}
+	return isLiteral(n)
+}
+
 func isLiteral(n ast.Node) bool {
 	switch n.(type) {
 	case *ast.NilNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode, *ast.PredicateNode, *ast.PairNode:
@@ -267,7 +278,7 @@ func (r *recorder) part(s *seen, err error) Part {
 	if s.state == PartFailed && err != nil && !slices.ContainsFunc(s.below, anyFailed) {
 		p.Message = err.Error()
 	}
-	p.Parts = r.parts(s.node, s.below, err)
+	p.Parts = flat(p.Op, r.parts(s.node, s.below, err))
 	if k, ok := r.question(s.node); ok {
 		p.Items = r.items(k, s.below, err)
 	}
@@ -327,7 +338,7 @@ func (r *recorder) parts(n ast.Node, below []*seen, err error) []Part {
 	for _, child := range r.operands(n) {
 		at := slices.IndexFunc(below, func(s *seen) bool { return s.node == child })
 		switch {
-		case isLiteral(child):
+		case isWritten(child):
 		case at >= 0:
 			all = append(all, r.part(below[at], err))
 		default:
@@ -337,10 +348,18 @@ func (r *recorder) parts(n ast.Node, below []*seen, err error) []Part {
 	return all
 }
 
+// flat makes the parts of `a and b and c` three, as it is read.
+func flat(op string, parts []Part) []Part {
+	if op != "and" && op != "or" || len(parts) == 0 || parts[0].Op != op || parts[0].Message != "" {
+		return parts
+	}
+	return append(parts[0].Parts, parts[1:]...)
+}
+
 // unlooked is a part that nothing was seen of, with all its parts.
 func (r *recorder) unlooked(n ast.Node) Part {
 	p := r.blank(n)
-	p.Parts = r.parts(n, nil, nil)
+	p.Parts = flat(p.Op, r.parts(n, nil, nil))
 	return p
 }
 
@@ -448,4 +467,16 @@ func position(k asked, nth, total int) int {
 		return nth + 1
 	}
 	return nth
+}
+
+// IncidentScope is what an expression may name about an incident: event,
+// incident, evidence and the params of the playbook, if there is one.
+func IncidentScope(p *Playbook) Scope {
+	params := RecordOf("")
+	if p != nil {
+		params = p.paramsType()
+	}
+	return NewScope(map[string]Type{
+		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(), "params": params,
+	})
 }

@@ -40,11 +40,10 @@ func TestATraceTellsEachPart(t *testing.T) {
 	for src, want := range map[string]string{
 		`"dlp" in incident.tags and incident.severity == "low" and len(evidence.files) > 0`: `
 "dlp" in incident.tags and incident.severity == "low" and len(evidence.files) > 0 = false
-  "dlp" in incident.tags and incident.severity == "low" = false
-    "dlp" in incident.tags = true
-      incident.tags = [dlp pci]
-    incident.severity == "low" = false
-      incident.severity = high
+  "dlp" in incident.tags = true
+    incident.tags = [dlp pci]
+  incident.severity == "low" = false
+    incident.severity = high
   len(evidence.files) > 0 = not looked at
     len(evidence.files) = not looked at
       evidence.files = not looked at
@@ -83,7 +82,6 @@ len(incident.tags) > 5 ? 1 % params.ask_above : 2 = 2
 `,
 		`map([1, 2, 0], 6 % #)`: `
 map([1, 2, 0], 6 % #) = failed
-  [1, 2, 0] = [1 2 0]
   asked 3 of 3: 0 yes, 0 no
   #0
     6 % # = 0
@@ -177,9 +175,12 @@ func consistent(p Part) error {
 			}
 		}
 	}
-	if p.Op == "and" && p.Outcome == PartValue && len(p.Parts) == 2 {
-		if left := p.Parts[0]; left.Outcome == PartValue && (left.Value == false) != (p.Parts[1].Outcome == PartUnlooked) {
-			return fmt.Errorf("%s: left %v, right %s", p.Text, left.Value, p.Parts[1].Outcome)
+	if p.Op == "and" && p.Outcome == PartValue {
+		for i, part := range p.Parts[:max(len(p.Parts)-1, 0)] {
+			next := p.Parts[i+1].Outcome
+			if part.Outcome == PartValue && part.Value == true && next != PartValue || part.Value == false && next == PartValue {
+				return fmt.Errorf("%s: part %d is %v, the next %s", p.Text, i, part.Value, next)
+			}
 		}
 	}
 	if p.Items != nil {
