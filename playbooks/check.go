@@ -27,13 +27,15 @@ type List struct {
 	Items []any // as Decode of Type gives them
 }
 
-// LoadAndCheck loads a playbook and checks it, with all findings of both.
+// LoadAndCheck loads a playbook and checks it, with all findings of both but
+// those that its comments suppress.
 func LoadAndCheck(file string, text []byte, w World) (*Playbook, []Finding) {
 	p, findings := Load(file, text)
 	if p == nil {
 		return nil, findings
 	}
-	return p, sortFindings(append(findings, Check(p, w)...))
+	findings, p.Suppressed = p.suppress(sortFindings(append(findings, Check(p, w)...)), false)
+	return p, findings
 }
 
 // Check resolves names and types in the order in which steps run and answers

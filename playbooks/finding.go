@@ -31,6 +31,9 @@ type Finding struct {
 	source string // the text of Line
 }
 
+// Source is the text of the finding's first line.
+func (f Finding) Source() string { return f.source }
+
 // Text is the finding as people read it: place, message, the line with a mark
 // under the place, and what to do.
 func (f Finding) Text() string {

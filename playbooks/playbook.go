@@ -29,7 +29,8 @@ type Playbook struct {
 	OnFailure   []*Step
 	Finally     []*Step
 	Outputs     []Binding
-	Calls       []*Playbook // all that it may come to call, each once, in the order of their ids
+	Calls       []*Playbook  // all that it may come to call, each once, in the order of their ids
+	Suppressed  []Suppressed // warnings that its comments take back, as LoadAndCheck found them
 
 	source  *fileText
 	written fields
