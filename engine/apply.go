@@ -61,7 +61,7 @@ func (st *state) take(f fact, at time.Time) error {
 	if p.step == nil {
 		return fmt.Errorf("playbook %s has no step %q in strand %q", st.run.book.ID, f.Path, st.strand)
 	}
-	if !p.begun && f.Kind != kDecision && f.Kind != kResolve {
+	if !p.begun && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail {
 		p.begun, p.started = true, f.Started
 		if p.started.IsZero() {
 			p.started = at
@@ -79,6 +79,12 @@ func (st *state) take(f fact, at time.Time) error {
 		if p.status == "" {
 			p.status, p.finished, p.why = "rejected", at, f.Why
 		}
+	case kAwait:
+		p.await = f.Await
+	case kMail:
+		p.looked = time.Time{}
+	case kReceived:
+		p.mail = f.Mail
 	case kAsked:
 		if p.ask == nil {
 			p.ask = map[string]*questionState{}

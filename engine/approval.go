@@ -153,6 +153,7 @@ func (h *holding) closing(then Then) {
 	if h.st.run.planning() {
 		return
 	}
+	h.unregister(then.End != nil)
 	for path, p := range h.st.steps {
 		for _, key := range slices.Sorted(maps.Keys(p.ask)) {
 			q := p.ask[key]

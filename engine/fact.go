@@ -27,6 +27,9 @@ const (
 	kAsked    kind = "asked"    // people were asked
 	kDecision kind = "decision" // a person decided (a signal)
 	kResolve  kind = "resolve"  // a person told what became of an effect (a signal)
+	kAwait    kind = "await"    // the strand is registered for messages
+	kMail     kind = "mail"     // a message has come: look into the box (a signal)
+	kReceived kind = "received" // a message was taken
 	kLost     kind = "lost"     // three workers were lost at this point of the strand
 	kFailing  kind = "failing"  // the run failed; on_failure begins
 	kStopped  kind = "stopped"  // stop or rejection: the strand ends here
@@ -75,6 +78,9 @@ type fact struct {
 	Looks    int             `json:"g,omitempty"`  // open: looks that answered "did not"
 	Deadline time.Time       `json:"x,omitzero"`   // open: until when the world may take
 
+	Await *awaited `json:"aw,omitempty"` // await
+	Mail  *Message `json:"m,omitempty"`  // received
+
 	Question *Question `json:"q,omitempty"`  // asked
 	Key      string    `json:"y,omitempty"`  // decision, held: of the question
 	Hash     string    `json:"hs,omitempty"` // decision: of the question as it was seen
@@ -107,6 +113,10 @@ func (f fact) whole() error {
 	switch f.Kind {
 	case kAsked:
 		ok = f.Question != nil
+	case kAwait:
+		ok = f.Await != nil
+	case kReceived:
+		ok = f.Mail != nil
 	case kFailing, kFailed:
 		ok = f.Fault != nil
 	case kStopped:

@@ -28,6 +28,7 @@ type task struct {
 	timeout time.Duration
 	effect  int
 	ask     *gateAsk
+	await   *awaited
 }
 
 type taskKind int
@@ -37,6 +38,8 @@ const (
 	tSend                      // record the intent of an effect and send it
 	tCheck                     // look what became of an effect
 	tAsk                       // ask at an approve step
+	tAwait                     // register for messages
+	tLook                      // look for messages
 )
 
 // next decides what the strand does next. It is a function of the state alone:

@@ -24,6 +24,10 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		return h.check(work, t)
 	case tAsk:
 		return h.askGate(work, t)
+	case tAwait:
+		return h.await(t)
+	case tLook:
+		return h.look(work, t)
 	}
 	return fmt.Errorf("engine: task %d is not known", t.kind)
 }

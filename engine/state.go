@@ -76,6 +76,11 @@ type progress struct {
 	entity   *actions.Entity
 	target   json.RawMessage // the entity parameter as the step gave it
 	ask      map[string]*questionState
+
+	await        *awaited  // the messages it is registered for
+	mail         *Message  // the one that it took
+	looked       time.Time // when the box was last looked into; zero: since something came, not
+	unregistered bool
 }
 
 type effectState struct {

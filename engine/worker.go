@@ -37,6 +37,7 @@ func (e *Engine) Work(ctx context.Context) error {
 	renewing, stopRenewing := context.WithCancel(hard)
 	var renewal sync.WaitGroup
 	renewal.Go(func() { e.renew(renewing) })
+	renewal.Go(func() { e.sweep(renewing) })
 	err := e.poll(ctx, work, free)
 	close(work)
 	grace := time.AfterFunc(e.o.Grace, kill)
