@@ -165,11 +165,16 @@ func (st *state) takeEffect(p *progress, f fact, at time.Time) error {
 		return fmt.Errorf("fact %s of %s: there is no effect %d", f.Kind, f.Path, f.Effect)
 	}
 	e := &p.effects[f.Effect]
+	if f.Kind == kLasts {
+		e.ends, e.undoRun = f.Until, f.Run
+		return nil
+	}
 	e.at = at
 	switch f.Kind {
 	case kIntent:
 		e.Status, e.held, e.why, e.looks, e.deadline = actions.Begun, "", "", 0, time.Time{}
 		e.until = at.Add(f.DoneIn + margin + f.Settling)
+		e.begun, e.lasts = at, f.Lasts
 		e.sent++
 		st.open = p
 	case kOpen:

@@ -24,6 +24,7 @@ type Run struct {
 	Undoes     string                     `json:"undoes,omitempty"`
 	StartedAt  time.Time                  `json:"started_at"`
 	FinishedAt *time.Time                 `json:"finished_at"`
+	BeginsAt   *time.Time                 `json:"begins_at,omitempty"` // of a run that waits for its time
 	WaitsFor   []string                   `json:"waits_for,omitempty"`
 	Reason     string                     `json:"reason,omitempty"` // what stop or a rejection said
 	Error      *Fault                     `json:"error,omitempty"`
@@ -66,6 +67,8 @@ type StepEffect struct {
 	Why    string          `json:"why,omitempty"`
 	Lost   []actions.Lost  `json:"lost,omitempty"`
 	Undoes string          `json:"undoes,omitempty"`
+	Until  *time.Time      `json:"until,omitempty"`    // when it is taken back
+	UndoBy string          `json:"undo_run,omitempty"` // the run that does so; to keep the effect, cancel it
 }
 
 // Ended reports whether nothing more will happen in the run.
@@ -156,6 +159,9 @@ func (e *Engine) describe(ctx context.Context, record RunRecord) (Run, error) {
 	for _, s := range states {
 		switch s.record.State {
 		case "waiting":
+			if record.Status == "queued" && !s.record.Due.IsZero() {
+				r.BeginsAt = &s.record.Due
+			}
 			waiting++
 			live++
 			r.WaitsFor = append(r.WaitsFor, s.record.On)

@@ -51,6 +51,9 @@ func (e *Engine) effects(ctx context.Context, s strandState, p *progress) ([]Ste
 			ID: eff.ID, Action: eff.Action, Class: eff.Class, Target: eff.Target, Before: eff.Before, After: eff.After,
 			Status: eff.Status, Why: eff.why, Lost: eff.Lost, Undoes: eff.Undoes,
 		}
+		if eff.undoRun != "" {
+			d.Until, d.UndoBy = &eff.ends, eff.undoRun
+		}
 		if eff.Status == actions.Done {
 			undone, err := e.isUndone(ctx, eff.ID)
 			if err != nil {

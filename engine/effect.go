@@ -111,7 +111,7 @@ func (h *holding) send(work, hard context.Context, t *task) error {
 // intentOf is the fact that an effect may be sent from here on: how long its
 // request lasts at most, and when what it did shows at the latest.
 func intentOf(t *task, a actions.Action) fact {
-	return fact{Kind: kIntent, Path: t.path, Effect: t.effect, DoneIn: t.timeout, Settling: a.Settling}
+	return fact{Kind: kIntent, Path: t.path, Effect: t.effect, DoneIn: t.timeout, Settling: a.Settling, Lasts: t.lasts}
 }
 
 // intent records an intent. It is applied to the state only once the store has

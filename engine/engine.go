@@ -130,20 +130,30 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 }
 
 func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
-	raw, err := json.Marshal(head)
+	b, err := prepared(b, head)
 	if err != nil {
 		return Begun{}, err
 	}
-	if len(raw) > maxHead {
-		return Begun{}, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
-	}
-	b.Request, b.Head = newID(), raw
-	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject})}
 	begun, err := e.store.Begin(ctx, b)
 	if err != nil {
 		return Begun{}, fmt.Errorf("begin a run of %s: %w", b.Playbook, err)
 	}
 	return begun, nil
+}
+
+// prepared completes what is asked of the store with the head and the audit of
+// a run.
+func prepared(b Begin, head Head) (Begin, error) {
+	raw, err := json.Marshal(head)
+	if err != nil {
+		return b, err
+	}
+	if len(raw) > maxHead {
+		return b, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
+	}
+	b.Request, b.Head = newID(), raw
+	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject})}
+	return b, nil
 }
 
 // maxHead bounds an event with its params.
@@ -205,23 +215,33 @@ const docEdition = "edition"
 
 // keep stores an edition under its digest.
 func (e *Engine) keep(ctx context.Context, ed edition) (string, error) {
-	raw, err := json.Marshal(ed)
+	document, digest, err := ed.document()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
 	e.mu.Lock()
 	_, known := e.outlines[digest]
 	e.mu.Unlock()
 	if known {
 		return digest, nil
 	}
-	_, err = e.docs.Put(ctx, Document{Kind: docEdition, Key: digest, Body: raw})
+	document.Version = 0
+	_, err = e.docs.Put(ctx, document)
 	if err != nil && !errors.Is(err, ErrConflict) {
 		return "", fmt.Errorf("keep edition: %w", err)
 	}
 	return digest, nil
+}
+
+// document is how an edition is kept, with its digest.
+func (ed edition) document() (Document, string, error) {
+	raw, err := json.Marshal(ed)
+	if err != nil {
+		return Document{}, "", err
+	}
+	sum := sha256.Sum256(raw)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	return Document{Kind: docEdition, Key: digest, Body: raw, Version: AnyVersion}, digest, nil
 }
 
 // errUnanswered is wrapped where the store could not be asked: later it may.

@@ -23,6 +23,7 @@ const (
 	kIntent   kind = "intent"   // an effect may be sent from here on
 	kResult   kind = "result"   // what became of an effect
 	kOpen     kind = "open"     // an effect has no certain answer yet; look at Until
+	kLasts    kind = "lasts"    // an effect is taken back at Until, by Run
 	kHeld     kind = "held"     // an effect waits for a thaw or for a person
 	kAsked    kind = "asked"    // people were asked
 	kDecision kind = "decision" // a person decided (a signal)
@@ -74,6 +75,8 @@ type fact struct {
 	Handle   json.RawMessage `json:"h,omitempty"`
 	DoneIn   time.Duration   `json:"d,omitempty"`  // intent: the request ends at most so long after it
 	Settling time.Duration   `json:"sd,omitempty"` // intent: and shows at most so long after that
+	Lasts    time.Duration   `json:"la,omitempty"` // intent: from its time until it is taken back
+	Run      string          `json:"r,omitempty"`  // lasts: the run that takes it back
 	Doubt    doubt           `json:"dt,omitempty"` // retry: what is known of the effect that was sent before
 	Looks    int             `json:"g,omitempty"`  // open: looks that answered "did not"
 	Deadline time.Time       `json:"x,omitzero"`   // open: until when the world may take
@@ -125,6 +128,8 @@ func (f fact) whole() error {
 		ok = f.Branch == "then" || f.Branch == "else"
 	case kOpened:
 		ok = f.Count >= 0
+	case kLasts:
+		ok = f.Run != ""
 	case kResult:
 		switch f.Status {
 		case actions.Done, actions.AlreadySo, actions.NotDone, actions.Refused, actions.Unknown:

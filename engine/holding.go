@@ -220,10 +220,11 @@ func (h *holding) decide() (mv move, err error) {
 	return h.st.next()
 }
 
-// carries reports whether the act of a task settles what came before it: an
-// intent does, unless something has to be read for it first.
+// carries reports whether the act of a task settles what came before it: the
+// beginning of an undo does, and an intent, unless something has to be read for
+// it first.
 func (h *holding) carries(t *task) bool {
-	return t.kind == tSend && len(h.st.run.outline.gates[t.step]) == 0
+	return t.kind == tUndoLater || t.kind == tSend && len(h.st.run.outline.gates[t.step]) == 0
 }
 
 // noteResults audits the outcomes of effects that follow from what is known.

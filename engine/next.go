@@ -29,17 +29,19 @@ type task struct {
 	effect  int
 	ask     *gateAsk
 	await   *awaited
+	lasts   time.Duration
 }
 
 type taskKind int
 
 const (
-	tRead  taskKind = iota + 1 // run a reading action, or prepare the effects of another
-	tSend                      // record the intent of an effect and send it
-	tCheck                     // look what became of an effect
-	tAsk                       // ask at an approve step
-	tAwait                     // register for messages
-	tLook                      // look for messages
+	tRead      taskKind = iota + 1 // run a reading action, or prepare the effects of another
+	tSend                          // record the intent of an effect and send it
+	tCheck                         // look what became of an effect
+	tAsk                           // ask at an approve step
+	tAwait                         // register for messages
+	tLook                          // look for messages
+	tUndoLater                     // begin the undo of an effect that does not last
 )
 
 // next decides what the strand does next. It is a function of the state alone:
@@ -48,6 +50,9 @@ func (st *state) next() (move, error) {
 	var m move
 	for {
 		st.seek()
+		if m.task = st.lasting(); m.task != nil {
+			return m, nil
+		}
 		if st.ending != "" {
 			return st.finish(m)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"stanch/actions"
@@ -110,7 +111,11 @@ func (st *state) send(m *move, step *playbooks.Step, path string, i int) (bool, 
 	if err != nil {
 		return false, st.broken(m, path, err)
 	}
-	m.task = &task{kind: tSend, path: path, step: step, effect: i, timeout: timeout, attempt: p.attempt + 1}
+	lasts, err := st.lasts(step)
+	if err != nil {
+		return false, st.broken(m, path, fmt.Errorf("for: %w", err))
+	}
+	m.task = &task{kind: tSend, path: path, step: step, effect: i, timeout: timeout, attempt: p.attempt + 1, lasts: lasts}
 	return true, nil
 }
 

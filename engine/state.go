@@ -93,7 +93,11 @@ type effectState struct {
 	doubt    doubt
 	why      string
 	at       time.Time
-	n        int64  // number of the last fact about it
+	n        int64         // number of the last fact about it
+	begun    time.Time     // when its last intent was recorded
+	lasts    time.Duration // from then on; 0: until it is undone
+	ends     time.Time     // when undoRun takes it back
+	undoRun  string
 	held     string // key of the question it waits for, or "frozen"
 }
 

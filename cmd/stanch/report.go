@@ -28,6 +28,9 @@ func (sh *shell) showRun(r engine.Run) {
 	if r.Undoes != "" {
 		t.Add("undoes", r.Undoes)
 	}
+	if r.BeginsAt != nil {
+		t.Add("begins", instant(*r.BeginsAt))
+	}
 	addList(&t, "waits for", r.WaitsFor)
 	if r.Reason != "" {
 		t.Add("because", r.Reason)
@@ -88,11 +91,15 @@ func stepNote(s engine.Step) string {
 
 func (sh *shell) showEffects(r engine.Run) {
 	t := table("EFFECT", "TARGET", "BEFORE", "AFTER", "STATUS")
+	ends := table("TARGET", "TAKEN BACK", "BY RUN")
 	var lost []actions.Lost
 	for _, s := range r.Steps {
 		for _, e := range s.Effects {
 			t.Add(e.Action, targetName(e.Target), brief(e.Before), brief(e.After), status(string(e.Status)))
 			lost = append(lost, named(e.Target, e.Lost)...)
+			if e.Until != nil {
+				ends.Add(targetName(e.Target), instant(*e.Until), e.UndoBy)
+			}
 		}
 	}
 	sh.out.Printf("\n")
@@ -101,6 +108,10 @@ func (sh *shell) showEffects(r engine.Run) {
 		return
 	}
 	sh.out.Table(t)
+	if len(ends.Rows) > 0 {
+		sh.out.Printf("\n")
+		sh.out.Table(ends)
+	}
 	sh.showLost(lost)
 }
 

@@ -44,13 +44,14 @@ func runsCommand(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "runs",
 		GroupID: "look",
-		Short:   "Look at runs, cancel them, resolve what nobody could tell",
+		Short:   "Look at runs, cancel them, send them events, resolve what nobody could tell",
 		Example: `  stanch runs list --status waiting
   stanch runs show r3f0123456789abcdefghij
   stanch runs cancel r3f0123456789abcdefghij --reason "wrong incident"
-  stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done`,
+  stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done
+  stanch runs signal owner-replied --key defender/42`,
 	}
-	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsResolve(sh))
+	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsResolve(sh), runsSignal(sh))
 	return c
 }
 
