@@ -3,6 +3,7 @@ package playbooks
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"stanch/actions"
 	"stanch/connectors/incident"
@@ -110,7 +111,7 @@ func testCatalog() *actions.Catalog {
 		"incidents.tag":               changing[tagging, done](actions.Writes),
 		"incidents.comment":           changing[comment, done](actions.Writes),
 		"incidents.resolve":           changing[resolve, done](actions.Writes),
-		"devices.isolate":             changing[isolate, done](actions.Writes),
+		"devices.isolate":             undoable[isolate, done](),
 		"devices.release":             changing[onDevice, done](actions.Writes),
 		"users.revoke_sessions":       changing[onUser, done](actions.Writes),
 		"test.pages":                  reading[pages, done](),
@@ -137,9 +138,44 @@ func changing[P, R any](class actions.Class) actions.Action {
 	}.Action()
 }
 
+// undoable is an action whose effects have an inverse.
+func undoable[P, R any]() actions.Action {
+	return actions.Spec[P, R]{
+		Doc: "Changes and back.", Class: actions.Writes,
+		Plan: func(context.Context, actions.Call, P) (e []actions.Effect, r R, err error) { return nil, r, nil },
+		Do: func(context.Context, actions.Call, actions.Effect) (actions.Outcome, error) {
+			return actions.Outcome{}, nil
+		},
+		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) {
+			return actions.Finding{Answer: actions.Happened}, nil
+		},
+		Undo: func(context.Context, actions.Call, actions.Effect) (actions.Inverse, error) {
+			return actions.Inverse{}, nil
+		},
+	}.Action()
+}
+
 func testWorld() World {
 	return World{
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
-		Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
+		Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
 	}
+}
+
+// testCalls are playbooks that others may call.
+func testCalls() map[string]Source {
+	calls := map[string]Source{}
+	for id, text := range map[string]string{
+		"notify-owner": "params:\n  user: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: i-1, text: \"For ${{ params.user }}\"}\n",
+		"has-errors":   "steps:\n  - uses: files.vanish\n",
+		"tag-incident": "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
+		"deep-9":       "steps:\n  - stop: x\n",
+	} {
+		calls[id] = Source{File: id + ".yaml", Text: []byte("playbook: " + id + "\n" + text)}
+	}
+	for i := 1; i < 9; i++ {
+		id := fmt.Sprintf("deep-%d", i)
+		calls[id] = Source{File: id + ".yaml", Text: fmt.Appendf(nil, "playbook: %s\nsteps:\n  - call: deep-%d\n", id, i+1)}
+	}
+	return calls
 }

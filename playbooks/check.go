@@ -39,26 +39,40 @@ func LoadAndCheck(file string, text []byte, w World) (*Playbook, []Finding) {
 }
 
 // Check resolves names and types in the order in which steps run and answers
-// every finding at once. It fills in the actions, expressions and templates of p;
-// without errors among the findings of Load and Check p can be run. A playbook is
-// checked once.
+// every finding at once. It fills in the actions, expressions, templates and
+// called playbooks of p; without errors among the findings of Load and Check p
+// can be run. A playbook is checked once.
 func Check(p *Playbook, w World) []Finding {
+	all := newCallees(w)
+	all.path = []string{p.ID}
+	findings, _ := check(p, all)
+	return findings
+}
+
+// check is Check among playbooks that call each other. It answers also how deep
+// p calls.
+func check(p *Playbook, all *callees) ([]Finding, int) {
 	c := &linter{
-		report: &report{src: p.source}, p: p, w: w, used: map[string]bool{},
-		entities: entityTypes(), known: map[*Step]listed{}, width: 1,
+		report: &report{src: p.source}, p: p, w: all.world, all: all, used: map[string]bool{},
+		entities: entityTypes(), guarded: map[*Step]bool{}, width: 1,
 		ids: map[string]*Step{}, names: map[string]int{}, lastSet: map[string]field{},
 		types: map[reflect.Type]Type{},
 	}
 	c.places()
 	base := c.base()
+	p.scope = base
 	c.head(base)
+	p.reads = nil // what triggers ask is not asked of a call
 	top := c.list(p.Steps, base)
 	c.outputs(top)
 	c.failure(base, top)
+	p.Calls = p.calls()
 	c.approvals(p.Steps, nil)
 	c.approvals(p.OnFailure, nil)
+	c.approvals(p.Finally, nil)
+	p.open = c.openEffects()
 	c.habits()
-	return sortFindings(c.findings)
+	return sortFindings(c.findings), c.depth
 }
 
 // MaxExpressions is how many expressions a playbook may hold.
@@ -69,12 +83,12 @@ type linter struct {
 	*report
 	p        *Playbook
 	w        World
+	all      *callees
+	depth    int             // of calls
 	used     map[string]bool // params.x, vars.x that something reads
 	loops    []string        // names of the loops around
 	inLoop   []map[string]bool
 	entities map[string]Type
-	known    map[*Step]listed
-	covered  map[*Step]bool
 	guarded  map[*Step]bool // after a gate, in its reach
 	sets     []field
 	ids      map[string]*Step
@@ -104,10 +118,27 @@ func (c *linter) base() Scope {
 		TypeField{"started_by", StringType(), "who or what started it"},
 		TypeField{"url", OptionalOf(StringType()), "page of the run in the console"},
 	)
-	return NewScope(map[string]Type{
+	names := map[string]Type{
 		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(),
-		"params": c.p.paramsType(), "vars": RecordOf(""), "steps": RecordOf(""), "run": run,
-	})
+		"params": c.p.paramsType(), "vars": RecordOf(""), "steps": RecordOf(""), "run": run, "lists": c.listsType(),
+	}
+	if c.p.onlyCalled() { // it knows of what has happened what its callers say
+		delete(names, "incident")
+		delete(names, "evidence")
+	}
+	return NewScope(names)
+}
+
+// listsType is what `lists` is: the reference data of the world by name.
+func (c *linter) listsType() Type {
+	if c.w.Lists == nil {
+		return AnyType()
+	}
+	fields := []TypeField{}
+	for _, name := range keysOf(c.w.Lists) {
+		fields = append(fields, TypeField{Name: name, Type: ListOf(c.w.Lists[name].Type), Doc: "reference data"})
+	}
+	return RecordOf("", fields...)
 }
 
 // head checks what stands before the steps.
@@ -153,155 +184,15 @@ func (c *linter) outputs(top reach) {
 	}
 }
 
-// failure checks on_failure, where every step may be absent.
+// failure checks on_failure and finally, where every step may be absent. What
+// on_failure brings may be absent in finally too.
 func (c *linter) failure(base Scope, top reach) {
-	s := base
-	for _, name := range keysOf(top.steps) {
-		s = s.WithField("steps", name, OptionalOf(top.steps[name]))
-	}
-	for _, name := range keysOf(top.vars) {
-		s = s.WithField("vars", name, OptionalOf(top.vars[name]))
-	}
-	s = s.With("error", RecordOf(
-		"error",
-		TypeField{"step", StringType(), "path of the step that failed"},
-		TypeField{"code", EnumOf("", ErrorCodes()...), "what kind of error"},
-		TypeField{"message", StringType(), "what it said"},
-	))
-	s = s.WithField("run", "failed_step", StringType())
-	c.list(c.p.OnFailure, s)
-}
-
-// question compiles a bare expression: a text is one, a number or boolean is
-// itself. It answers nil after a finding.
-func (c *linter) question(x field, s Scope, want Type) *Expression {
-	n := x.value
-	switch {
-	case x.cut:
-		return nil
-	case n.Kind != yaml.ScalarNode:
-		hint := "write an expression, in quotes"
-		if n.Kind == yaml.SequenceNode {
-			hint = "quote it: a list inside an expression is written '[a, b]'"
-		}
-		c.add(c.src.node(n), "E212", hint, "%s is an expression, not %s", x.name, kindOf(n))
-		return nil
-	case n.Tag == "!!null":
-		c.add(c.src.node(x.key), "E212", "", "%s is an expression, and empty", x.name)
-		return nil
-	case n.Tag == "!!timestamp":
-		c.add(c.src.node(n), "E212", "compare with a time or a duration: now() - incident.created_at > duration(\"30d\")", "YAML reads %s as a date, an expression as a subtraction", n.Value)
-		return nil
-	case n.Tag == "!!str" && c.eaten(n):
-		return nil
-	}
-	text, base, ok := c.bare(n, x.name)
-	if !ok {
-		return nil
-	}
-	return c.compile(n, text, base, s, want)
-}
-
-// bare answers the expression of a scalar and where it begins in its value.
-// ${{ }} around the whole is taken off.
-func (c *linter) bare(n *yaml.Node, what string) (text string, base int, ok bool) {
-	text = n.Value
-	switch n.Tag {
-	case "!!bool":
-		return strings.ToLower(text), 0, true
-	case "!!int", "!!float":
-		if !plainNumber.MatchString(text) {
-			c.add(c.src.node(n), "E212", "write digits only, or quote a text", "%s is written %s, which readers and programs take for different numbers", what, text)
-			return "", 0, false
-		}
-		return text, 0, true
-	}
-	if slices.Contains([]string{"yes", "no", "on", "off"}, strings.ToLower(text)) {
-		c.add(c.src.node(n), "E212", "write true or false", "%s is %s, which is no boolean", what, text)
-		return "", 0, false
-	}
-	if !strings.Contains(text, "${{") {
-		return text, 0, true
-	}
-	pieces, err := splitTemplate(text)
-	if err == nil && len(pieces) == 1 && pieces[0].isExpr {
-		return pieces[0].text, pieces[0].from, true
-	}
-	if err != nil {
-		c.add(c.src.node(n), "E415", "add }} at the end, or leave ${{ out: this is an expression anyway", "${{ is not closed")
-		return "", 0, false
-	}
-	c.add(c.src.node(n), "E212", "leave ${{ }} out: the whole value is an expression", "%s is one expression; here something stands outside ${{ }}", what)
-	return "", 0, false
-}
-
-// compile compiles an expression that stands at a rune of a scalar and places
-// its problems in the file.
-func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type) *Expression {
-	if c.compiled++; c.compiled > MaxExpressions || c.full() {
-		if c.compiled == MaxExpressions+1 {
-			c.add(c.src.node(n), "E107", "split the playbook", "more than %d expressions", MaxExpressions)
-		}
-		return nil
-	}
-	e, problems := Compile(text, s, want)
-	failed := e == nil
-	for _, p := range problems {
-		at := c.src.node(n)
-		if n.Tag == "!!str" {
-			at = c.src.inScalar(n, base+p.From, base+p.To)
-		}
-		c.elsewhere(&p, text)
-		c.add(at, p.Code, p.Hint, "%s", p.Message)
-		failed = failed || p.IsError()
-	}
-	if failed {
-		return nil
-	}
-	c.use(e)
-	return e
-}
-
-// elsewhere says of an unknown step or var where the playbook has it.
-func (c *linter) elsewhere(p *Problem, text string) {
-	runes := []rune(text)
-	if p.Code != "E304" && p.Code != "E303" || p.To > len(runes) || p.From > p.To {
-		return
-	}
-	name, before := string(runes[p.From:p.To]), strings.TrimRight(string(runes[:p.From]), " ?.")
-	if p.Code == "E303" && slices.Contains([]string{"subject", "lists", "alert"}, name) ||
-		strings.HasSuffix(before, "event") && slices.Contains([]string{"row", "rows", "scheduled_at", "body"}, name) {
-		p.Code, p.Hint = "E207", ""
-		p.Message = name + " is part of the language but not of this version of stanch"
-		return
-	}
-	if p.Code == "E303" {
-		return
-	}
-	hint := "a step sees what stands before it, in its own list and in the lists around it"
-	switch {
-	case strings.HasSuffix(before, "steps"):
-		switch s, ok := c.ids[name]; {
-		case !ok:
-			p.Message, p.Hint = fmt.Sprintf("there is no step %s", name), suggest(name, keysOf(c.ids))
-		case slices.Contains([]Kind{Block, Parallel, Set, Stop, Fail}, s.Kind):
-			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) has no output", name, s.Line), "actions, for_each and approve have one"
-		default:
-			p.Message, p.Hint = fmt.Sprintf("step %s (line %d) is not known here", name, s.Line), hint
-		}
-	case strings.HasSuffix(before, "vars"):
-		if line, ok := c.names[name]; ok {
-			p.Message, p.Hint = fmt.Sprintf("vars.%s (set on line %d) is not known here", name, line), hint+"; values of one set do not see each other, and collect takes them out of for_each"
-		} else {
-			p.Message, p.Hint = fmt.Sprintf("nothing sets vars.%s", name), suggest(name, keysOf(c.names))
-		}
-	case strings.HasSuffix(before, "params"):
-		names := []string{}
-		for _, q := range c.p.Params {
-			names = append(names, q.Name)
-		}
-		p.Message, p.Hint = fmt.Sprintf("the playbook has no param %s", name), suggest(name, names)
-	}
+	half := c.anyOf(base, []reach{top})
+	s := half.scope.With("error", errorType()).WithField("run", "failed_step", StringType())
+	failed := c.list(c.p.OnFailure, s)
+	half = c.anyOf(base, []reach{top, failed})
+	s = half.scope.With("error", OptionalOf(errorType())).WithField("run", "failed_step", OptionalOf(StringType()))
+	c.list(c.p.Finally, s)
 }
 
 // places notes the lines on which steps and vars get their names.
@@ -319,8 +210,7 @@ func (c *linter) places() {
 			}
 		}
 	}
-	Walk(c.p.Steps, visit)
-	Walk(c.p.OnFailure, visit)
+	c.p.Walk(visit)
 }
 
 // use notes what an expression reads.
@@ -331,6 +221,9 @@ func (c *linter) use(e *Expression) {
 		field, _, _ = strings.Cut(field, "[")
 		if root == "vars" || root == "params" {
 			c.used[root+"."+field] = true
+		}
+		if ofEvent(name) && !slices.Contains(c.p.reads, name) {
+			c.p.reads = append(c.p.reads, name)
 		}
 	}
 }

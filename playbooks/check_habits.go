@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"stanch/actions"
 )
 
 // habits warns of what is allowed and often a slip.
@@ -14,13 +12,16 @@ func (c *linter) habits() {
 	if c.blind {
 		return // what an approval covers is not known
 	}
-	c.walkHabits(c.p.Steps)
-	c.walkHabits(c.p.OnFailure)
-	for _, s := range effectSteps(append(append([]*Step{}, c.p.Steps...), c.p.OnFailure...)) {
-		if s.Action.Class != actions.Destroys || c.covered[s] {
+	if c.p.onlyCalled() {
+		return // its callers answer for what it does
+	}
+	every := slices.Concat(c.p.Steps, c.p.OnFailure, c.p.Finally)
+	c.walkHabits(every)
+	for _, s := range effectSteps(every) {
+		if !destroys(s) || c.all.covered[s] {
 			continue
 		}
-		at := c.at(s, "uses")
+		at := c.at(s, s.written.kindKey())
 		if c.guarded[s] {
 			c.add(at, "E417", "name it in covers, or give the approval targets of its kind", "%s destroys behind an approval that does not cover it", called(s))
 		} else if !c.capped(s) {
@@ -50,7 +51,14 @@ func (c *linter) unused() {
 
 // capped reports whether a guardrail counts what a step acts upon.
 func (c *linter) capped(s *Step) bool {
-	kind := c.known[s].kind
+	if s.Kind != Call {
+		return c.caps(c.all.steps[s].kind)
+	}
+	return !slices.ContainsFunc(s.Call.Book.open, func(e openEffect) bool { return !e.capped && !c.caps(e.kind) })
+}
+
+// caps reports whether a guardrail counts entities of a kind.
+func (c *linter) caps(kind string) bool {
 	for plural := range c.p.Guardrails.MaxTargets {
 		if plural == kind+"s" || plural == kind+"es" {
 			return true
@@ -65,7 +73,7 @@ func (c *linter) walkHabits(steps []*Step) {
 		if len(effects) == 0 {
 			return
 		}
-		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.covered[e] && !c.capped(e) }); i >= 0 && s.Kind == ForEach {
+		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.all.covered[e] && !c.capped(e) }); i >= 0 && s.Kind == ForEach {
 			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[i]))
 		}
 		if s.If != nil {

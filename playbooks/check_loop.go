@@ -12,7 +12,8 @@ import (
 const maxWidth = 1024
 
 // forEach checks a loop.
-func (c *linter) forEach(s *Step, f *reach, inner Scope) {
+func (c *linter) forEach(s *Step, f *reach) {
+	inner := f.scope
 	x, _ := s.written.get("for_each")
 	s.Each.List = c.question(x, inner, Type{})
 	elem := c.element(x, typeOf(s.Each.List))
@@ -45,6 +46,7 @@ func (c *linter) forEach(s *Step, f *reach, inner Scope) {
 	for _, name := range []string{"total", "succeeded", "failed", "skipped", "rejected"} {
 		out = append(out, TypeField{Name: name, Type: IntegerType(), Doc: "items"})
 	}
+	s.Each.Collect = nil
 	if len(s.assigns) > 0 {
 		fields := []TypeField{}
 		for _, x := range s.assigns {
@@ -116,8 +118,8 @@ func isReserved(name string) bool {
 }
 
 // parallel checks branches that run at the same time.
-func (c *linter) parallel(s *Step, f *reach, inner Scope) {
-	branches := []reach{}
+func (c *linter) parallel(s *Step, f *reach) {
+	inner := f.scope
 	setBy := map[string]*Step{}
 	for _, b := range s.Branches {
 		bf := c.list([]*Step{b}, inner)
@@ -127,22 +129,10 @@ func (c *linter) parallel(s *Step, f *reach, inner Scope) {
 				continue
 			}
 			setBy[name] = b
+			f.addVar(name, bf.vars[name])
 		}
-		branches = append(branches, bf)
-	}
-	for _, b := range branches {
-		if s.mayBeLeftOut() || s.OnError == "continue" {
-			b = b.partial()
-		}
-		for _, name := range slices.Sorted(maps.Keys(b.steps)) {
-			f.addStep(name, b.steps[name])
-		}
-		for _, name := range slices.Sorted(maps.Keys(b.vars)) {
-			t := b.vars[name]
-			if before, known := varType(f.scope, name); known && t.Optional() {
-				t = before
-			}
-			f.addVar(name, t)
+		for _, name := range slices.Sorted(maps.Keys(bf.steps)) {
+			f.addStep(name, bf.steps[name])
 		}
 	}
 }

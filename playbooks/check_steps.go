@@ -12,81 +12,127 @@ import (
 	"stanch/actions"
 )
 
-// reach is what is known while a list of steps is walked: the scope that the next
-// step sees, and which steps and vars the list has brought.
-type reach struct {
-	scope Scope
-	steps map[string]Type
-	vars  map[string]Type
-	ends  bool // nothing behind can run
-	dead  bool // said already
-}
-
-func newReach(s Scope) reach {
-	return reach{scope: s, steps: map[string]Type{}, vars: map[string]Type{}}
-}
-
-// addStep makes a step's output known below.
-func (f *reach) addStep(id string, t Type) {
-	f.steps[id] = t
-	f.scope = f.scope.WithField("steps", id, t)
-}
-
-// addVar makes a var known below.
-func (f *reach) addVar(name string, t Type) {
-	f.vars[name] = t
-	f.scope = f.scope.WithField("vars", name, t)
-}
-
-// varType is the type that a var has in a scope.
-func varType(s Scope, name string) (Type, bool) {
-	vars, _ := s.Lookup("vars")
-	return vars.Field(name)
-}
-
-// list walks steps that follow each other.
-func (c *linter) list(steps []*Step, s Scope) reach {
-	f := newReach(s)
-	for _, step := range steps {
-		if f.ends && !f.dead {
-			c.add(c.at(step, ""), "W505", "", "nothing gets here: the step before always ends the list")
-			f.dead = true
-		}
-		c.step(step, &f)
-	}
-	return f
-}
-
-// step checks one step and tells the reach what it brings.
+// step checks one step and tells the reach what it brings: what it does itself,
+// then what it does about its errors, then what it does at last.
 func (c *linter) step(s *Step, f *reach) {
-	inner := f.scope
+	before := f.scope
+	inner, other := before, before
 	if x, ok := s.written.get("if"); ok {
-		if s.If = c.question(x, f.scope, BooleanType()); s.If != nil {
-			inner = inner.Narrow(s.If, true)
+		if s.If = c.question(x, before, BooleanType()); s.If != nil {
+			inner, other = before.Narrow(s.If, true), before.Narrow(s.If, false)
 			if src := strings.TrimSpace(s.If.Source()); src == "true" || src == "false" {
 				c.add(c.src.node(x.value), "W512", "leave if out, or delete the step", "the condition is always %s", src)
 			}
 		}
 	}
 	if x, ok := s.written.get("title"); ok {
-		s.Title = c.prose(x.value, f.scope, "title")
+		s.Title = c.prose(x.value, before, "title")
 	}
+	if x, ok := s.written.get("timeout"); ok {
+		s.Timeout = c.timeout(x.value, before, "timeout")
+	}
+	body := newReach(inner)
+	c.body(s, &body)
+	paths := []reach{body}
+	if s.mayBeLeftOut() {
+		paths = append(paths, c.list(s.Else, other))
+	}
+	paths = append(paths, c.failed(s, before, paths)...)
+	c.join(f, before, paths)
+	c.atLast(s, f, before, paths)
+}
+
+// body checks what a step does.
+func (c *linter) body(s *Step, f *reach) {
 	switch s.Kind {
 	case Action:
-		c.action(s, f, inner)
+		c.action(s, f)
 	case Set:
-		c.set(s, f, inner)
+		c.set(s, f)
 	case Block:
-		c.block(s, f, inner)
+		*f = c.list(s.Steps, f.scope)
 	case ForEach:
-		c.forEach(s, f, inner)
+		c.forEach(s, f)
 	case Parallel:
-		c.parallel(s, f, inner)
+		c.parallel(s, f)
 	case Approve:
-		c.approve(s, f, inner)
+		c.approve(s, f)
+	case Wait:
+		c.wait(s, f)
+	case Repeat:
+		c.repeat(s, f)
+	case Call:
+		c.call(s, f)
 	case Stop, Fail:
-		c.end(s, f, inner)
+		c.end(s, f)
 	}
+}
+
+// failed answers the ways on behind a step that failed; none where its failure
+// ends the list.
+func (c *linter) failed(s *Step, before Scope, ways []reach) []reach {
+	if s.OnError != "steps" && (s.OnError != "continue" || s.Kind == ForEach) {
+		return nil
+	}
+	half := c.anyOf(before, ways)
+	if s.OnError == "continue" {
+		return []reach{half}
+	}
+	rescue := c.list(s.Rescue, half.scope.With("error", errorType()))
+	if outer, known := before.Lookup("error"); known {
+		rescue.scope = rescue.scope.With("error", outer)
+	} else {
+		rescue.scope = rescue.scope.without("error")
+	}
+	for name, t := range half.steps {
+		if _, again := rescue.steps[name]; !again {
+			rescue.steps[name] = t
+		}
+	}
+	for name, t := range half.vars {
+		if _, again := rescue.vars[name]; !again {
+			rescue.vars[name] = t
+		}
+	}
+	return []reach{rescue}
+}
+
+// atLast checks finally, in which everything of the step may be absent: it runs
+// however the step has ended.
+func (c *linter) atLast(s *Step, f *reach, before Scope, ways []reach) {
+	if len(s.Finally) == 0 {
+		return
+	}
+	half := c.anyOf(before, ways)
+	last := c.list(s.Finally, half.scope.With("error", OptionalOf(errorType())))
+	f.ends = f.ends || last.ends
+	skipped := s.mayBeLeftOut() && len(s.Else) == 0
+	for _, name := range slices.Sorted(maps.Keys(last.steps)) {
+		t := last.steps[name]
+		if skipped {
+			t = OptionalOf(t)
+		}
+		f.addStep(name, t)
+	}
+	for _, name := range slices.Sorted(maps.Keys(last.vars)) {
+		t := last.vars[name]
+		if old, known := varType(f.scope, name); skipped && known {
+			t = old
+		} else if skipped {
+			t = OptionalOf(t)
+		}
+		f.addVar(name, t)
+	}
+}
+
+// errorType is what `error` is where steps know of one.
+func errorType() Type {
+	return RecordOf(
+		"error",
+		TypeField{"step", StringType(), "path of the step that failed"},
+		TypeField{"code", EnumOf("", ErrorCodes()...), "what kind of error"},
+		TypeField{"message", StringType(), "what it said"},
+	)
 }
 
 // mayBeLeftOut reports whether a step has a condition.
@@ -95,9 +141,6 @@ func (s *Step) mayBeLeftOut() bool { return s.written.has("if") }
 // bring makes the output of a step known under its id.
 func (c *linter) bring(s *Step, f *reach, t Type) {
 	s.output = t
-	if s.mayBeLeftOut() || s.OnError == "continue" && s.Kind != ForEach {
-		t = OptionalOf(t)
-	}
 	if s.ID != "" {
 		f.addStep(s.ID, t)
 	}
@@ -108,20 +151,21 @@ func (c *linter) bring(s *Step, f *reach, t Type) {
 func (s *Step) OutputType() Type { return s.output }
 
 // action checks a step with `uses`.
-func (c *linter) action(s *Step, f *reach, inner Scope) {
+func (c *linter) action(s *Step, f *reach) {
 	params, result := AnyType(), Type{kind: kindBroken}
 	a, ok := c.lookup(s)
 	if ok {
 		s.Action = a
 		params, result = c.goType(a.Params), c.goType(a.Result)
 	}
-	c.with(s, params, inner)
-	if x, given := s.written.get("timeout"); given {
-		s.Timeout = c.timeout(x.value, inner, "timeout")
+	c.with(s, params, f.scope)
+	if x, given := s.written.get("for"); given {
+		s.For = c.timeout(x.value, f.scope, "for")
+		c.takenBack(s, x, ok)
 	}
 	if ok {
 		if name, kind, has := a.EntityParam(); has {
-			c.known[s] = listed{entity: s.With.field(name), kind: kind}
+			c.all.steps[s] = listed{entity: s.With.field(name), kind: kind}
 		}
 	}
 	c.bring(s, f, result)
@@ -185,15 +229,28 @@ func (c *linter) lookup(s *Step) (actions.Action, bool) {
 	return a, ok
 }
 
+// takenBack looks that the effects of a step with `for` have an inverse.
+func (c *linter) takenBack(s *Step, x field, known bool) {
+	switch a := s.Action; {
+	case !known:
+	case a.Class == actions.Reads:
+		c.add(c.src.node(x.key), "E210", "delete it", "for says when effects are taken back; %s has none", s.Uses)
+	case !a.Undoable():
+		c.add(c.src.node(x.key), "E419", "use an action with an inverse: stanch actions show "+s.Uses, "for needs an inverse, and %s has none: %s", s.Uses, a.NoUndo)
+	}
+}
+
 // set checks a step with `set`: every value sees what was there before the step.
-func (c *linter) set(s *Step, f *reach, inner Scope) {
+func (c *linter) set(s *Step, f *reach) {
+	before := f.scope
 	types := map[string]Type{}
+	s.Set = nil
 	for _, x := range s.assigns {
-		e := c.question(x, inner, Type{})
+		e := c.question(x, before, Type{})
 		s.Set = append(s.Set, Binding{x.name, e})
 		t := typeOf(e)
-		if before, known := varType(f.scope, x.name); known {
-			t = c.sameType(x, before, t)
+		if old, known := varType(before, x.name); known {
+			t = c.sameType(x, old, e)
 		} else {
 			c.sets = append(c.sets, x)
 		}
@@ -207,188 +264,28 @@ func (c *linter) set(s *Step, f *reach, inner Scope) {
 		c.lastSet[x.name] = x
 	}
 	for _, name := range slices.Sorted(maps.Keys(types)) {
-		t := types[name]
-		if s.mayBeLeftOut() || s.OnError == "continue" {
-			if before, known := varType(f.scope, name); known {
-				t = before
-			} else {
-				t = OptionalOf(t)
-			}
-		}
-		f.addVar(name, t)
+		f.addVar(name, types[name])
 	}
 }
 
 // sameType looks that a var keeps its first type.
-func (c *linter) sameType(x field, before, now Type) Type {
-	if now.Fits(before.Present()) {
-		return before.Present()
-	}
-	if now.Fits(before) {
+func (c *linter) sameType(x field, before Type, e *Expression) Type {
+	if e == nil {
 		return before
 	}
-	c.add(c.src.node(x.value), "E406", "give the new value another name", "vars.%s is %s; this is %s", x.name, before, now)
+	switch {
+	case e.exact.Fits(before.Present()):
+		return before.Present()
+	case e.exact.Fits(before):
+		return before
+	}
+	c.add(c.src.node(x.value), "E406", "give the new value another name", "vars.%s is %s; this is %s", x.name, before, e.exact.widen())
 	return before
 }
 
-// block checks steps in a step, with or without if and else.
-func (c *linter) block(s *Step, f *reach, inner Scope) {
-	then := c.list(s.Steps, inner)
-	if !s.mayBeLeftOut() && s.OnError != "continue" {
-		f.scope, f.ends = then.scope, f.ends || then.ends
-		maps.Copy(f.steps, then.steps)
-		maps.Copy(f.vars, then.vars)
-		return
-	}
-	other := f.scope
-	if s.If != nil {
-		other = other.Narrow(s.If, false)
-	}
-	els := c.list(s.Else, other)
-	if s.OnError == "continue" { // either may have stopped anywhere
-		c.merge(f, f.scope, []reach{then.partial(), els.partial()})
-		return
-	}
-	switch {
-	case then.ends && els.ends:
-		f.ends = true
-		c.merge(f, f.scope, []reach{then, els})
-	case then.ends:
-		c.adopt(f, els, then)
-	case els.ends:
-		c.adopt(f, then, els)
-	default:
-		c.merge(f, f.scope, []reach{then, els})
-	}
-}
-
-// partial is a reach of which any step may be missing.
-func (f reach) partial() reach {
-	p := newReach(f.scope)
-	for name, t := range f.steps {
-		p.steps[name] = OptionalOf(t)
-	}
-	for name, t := range f.vars {
-		p.vars[name] = OptionalOf(t)
-	}
-	return p
-}
-
-// adopt goes on with the one branch that does not end; what the other brought is
-// absent.
-func (c *linter) adopt(f *reach, goesOn, ended reach) {
-	f.scope = goesOn.scope
-	maps.Copy(f.steps, goesOn.steps)
-	maps.Copy(f.vars, goesOn.vars)
-	for name, t := range ended.steps {
-		if _, known := f.steps[name]; !known {
-			f.addStep(name, OptionalOf(t))
-		}
-	}
-	for name, t := range ended.vars {
-		if _, known := varType(f.scope, name); !known {
-			f.addVar(name, OptionalOf(t))
-		}
-	}
-}
-
-// merge goes on behind branches of which one has run: what all bring is there,
-// anything else may be absent.
-func (c *linter) merge(f *reach, before Scope, branches []reach) {
-	f.scope = before
-	for _, name := range namesOf(branches, func(b reach) map[string]Type { return b.steps }) {
-		t, _ := joined(branches, Type{}, func(b reach) (Type, bool) { t, ok := b.steps[name]; return t, ok })
-		f.addStep(name, t)
-	}
-	for _, name := range namesOf(branches, func(b reach) map[string]Type { return b.vars }) {
-		old, _ := varType(before, name)
-		t, fits := joined(branches, old, func(b reach) (Type, bool) { t, ok := b.vars[name]; return t, ok })
-		if x := c.lastSet[name]; !fits && x.value != nil {
-			c.add(c.src.node(x.value), "E406", "give one of them another name", "vars.%s has another type in the other branch", name)
-		}
-		f.addVar(name, t)
-	}
-}
-
-func namesOf(branches []reach, of func(reach) map[string]Type) []string {
-	all := map[string]bool{}
-	for _, b := range branches {
-		for name := range of(b) {
-			all[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// joined is the type of a name behind branches, with its type before them, and
-// whether the branches agree about it.
-func joined(branches []reach, before Type, of func(reach) (Type, bool)) (t Type, agreed bool) {
-	everywhere, agreed := true, true
-	for _, b := range branches {
-		u, ok := of(b)
-		switch {
-		case !ok:
-			everywhere = false
-		case t.IsZero():
-			t = u
-		default:
-			joint, fits := Unify(t, u)
-			if !fits {
-				joint, agreed = Type{kind: kindBroken}, false
-			}
-			t = joint
-		}
-	}
-	switch {
-	case everywhere:
-		return t, agreed
-	case !before.IsZero():
-		return before, agreed
-	}
-	return OptionalOf(t), agreed
-}
-
 // end checks stop and fail.
-func (c *linter) end(s *Step, f *reach, inner Scope) {
+func (c *linter) end(s *Step, f *reach) {
 	x, _ := s.written.get(string(s.Kind))
-	s.Text = c.prose(x.value, inner, string(s.Kind))
-	if !s.mayBeLeftOut() {
-		f.ends = true
-		return
-	}
-	if s.If != nil {
-		f.scope = f.scope.Narrow(s.If, false)
-	}
-}
-
-// entityTypes are the kinds of entities that evidence holds, and the incident.
-func entityTypes() map[string]Type {
-	kinds := map[string]Type{"incident": incidentType()}
-	for _, f := range evidenceType().Fields() {
-		if elem, ok := f.Type.Elem(); ok && f.Name != "other" {
-			kinds[elem.Name()] = elem
-		}
-	}
-	alerts, _ := incidentType().Field("alerts")
-	if elem, ok := alerts.Elem(); ok {
-		kinds["alert"] = elem
-	}
-	return kinds
-}
-
-// kindOfEntity answers which entity a type is.
-func (c *linter) kindOfEntity(t Type) (string, bool) {
-	if t.def == nil {
-		return "", false
-	}
-	src, ok := t.def.source.(reflect.Type)
-	if !ok {
-		return "", false
-	}
-	for kind, e := range c.entities {
-		if e.def.source == src {
-			return kind, true
-		}
-	}
-	return "", false
+	s.Text = c.prose(x.value, f.scope, string(s.Kind))
+	f.ends = true
 }

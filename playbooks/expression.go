@@ -21,6 +21,7 @@ import (
 type Expression struct {
 	source string
 	typ    Type
+	exact  Type // typ before what only the writing tells was forgotten
 	root   ast.Node
 	uses   []string
 	names  []string
@@ -84,6 +85,7 @@ func Compile(src string, s Scope, want Type) (*Expression, []Problem) {
 	got := c.infer(read.root, flow{facts: s.facts})
 	c.wantResult(got, want)
 	e.root, e.uses = read.root, c.uses
+	e.exact = got
 	if got = got.widen(); got.kind != kindBroken && (got.kind != kindAny || want.kind == kindNone) {
 		e.typ = got
 	}

@@ -50,6 +50,13 @@ func (s Scope) WithField(name, field string, t Type) Scope {
 	return out
 }
 
+// without is the scope in which a name has gone.
+func (s Scope) without(name string) Scope {
+	names := maps.Clone(s.names)
+	delete(names, name)
+	return Scope{names: names, facts: s.facts.without(name)}
+}
+
 // Lookup is the type of a name.
 func (s Scope) Lookup(name string) (Type, bool) {
 	t, ok := s.names[name]

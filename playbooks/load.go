@@ -41,6 +41,9 @@ func Load(file string, text []byte) (*Playbook, []Finding) {
 	if x, ok := f.get("on_failure"); ok {
 		p.OnFailure = l.list1(x.value, "on_failure", true)
 	}
+	if x, ok := f.get("finally"); ok {
+		p.Finally = l.list1(x.value, "finally", true)
+	}
 	p.faulty = l.errors() > 0
 	return p, sortFindings(l.findings)
 }
@@ -50,13 +53,13 @@ func (l *loader) foreign(root *yaml.Node) bool {
 	if root.Kind != yaml.MappingNode {
 		return false
 	}
-	place := playbookPlace()
+	place, own := playbookPlace(), []string{"playbook", "on", "steps"}
 	for i := 0; i < len(root.Content); i += 2 {
-		if key := root.Content[i].Value; slices.Contains(place.keys, key) || Nearest(key, place.required) != "" && key != "playbooks" {
+		if key := root.Content[i].Value; slices.Contains(place.keys, key) || Nearest(key, own) != "" && key != "playbooks" {
 			return false
 		}
 	}
-	l.add(l.src.node(root), "E202", "a playbook begins with `playbook: some-name`", "this file is no playbook: it has none of %s", strings.Join(place.required, ", "))
+	l.add(l.src.node(root), "E202", "a playbook begins with `playbook: some-name`", "this file is no playbook: it has none of %s", strings.Join(own, ", "))
 	return true
 }
 
@@ -65,10 +68,9 @@ func playbookPlace() place {
 		name: "a playbook",
 		keys: []string{
 			"language", "playbook", "title", "description", "status", "owner", "tags", "on", "params",
-			"guardrails", "concurrency", "timeout", "steps", "on_failure", "outputs",
+			"guardrails", "concurrency", "timeout", "steps", "on_failure", "finally", "outputs",
 		},
-		later:    []string{"finally"},
-		required: []string{"playbook", "on", "steps"},
+		required: []string{"playbook", "steps"}, // without `on` it is only called
 	}
 }
 
@@ -226,9 +228,6 @@ func (l *loader) limits(p *Playbook, f fields) {
 		c, _ := l.mapping(x.value, place{name: "concurrency", keys: []string{"key", "when_busy"}})
 		p.Concurrency.written = c
 		p.Concurrency.WhenBusy = l.oneOf(c, "when_busy", "queue", "skip", "replace")
-		if y, _ := c.get("when_busy"); p.Concurrency.WhenBusy == "replace" {
-			l.later(y.value, "when_busy: replace")
-		}
 	}
 }
 

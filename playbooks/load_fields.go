@@ -208,6 +208,15 @@ func (l *loader) whole(n *yaml.Node, what string, b numberRange) int {
 	return v
 }
 
+// boolean reads true or false.
+func (l *loader) boolean(n *yaml.Node, what string) bool {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		l.add(l.src.node(n), "E203", "write true or false", "%s is true or false, not %s", what, kindOf(n))
+		return false
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
 // duration reads a literal duration.
 func (l *loader) duration(f fields, key string, absent time.Duration) time.Duration {
 	x, ok := f.get(key)

@@ -1,7 +1,6 @@
 package playbooks
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -19,28 +18,30 @@ type shape struct {
 }
 
 func shapes() []shape {
+	ends := []string{"on_error", "finally"}
+	bounded := append([]string{"timeout"}, ends...)
 	return []shape{
-		{"uses", Action, []string{"with"}, []string{"timeout", "retry", "on_error"}},
-		{"set", Set, nil, []string{"on_error"}},
-		{"for_each", ForEach, []string{"as", "index", "batch", "max_parallel", "collect", "steps"}, []string{"on_error"}},
-		{"parallel", Parallel, nil, []string{"on_error"}},
-		{"approve", Approve, nil, []string{"on_error"}},
+		{"uses", Action, []string{"with", "for"}, append([]string{"retry"}, bounded...)},
+		{"set", Set, nil, ends},
+		{"for_each", ForEach, []string{"as", "index", "batch", "max_parallel", "collect", "steps"}, bounded},
+		{"parallel", Parallel, nil, bounded},
+		{"approve", Approve, nil, ends},
+		{"wait", Wait, nil, ends},
+		{"repeat", Repeat, nil, bounded},
+		{"call", Call, []string{"with"}, bounded},
 		{"stop", Stop, nil, nil},
 		{"fail", Fail, nil, nil},
-		{"steps", Block, []string{"else"}, []string{"on_error"}}, // last: for_each has steps too
+		{"steps", Block, []string{"else"}, bounded}, // last: for_each has steps too
 	}
 }
 
-// laterKinds are the keys of step kinds, and of steps, that are part of the
-// language but not of this version.
-func laterKinds() []string { return []string{"wait", "repeat", "call"} }
-func laterKeys() []string  { return []string{"finally", "for"} }
-
-func commonKeys() []string { return []string{"id", "title", "if", "timeout", "retry", "on_error"} }
+func commonKeys() []string {
+	return []string{"id", "title", "if", "timeout", "retry", "on_error", "finally"}
+}
 
 // stepKeys are all keys that a step of any kind may have.
 func stepKeys() []string {
-	keys := slices.Concat(commonKeys(), laterKinds(), laterKeys())
+	keys := commonKeys()
 	for _, sh := range shapes() {
 		keys = append(append(keys, sh.key), sh.own...)
 	}
@@ -79,6 +80,9 @@ func (l *loader) step(n *yaml.Node, position int) *Step {
 		} else {
 			l.ids[s.ID] = x.value
 		}
+		if slices.Contains(pathWords(), s.ID) {
+			l.add(l.src.node(x.value), "E205", "add a word to it", "a step cannot be called %s: paths of steps use that word", s.ID)
+		}
 	}
 	sh, ok := l.shapeOf(f)
 	if !ok {
@@ -86,10 +90,21 @@ func (l *loader) step(n *yaml.Node, position int) *Step {
 	}
 	s.Kind = sh.kind
 	l.judgeKeys(s, sh)
-	l.onError(s)
 	l.retry(s)
 	l.content(s)
+	l.onError(s)
+	l.finally(s)
 	return s
+}
+
+// kindKey is the key that makes the step what it is.
+func (f fields) kindKey() string {
+	for _, sh := range shapes() {
+		if f.has(sh.key) {
+			return sh.key
+		}
+	}
+	return ""
 }
 
 // shapeOf tells the kind of a step by its keys.
@@ -98,12 +113,6 @@ func (l *loader) shapeOf(f fields) (shape, bool) {
 	for _, sh := range shapes() {
 		if f.has(sh.key) && !(sh.kind == Block && len(found) > 0 && found[0].kind == ForEach) {
 			found = append(found, sh)
-		}
-	}
-	for _, word := range laterKinds() {
-		if x, ok := f.get(word); ok {
-			l.later(x.key, word)
-			return shape{}, false
 		}
 	}
 	switch len(found) {
@@ -155,10 +164,8 @@ func (l *loader) judgeKeys(s *Step, sh shape) {
 		switch {
 		case slices.Contains(takes, x.name):
 			kept = append(kept, x)
-		case slices.Contains(laterKeys(), x.name), slices.Contains(commonKeys(), x.name) && len(sh.also) > 0:
-			l.later(x.key, laterName(x.name, sh))
 		case slices.Contains(commonKeys(), x.name) || l.ofAnotherKind(x.name):
-			l.add(l.src.node(x.key), "E210", "", "%s does not belong to a step with %s", x.name, sh.key)
+			l.add(l.src.node(x.key), "E210", insteadOfKey(x.name, sh), "%s does not belong to a step with %s", x.name, sh.key)
 		default:
 			s.faulty = true
 			l.add(l.src.node(x.key), "E201", suggest(x.name, takes), "a step with %s has no key %s", sh.key, quoted(x.name))
@@ -173,11 +180,17 @@ func (l *loader) judgeKeys(s *Step, sh shape) {
 	}
 }
 
-func laterName(key string, sh shape) string {
-	if slices.Contains(laterKeys(), key) {
-		return key
+// insteadOfKey says what to write where a common key has no meaning.
+func insteadOfKey(key string, sh shape) string {
+	switch {
+	case key == "retry" && len(sh.also) > 0:
+		return "retry is for one action (uses); `repeat` runs steps again until a condition holds"
+	case key == "timeout" && (sh.kind == Approve || sh.kind == Wait):
+		return "write it inside: " + sh.key + ": {…, timeout: 4h}"
+	case key == "for" && sh.kind == Block:
+		return "for belongs to the step with uses whose effect is taken back"
 	}
-	return fmt.Sprintf("%s on a step with %s", key, sh.key)
+	return ""
 }
 
 func (l *loader) ofAnotherKind(key string) bool {
@@ -191,20 +204,33 @@ func (l *loader) onError(s *Step) {
 		return
 	}
 	if x.value.Kind == yaml.MappingNode {
-		l.later(x.key, "on_error with steps")
+		f, _ := l.mapping(x.value, place{name: "on_error", keys: []string{"steps"}, required: []string{"steps"}})
+		if y, ok := f.get("steps"); ok {
+			s.OnError, s.Rescue = "steps", l.list1(y.value, "steps", false)
+		}
 		return
 	}
-	if x.value.Value == "rollback" {
-		l.later(x.value, "on_error: rollback")
+	if x.value.Kind == yaml.SequenceNode {
+		l.add(l.src.node(x.value), "E203", "write the list below on_error: {steps: …}", "on_error is fail, continue, rollback or a mapping with steps, not a list")
 		return
 	}
-	s.OnError = l.oneOf(s.written, "on_error", "fail", "continue")
+	s.OnError = l.oneOf(s.written, "on_error", "fail", "continue", "rollback")
+	if s.OnError == "rollback" && !slices.Contains([]Kind{Block, ForEach, Parallel, Repeat, Call}, s.Kind) {
+		l.add(l.src.node(x.value), "E210", "put it into a step with steps: that has effects to undo", "on_error: rollback undoes the effects of the steps inside; a step with %s has none inside", s.written.kindKey())
+	}
+}
+
+// finally reads the steps that run however the step has ended.
+func (l *loader) finally(s *Step) {
+	if x, ok := s.written.get("finally"); ok {
+		s.Finally = l.list1(x.value, "finally", false)
+	}
 }
 
 // retry reads how often and when a failed attempt is made again.
 func (l *loader) retry(s *Step) {
 	x, ok := s.written.get("retry")
-	if !ok {
+	if !ok || s.Kind != Action {
 		return
 	}
 	f, ok := l.mapping(x.value, place{
@@ -215,7 +241,7 @@ func (l *loader) retry(s *Step) {
 	}
 	r := &Retry{
 		Attempts: l.number(f, "attempts", numberRange{1, 100, 1}),
-		Backoff:  l.oneOf(f, "backoff", "exponential", "constant"),
+		Backoff:  l.oneOf(f, "backoff", "exponential", "constant", "fibonacci"),
 		Initial:  l.duration(f, "initial", 2*time.Second),
 		Cap:      l.duration(f, "cap", 5*time.Minute),
 		Jitter:   l.oneOf(f, "jitter", "full", "none"),
@@ -234,96 +260,4 @@ func (l *loader) retry(s *Step) {
 		l.add(l.src.node(y.value), "W507", "attempts counts the first: write 2 or more", "one attempt is no retry")
 	}
 	s.Retry = r
-}
-
-// content reads what only one kind of step has.
-func (l *loader) content(s *Step) {
-	w := s.written
-	switch s.Kind {
-	case Action:
-		x, _ := w.get("uses")
-		s.Uses = l.text(x.value, "uses")
-	case Set:
-		x, _ := w.get("set")
-		s.assigns = l.bindings(x.value, "set", "a var")
-	case Block:
-		x, _ := w.get("steps")
-		s.Steps = l.list1(x.value, "steps", false)
-		if x, ok := w.get("else"); ok {
-			s.Else = l.list1(x.value, "else", false)
-		}
-	case ForEach:
-		l.each(s)
-	case Parallel:
-		x, _ := w.get("parallel")
-		s.Branches = l.list1(x.value, "parallel", false)
-	case Approve:
-		l.approval(s)
-	}
-}
-
-// bindings reads a mapping of names to expressions.
-func (l *loader) bindings(n *yaml.Node, what, name string) []field {
-	f, ok := l.raw(n, what)
-	if !ok {
-		return nil
-	}
-	if len(n.Content) == 0 {
-		l.add(l.src.node(n), "E204", "", "%s names nothing", what)
-	}
-	kept := f.all[:0:0]
-	for _, x := range f.all {
-		if l.goodName(x.key, name) {
-			kept = append(kept, x)
-		}
-	}
-	return kept
-}
-
-func (l *loader) each(s *Step) {
-	w := s.written
-	s.Each = &Each{
-		As:          "item",
-		Batch:       l.number(w, "batch", numberRange{1, 1000, 0}),
-		MaxParallel: l.number(w, "max_parallel", numberRange{1, 256, 8}),
-	}
-	if x, ok := w.get("as"); ok && l.goodName(x.value, "a loop") {
-		s.Each.As = x.value.Value
-	}
-	if x, ok := w.get("index"); ok && l.goodName(x.value, "an index") {
-		s.Each.Index = x.value.Value
-	}
-	if x, ok := w.get("collect"); ok {
-		s.assigns = l.bindings(x.value, "collect", "a field of collect")
-	}
-	if x, ok := w.get("steps"); ok {
-		s.Steps = l.list1(x.value, "steps", false)
-	}
-}
-
-func (l *loader) approval(s *Step) {
-	x, _ := s.written.get("approve")
-	f, ok := l.mapping(x.value, place{
-		name: "approve",
-		keys: []string{
-			"ask", "targets", "covers", "approvers", "quorum", "timeout", "on_timeout", "on_reject",
-		},
-		later:    []string{"form", "remind"},
-		required: []string{"ask", "approvers"},
-	})
-	s.Approve = &Approval{written: f, Quorum: 1, OnTimeout: "reject"}
-	if !ok {
-		return
-	}
-	s.Approve.Quorum = l.number(f, "quorum", numberRange{1, 20, 1})
-	s.Approve.OnTimeout = l.oneOf(f, "on_timeout", "reject", "stop", "approve")
-	if y, ok := f.get("on_reject"); ok {
-		if l.text(y.value, "on_reject") != "continue" {
-			l.add(l.src.node(y.value), "E204", "leave it out: a rejection then ends the item or the run", "on_reject is continue, not %s", quoted(y.value.Value))
-		}
-		s.Approve.OnReject = "continue"
-	}
-	if y, ok := f.get("covers"); ok {
-		l.texts(y.value, "covers")
-	}
 }

@@ -34,7 +34,10 @@ type Playbook struct {
 
 	source  *fileText
 	written fields
-	faulty  bool // Load found errors
+	faulty  bool  // Load found errors
+	scope   Scope // what its triggers give, of Check
+	open    []openEffect
+	reads   []string // dotted names of what the event gives that it reads
 }
 
 // Param is a typed input of the playbook.
@@ -140,7 +143,7 @@ type Each struct {
 // answer is never repeated by it.
 type Retry struct {
 	Attempts int    // the first counts
-	Backoff  string // exponential | constant
+	Backoff  string // exponential | constant | fibonacci
 	Initial  time.Duration
 	Cap      time.Duration
 	Jitter   string // full | none
@@ -153,7 +156,7 @@ type Approval struct {
 	Targets   *Expression // nil: none
 	Entity    string      // kind of the targets: file, user, device, mailbox…
 	Field     string      // the field of each target record that is the entity; "" when the target itself is
-	Covers    []*Step     // every step with effects that it covers, resolved by Check
+	Covers    []*Step     // every step with effects that it covers, resolved by Check; a Call is covered whole
 	Approvers *Template   // answers a list of groups and people
 	Quorum    int
 	Timeout   *Template

@@ -38,10 +38,11 @@ type shelf struct {
 // misspelt leaves the others, so a broken playbook is still seen as one.
 var looksLikePlaybook = regexp.MustCompile(`(?m)^\x{feff}?["']?(playbook|steps|on_failure|outputs)["']?[ \t]*:`)
 
-// loadBooks loads and checks the playbooks of files and folders. A folder gives
-// every *.yaml and *.yml below it that is a playbook, except tests
-// (*_test.yaml) and what begins with a dot.
-func loadBooks(paths []string, world playbooks.World) (shelf, error) {
+// loadBooks loads and checks the playbooks of files and folders, which may call
+// each other, and those that are given as texts. A folder gives every *.yaml and
+// *.yml below it that is a playbook, except tests (*_test.yaml) and what begins
+// with a dot.
+func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source) (shelf, error) {
 	var s shelf
 	seen := map[string]bool{}
 	for _, p := range paths {
@@ -62,16 +63,21 @@ func loadBooks(paths []string, world playbooks.World) (shelf, error) {
 				s.others = append(s.others, file)
 				continue
 			}
-			s.add(file, text, world)
+			texts = append(texts, playbooks.Source{File: file, Text: text})
 		}
 	}
-	s.doubles()
+	s.check(texts, world)
 	return s, nil
 }
 
-func (s *shelf) add(file string, text []byte, world playbooks.World) {
-	p, findings := playbooks.LoadAndCheck(file, text, world)
-	s.books = append(s.books, book{file, p, findings})
+// check loads and checks the texts as one set.
+func (s *shelf) check(texts []playbooks.Source, world playbooks.World) {
+	books, findings := playbooks.LoadAll(texts, world)
+	for i, b := range books {
+		file := texts[i].File
+		of := slices.DeleteFunc(slices.Clone(findings), func(f playbooks.Finding) bool { return f.File != file })
+		s.books = append(s.books, book{file, b, of})
+	}
 }
 
 // playbookFiles answers the YAML files of a path in order of names.
@@ -100,32 +106,6 @@ func playbookFiles(p string) ([]string, error) {
 		return nil
 	})
 	return files, err
-}
-
-// doubles adds a finding for each playbook whose id another file has too.
-func (s *shelf) doubles() {
-	first := map[string]string{}
-	for i := range s.books {
-		b := &s.books[i]
-		if b.playbook == nil || b.playbook.ID == "" {
-			continue
-		}
-		other, taken := first[b.playbook.ID]
-		if !taken {
-			first[b.playbook.ID] = b.file
-			continue
-		}
-		b.findings = append(b.findings, twice(b, other))
-	}
-}
-
-// twice says that a playbook has the id of another file's.
-func twice(b *book, other string) playbooks.Finding {
-	return playbooks.Finding{
-		File: b.file, Line: 1, Column: 1, EndLine: 1, EndColumn: 1, Code: "E206", Severity: playbooks.SeverityError,
-		Message: fmt.Sprintf("the id %q is taken by %s", b.playbook.ID, other),
-		Hint:    "every playbook has an id of its own: rename one of them",
-	}
 }
 
 // findings are those of all books, in order of files and places.

@@ -81,8 +81,8 @@ func lint(o lintOptions, in io.Reader, w playbooks.World) (shelf, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	var s shelf
 	var files []string
+	var texts []playbooks.Source
 	for _, p := range paths {
 		if p != "-" {
 			files = append(files, p)
@@ -90,16 +90,15 @@ func lint(o lintOptions, in io.Reader, w playbooks.World) (shelf, error) {
 		}
 		text, err := readAll(in, "standard input", maxPlaybook)
 		if err != nil {
-			return s, err
+			return shelf{}, err
 		}
 		in = strings.NewReader("") // a second - finds nothing more
-		s.add("-", text, w)
+		texts = append(texts, playbooks.Source{File: "-", Text: text})
 	}
-	more, err := loadBooks(files, w)
+	s, err := loadBooks(files, w, texts...)
 	if err != nil {
 		return s, err
 	}
-	s.books, s.others = append(s.books, more.books...), more.others
 	if len(s.books) == 0 {
 		return s, fmt.Errorf("no playbooks in %s", strings.Join(paths, ", "))
 	}

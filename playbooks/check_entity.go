@@ -1,0 +1,35 @@
+package playbooks
+
+import "reflect"
+
+// entityTypes are the kinds of entities that evidence holds, and the incident.
+func entityTypes() map[string]Type {
+	kinds := map[string]Type{"incident": incidentType()}
+	for _, f := range evidenceType().Fields() {
+		if elem, ok := f.Type.Elem(); ok && f.Name != "other" {
+			kinds[elem.Name()] = elem
+		}
+	}
+	alerts, _ := incidentType().Field("alerts")
+	if elem, ok := alerts.Elem(); ok {
+		kinds["alert"] = elem
+	}
+	return kinds
+}
+
+// kindOfEntity answers which entity a type is.
+func (c *linter) kindOfEntity(t Type) (string, bool) {
+	if t.def == nil {
+		return "", false
+	}
+	src, ok := t.def.source.(reflect.Type)
+	if !ok {
+		return "", false
+	}
+	for kind, e := range c.entities {
+		if e.def.source == src {
+			return kind, true
+		}
+	}
+	return "", false
+}

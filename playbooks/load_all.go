@@ -1,0 +1,84 @@
+package playbooks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// LoadAll loads and checks playbooks that may call each other, each file once.
+// They call by id what is among them, and what is in w.Calls besides. It answers
+// the playbooks in the order of the files, nil where a text is none, and all
+// findings in the order of files and places. An id that two files have is a
+// finding in both, and neither can be called.
+func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
+	books := make([]*Playbook, len(files))
+	found := make([][]Finding, len(files))
+	calls := map[string]Source{}
+	for id, src := range w.Calls {
+		calls[id] = src
+	}
+	byID := map[string][]int{}
+	for i, f := range files {
+		books[i], found[i] = Load(f.File, f.Text)
+		if b := books[i]; b != nil && b.ID != "" {
+			byID[b.ID] = append(byID[b.ID], i)
+			calls[b.ID] = f
+		}
+	}
+	for id, at := range byID {
+		if len(at) > 1 {
+			delete(calls, id)
+		}
+	}
+	w.Calls = calls
+	all := newCallees(w)
+	all.loaded = map[string]loaded{}
+	for id, at := range byID {
+		if len(at) == 1 {
+			all.loaded[id] = loaded{books[at[0]], found[at[0]]}
+		}
+	}
+	var findings []Finding
+	for i, b := range books {
+		switch {
+		case b == nil:
+			findings = append(findings, found[i]...)
+		case b.ID != "" && len(byID[b.ID]) == 1:
+			k, _ := all.resolve(b.ID)
+			findings = append(findings, k.findings...)
+		default:
+			all.path = []string{b.ID}
+			more, _ := check(b, all)
+			all.path = nil
+			findings = append(append(findings, found[i]...), more...)
+			findings = append(findings, twice(b, files, byID[b.ID], i)...)
+		}
+	}
+	return books, sortFindings(findings)
+}
+
+// loaded is a playbook that has been read and not been checked yet.
+type loaded struct {
+	book     *Playbook
+	findings []Finding
+}
+
+// twice says that a playbook has the id of other files.
+func twice(b *Playbook, files []Source, same []int, self int) []Finding {
+	if len(same) < 2 {
+		return nil
+	}
+	var others []string
+	for _, i := range same {
+		if i != self {
+			others = append(others, files[i].File)
+		}
+	}
+	r := &report{src: b.source}
+	at := span{0, 0}
+	if x, ok := b.written.get("playbook"); ok {
+		at = r.src.node(x.value)
+	}
+	r.add(at, "E206", "every playbook has an id of its own: rename one of them", "%s", fmt.Sprintf("the id %s is taken by %s", b.ID, strings.Join(others, ", ")))
+	return r.findings
+}
