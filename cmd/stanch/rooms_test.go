@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest"},
 
 	"playbooks":          {"actions", "connectors/incident"},
+	"playbooks/review":   {"playbooks", "actions"},
 	"engine":             {"playbooks", "actions", "connectors/incident"},
 	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
 	"engine/sqlitestore": {"engine", "engine/view"},
@@ -47,7 +48,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/terminal": {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/terminal", "examples", "triggers",
-		"engine", "engine/sqlitestore", "engine/view", "playbooks",
+		"engine", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
 		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
 	},
