@@ -34,7 +34,6 @@ func newRoot(sh *shell) *cobra.Command {
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	flags.StringVar(&sh.configFile, "config", "", "operator's `FILE` (default $STANCH_CONFIG, ~/.config/stanch/config.yaml)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -62,7 +61,7 @@ func newRoot(sh *shell) *cobra.Command {
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(sh), practiceCommand(sh), benchCommand(sh),
-		lintCommand(sh), evalCommand(sh), explainCommand(sh), actionsCommand(sh),
+		lintCommand(sh), fmtCommand(sh), evalCommand(sh), explainCommand(sh), actionsCommand(sh),
 		runCommand(sh), serveCommand(sh),
 		incidentsCommand(sh), runsCommand(sh), approvalsCommand(sh),
 		undoCommand(sh), freezeCommand(sh), thawCommand(sh),
@@ -85,9 +84,8 @@ func harden(c *cobra.Command) {
 			return misused("%s needs one of %s", c.CommandPath(), strings.Join(names(c), ", "))
 		}
 		msg := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
-		c.SuggestionsMinimumDistance = 2
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			msg += fmt.Sprintf(", did you mean %q?", near[0])
+		if near := playbooks.Nearest(args[0], names(c)); near != "" {
+			msg += fmt.Sprintf(", did you mean %q?", near)
 		}
 		return misused("%s", msg)
 	}
@@ -127,8 +125,8 @@ func argCount(cmd *cobra.Command, args []string, least, most int) error {
 	switch {
 	case len(args) > most && !cmd.HasParent():
 		msg := fmt.Sprintf("unknown command %q", args[0])
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			msg += fmt.Sprintf(", did you mean %q?", near[0])
+		if near := playbooks.Nearest(args[0], names(cmd)); near != "" {
+			msg += fmt.Sprintf(", did you mean %q?", near)
 		}
 		return misused("%s", msg)
 	case len(args) > most:
