@@ -27,7 +27,7 @@ func ofIgnores(code string) bool {
 }
 
 // ofSets reports the codes that only a look at several files together finds.
-func ofSets(code string) bool { return code == "W517" || strings.HasPrefix(code, "W6") }
+func ofSets(code string) bool { return code == "W517" }
 
 // ignore is one comment that suppresses.
 type ignore struct {
@@ -50,9 +50,9 @@ var (
 )
 
 // suppress takes out the findings that comments suppress, and adds what is wrong
-// with these comments. Of the codes that only a set of files shows, see ofSets,
-// it judges those or the others.
-func (p *Playbook) suppress(findings []Finding, sets bool) (kept []Finding, suppressed []Suppressed) {
+// with these comments. Whether one for a code that only a set of files shows, see
+// ofSets, is of use is judged when the playbook was read as part of one.
+func (p *Playbook) suppress(findings []Finding, inSet bool) (kept []Finding, suppressed []Suppressed) {
 	if !strings.Contains(p.source.text, "stanch:ignore") {
 		return findings, nil
 	}
@@ -66,7 +66,7 @@ func (p *Playbook) suppress(findings []Finding, sets bool) (kept []Finding, supp
 	}
 	rep := &report{src: p.source}
 	for i := range ignores {
-		rep.judgeIgnore(&ignores[i], sets, HasErrors(findings))
+		rep.judgeIgnore(&ignores[i], inSet, HasErrors(findings))
 	}
 	return sortFindings(append(kept, rep.findings...)), suppressed
 }
@@ -93,26 +93,22 @@ func takenBack(ignores []ignore, f Finding) (string, bool) {
 
 // judgeIgnore says what is wrong with a comment that suppresses. With errors in
 // the file some warnings are not looked for, so that nothing is called unused.
-func (r *report) judgeIgnore(g *ignore, sets, errors bool) {
+func (r *report) judgeIgnore(g *ignore, inSet, errors bool) {
 	const form = "# stanch:ignore W503 why it is meant here"
-	if !sets && (len(g.codes) == 0 || g.reason == "") {
+	if len(g.codes) == 0 || g.reason == "" {
 		r.add(g.at, "W530", "write "+form, "the comment suppresses nothing: it needs the code of a warning and a reason")
-		return
-	}
-	if g.reason == "" {
 		return
 	}
 	for _, c := range g.codes {
 		_, known := Explain(c.code)
 		switch {
-		case ofSets(c.code) != sets:
 		case !known:
 			r.add(c.at, "W531", nearestCode(c.code), "%s is not the code of a finding", quoted(c.code))
 		case strings.HasPrefix(c.code, "E"):
 			r.add(c.at, "W532", "correct what it is about; only warnings can be suppressed", "%s is an error and cannot be suppressed", c.code)
 		case ofIgnores(c.code):
 			r.add(c.at, "W532", "correct the comment that it is about", "%s is about suppressing and cannot be suppressed", c.code)
-		case !c.used && !errors:
+		case !c.used && !errors && (inSet || !ofSets(c.code)):
 			r.add(c.at, "W533", "delete it, or move it to the line of the finding or right above", "nothing here has the finding %s", c.code)
 		}
 	}

@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 // They call by id what is among them, and what is in w.Calls besides. It answers
 // the playbooks in the order of the files, nil where a text is none, and all
 // findings in the order of files and places. An id that two files have is a
-// finding in both, and neither can be called.
+// finding in both, and neither can be called. What comments suppress is left out.
 func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 	books := make([]*Playbook, len(files))
 	found := make([][]Finding, len(files))
@@ -38,21 +39,25 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 			all.loaded[id] = loaded{books[at[0]], found[at[0]]}
 		}
 	}
-	var findings []Finding
 	for i, b := range books {
 		switch {
 		case b == nil:
-			findings = append(findings, found[i]...)
 		case b.ID != "" && len(byID[b.ID]) == 1:
 			k, _ := all.resolve(b.ID)
-			findings = append(findings, k.findings...)
+			found[i] = k.findings
 		default:
 			all.path = []string{b.ID}
 			more, _ := check(b, all)
 			all.path = nil
-			findings = append(append(findings, found[i]...), more...)
-			findings = append(findings, twice(b, files, byID[b.ID], i)...)
+			found[i] = slices.Concat(found[i], more, twice(b, files, byID[b.ID], i))
 		}
+	}
+	var findings []Finding
+	for i, b := range books {
+		if b != nil {
+			found[i], b.Suppressed = b.suppress(sortFindings(found[i]), true)
+		}
+		findings = append(findings, found[i]...)
 	}
 	return books, sortFindings(findings)
 }

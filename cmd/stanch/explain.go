@@ -10,18 +10,19 @@ import (
 	"stanch/playbooks"
 )
 
-// findingCode is how the code of a finding is written.
-var findingCode = regexp.MustCompile(`^[EeWw][0-9]{3}$`)
+// incidentID is how ids of incidents begin.
+var incidentID = regexp.MustCompile(`^(defender|sentinel)/[^/]+(/[^/]+)?$`)
 
 func explainCommand(sh *shell) *cobra.Command {
 	var o occurrence
 	c := &cobra.Command{
-		Use:     "explain CODE | PLAYBOOK [--incident FILE|ID]",
+		Use:     "explain [CODE | PLAYBOOK [--incident FILE|ID]]",
 		GroupID: "write",
 		Short:   "Explain a finding, what a playbook may do, or why an incident starts it",
 		Long: `Explain, told apart by form:
 
-CODE, such as E304: what the finding means, and what to do.
+CODE, such as E304: what the finding means, with a playbook that has it and one
+that shows the way out, and how to suppress it. Without anything, all codes.
 
 PLAYBOOK, a file or an id in the configuration's folders: what it may do, as a
 sheet for who reviews it: what starts it, which effects it has on what, who is
@@ -35,10 +36,18 @@ when it starts, 1 when it does not.`,
   stanch explain contain-external-share --incident defender/1234
   stanch explain examples/oversharing.yaml --incident examples/fixtures/oversharing.json \
       --event updated --changes severity --output json`,
-		Args: exactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error { return argCount(cmd, args, 0, 1) },
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return codes(), cobra.ShellCompDirectiveDefault
+		},
 		RunE: verb(func(ctx context.Context, args []string) error {
-			if findingCode.MatchString(args[0]) {
+			switch {
+			case len(args) == 0:
+				return sh.explainCodes()
+			case playbooks.IsCode(strings.ToUpper(args[0])):
 				return sh.explainCode(args[0])
+			case incidentID.MatchString(args[0]):
+				return misused("%s is an incident: name the playbook, and the incident behind --incident", args[0])
 			}
 			o.playbook = args[0]
 			return sh.explainPlaybook(ctx, o)
@@ -47,17 +56,4 @@ when it starts, 1 when it does not.`,
 	o.flags(c)
 	sh.outputFlag(c, "text", "json", "yaml")
 	return c
-}
-
-// explainCode tells what the code of a finding means.
-func (sh *shell) explainCode(code string) error {
-	e, known := playbooks.Explain(code)
-	if !known {
-		all := []string{}
-		for _, e := range playbooks.Explanations() {
-			all = append(all, e.Code)
-		}
-		return misused("there is no finding %s; there are %s", code, strings.Join(all, ", "))
-	}
-	return sh.printText(e, func() { sh.out.Printf("%s %s\n\n%s\n", e.Code, e.Title, e.Text) })
 }

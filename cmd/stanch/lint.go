@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 type lintOptions struct {
 	paths  []string
 	strict bool
+	least  string // severity
 }
 
 func lintCommand(sh *shell) *cobra.Command {
@@ -26,19 +29,39 @@ func lintCommand(sh *shell) *cobra.Command {
 		Long: `Find everything that is wrong with playbooks, all at once, each with its
 place, and what to do. A PATH is a file, a folder, or - for standard input;
 without one it is the folder you are in. Silent when there is nothing to say.
+` + "`stanch explain CODE`" + ` tells more of a finding, and how to suppress a warning
+that is meant.
 
 Exits 1 when there are errors; with --strict also when there are warnings.`,
 		Example: `  stanch lint
   stanch lint examples --config examples/practice.yaml
+  stanch lint --strict --output sarif > stanch.sarif
   stanch lint contain.yaml --output json`,
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.paths = args
 			return sh.lint(ctx, o)
 		}),
 	}
+	severities := []string{playbooks.SeverityWarning, playbooks.SeverityError}
 	c.Flags().BoolVar(&o.strict, "strict", false, "warnings are errors too")
-	sh.outputFlag(c, "text", "json", "jsonl", "yaml")
+	c.Flags().StringVar(&o.least, "min-severity", playbooks.SeverityWarning, "tell findings of this `SEVERITY` and above: warning, error")
+	_ = c.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+	sh.outputFlag(c, "text", "json", "jsonl", "yaml", "sarif", "github", "junit")
+	check := c.PreRunE
+	c.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(severities, o.least) {
+			return misused("--min-severity must be one of %s, not %q", strings.Join(severities, ", "), o.least)
+		}
+		return check(cmd, args)
+	}
 	return c
+}
+
+// linted is one file with what was found in it.
+type linted struct {
+	file       string
+	findings   []playbooks.Finding
+	suppressed []playbooks.Suppressed
 }
 
 // lint prints the findings of playbooks.
@@ -58,21 +81,67 @@ func (sh *shell) lint(ctx context.Context, o lintOptions) error {
 	for _, file := range found.others {
 		sh.err.Printf("note: %s is not a playbook (it has no `playbook:`): left out\n", file)
 	}
-	findings := found.findings()
-	if sh.output == "text" {
-		for _, f := range findings {
-			sh.finding(f)
-		}
-		if len(findings) > 0 {
-			sh.err.Printf("%s in %s\n", tally(findings), plural(len(found.books), "playbook"))
-		}
-	} else if err := sh.out.Data(terminal.Format(sh.output), findings); err != nil {
+	files := found.linted(o.least)
+	findings := []playbooks.Finding{}
+	for _, f := range files {
+		findings = append(findings, f.findings...)
+	}
+	if err := sh.lintOutput(files, findings, o); err != nil {
 		return err
 	}
 	if playbooks.HasErrors(findings) || o.strict && len(findings) > 0 {
 		return quietly(exitFailed)
 	}
 	return nil
+}
+
+// lintOutput writes what was found as --output says.
+func (sh *shell) lintOutput(files []linted, findings []playbooks.Finding, o lintOptions) error {
+	switch sh.output {
+	case "text":
+		for _, f := range findings {
+			sh.finding(f)
+		}
+		if len(findings) > 0 {
+			sh.err.Printf("%s in %s\n", tally(findings), plural(len(files), "file"))
+		}
+		return nil
+	case "sarif":
+		return sh.out.Data(terminal.AsJSON, asSARIF(files, thisBuild()))
+	case "github":
+		for _, f := range findings {
+			sh.out.Line(asWorkflowCommand(f))
+		}
+		return nil
+	case "junit":
+		text, err := asJUnit(files, o.strict)
+		if err != nil {
+			return err
+		}
+		_, err = sh.out.Write(text)
+		return err
+	}
+	return sh.out.Data(terminal.Format(sh.output), findings)
+}
+
+// linted answers the files in order of their names, with the findings of a
+// severity and above.
+func (s shelf) linted(least string) []linted {
+	var files []linted
+	for _, b := range s.books {
+		f := linted{file: b.file}
+		for _, x := range b.findings {
+			if least == playbooks.SeverityWarning || x.Severity == least {
+				f.findings = append(f.findings, x)
+			}
+		}
+		if b.playbook != nil && least == playbooks.SeverityWarning {
+			f.suppressed = b.playbook.Suppressed
+		}
+		files = append(files, f)
+	}
+	slices.SortStableFunc(files, func(a, b linted) int { return cmp.Compare(a.file, b.file) })
+	return files
 }
 
 // lint loads and checks what paths name.
