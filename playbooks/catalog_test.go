@@ -169,6 +169,7 @@ func testCalls() map[string]Source {
 		"notify-owner": "params:\n  user: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: i-1, text: \"For ${{ params.user }}\"}\n",
 		"has-errors":   "steps:\n  - uses: files.vanish\n",
 		"tag-incident": "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
+		"delete-files": "params:\n  files: {type: [string]}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n",
 		"deep-9":       "steps:\n  - stop: x\n",
 	} {
 		calls[id] = Source{File: id + ".yaml", Text: []byte("playbook: " + id + "\n" + text)}

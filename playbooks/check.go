@@ -261,6 +261,8 @@ func called(s *Step) string {
 		return "step " + s.ID
 	case s.Uses != "":
 		return s.Uses
+	case s.Kind == Call:
+		return "the call of " + s.Call.Playbook
 	}
 	return fmt.Sprintf("the step on line %d", s.Line)
 }

@@ -108,6 +108,9 @@ func (c *linter) elsewhere(p *Problem, text string) {
 	if p.Code == "E303" && c.p.onlyCalled() && slices.Contains([]string{"incident", "evidence", "alert", "subject"}, name) {
 		p.Message = name + " is not known: nothing starts this playbook but a call"
 		p.Hint = "make it a param, of the type " + name + ", or name a trigger that gives it in `on`"
+		if name == "evidence" {
+			p.Hint = "make what it needs a param, such as files: {type: [string]}, or name a trigger that gives it in `on`"
+		}
 		return
 	}
 	if p.Code == "E303" && slices.Contains([]string{"subject", "alert"}, name) ||

@@ -71,7 +71,7 @@ func (s Scope) has(name string) bool {
 
 func (c *checker) inferField(n *ast.MemberNode, base Type, field string, f flow) Type {
 	switch base.kind {
-	case kindBroken, kindAny:
+	case kindBroken, kindAny, kindNever:
 		return base
 	case kindMap:
 		return OptionalOf(base.def.elem)
@@ -117,7 +117,11 @@ func (c *checker) unknownField(n *ast.MemberNode, base Type, field string, f flo
 			hint = "it has no fields"
 		}
 	}
-	return c.reportField(n, "E304", fmt.Sprintf("%s has no field `%s`", base, field), hint)
+	name := base.String()
+	if base.Name() == "" {
+		name = "`" + c.textOf(n.Node) + "`"
+	}
+	return c.reportField(n, "E304", fmt.Sprintf("%s has no field `%s`", name, field), hint)
 }
 
 func (c *checker) inferIndex(n *ast.MemberNode, base Type, f flow) Type {

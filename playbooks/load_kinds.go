@@ -257,7 +257,9 @@ func (l *loader) turns(s *Step) {
 func (l *loader) call(s *Step) {
 	x, _ := s.written.get("call")
 	s.Call = &Called{Playbook: l.text(x.value, "call"), written: s.written}
-	if s.Call.Playbook != "" {
+	if strings.Contains(s.Call.Playbook, "${{") {
+		s.Call.Playbook = "" // a finding already
+	} else if s.Call.Playbook != "" {
 		l.kebab(x.value, "a playbook")
 	}
 }
