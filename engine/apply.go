@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"stanch/actions"
@@ -47,38 +46,39 @@ func (st *state) take(f fact, at time.Time) error {
 	case kLost:
 		st.lost = true
 		return nil
-	case kFailing:
-		if st.above != nil {
-			return fmt.Errorf("strand %q: only a run turns to on_failure", st.strand)
-		}
-		st.fail(f.Fault)
+	case kMarked:
+		st.mark(f.Marked)
 		return nil
+	case kFailing, kFinal:
+		return st.takePart(f)
 	case kJoined:
 		st.children = f.Children
 		return nil
 	}
 	p := st.at(f.Path)
 	if p.step == nil {
-		return fmt.Errorf("playbook %s has no step %q in strand %q", st.run.book.ID, f.Path, st.strand)
+		return fmt.Errorf("playbook %s has no step %q in strand %q", st.outline.book.ID, f.Path, st.strand)
 	}
-	if !p.begun && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail {
+	first := !p.begun
+	if first && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail {
 		p.begun, p.started = true, f.Started
 		if p.started.IsZero() {
 			p.started = at
 		}
 	}
 	switch f.Kind {
-	case kDone, kFailed, kSkipped:
-		return st.ended(p, f, at)
+	case kDone, kFailed, kSkipped, kStopped:
+		return st.ended(p, f, first, at)
+	case kPart:
+		return st.partEnded(p, f, at)
 	case kEntered:
-		p.branch = f.Branch
+		p.branch, p.deadline = f.Branch, f.Due
 	case kOpened:
-		p.opened, p.count = true, f.Count
-	case kStopped:
-		st.ending, st.why = f.Ending, f.Why
-		if p.status == "" {
-			p.status, p.finished, p.why = "rejected", at, f.Why
-		}
+		p.opened, p.count, p.deadline = true, f.Count, f.Due
+	case kRound:
+		return st.round(p, f)
+	case kWaits:
+		p.waits, p.until = true, f.Until
 	case kAwait:
 		p.await = f.Await
 	case kMail:
@@ -104,29 +104,115 @@ func (st *state) take(f fact, at time.Time) error {
 	return nil
 }
 
-// ended takes in how a step ended.
-func (st *state) ended(p *progress, f fact, at time.Time) error {
-	p.finished, p.why = at, f.Why
+// takePart takes in that the playbook goes on with its on_failure or finally.
+func (st *state) takePart(f fact) error {
+	switch {
+	case !st.whole():
+		return fmt.Errorf("strand %q: only a playbook turns to %s", st.strand, onFailure)
+	case f.Kind == kFailing:
+		st.turn(onFailure, outcome{ending: failed, fault: f.Fault, forced: f.Forced})
+	default:
+		st.given = f.Out
+		st.turn(finally, outcome{ending: f.Ending, fault: f.Fault, why: f.Why})
+	}
+	return nil
+}
+
+// mark takes in since when it is known that the run is cancelled.
+func (st *state) mark(since time.Time) {
+	if !since.IsZero() && (st.marked.IsZero() || since.Before(st.marked)) {
+		st.marked = since
+	}
+}
+
+// ended takes in how the body of a step ended. Its on_error and its finally
+// come then; but not where it did not get to begin.
+func (st *state) ended(p *progress, f fact, first bool, at time.Time) error {
+	o := outcome{ending: f.Ending, why: f.Why, forced: f.Forced}
+	switch f.Kind {
+	case kDone:
+		o.ending = succeeded
+		if err := st.output(p, f.Out); err != nil {
+			return err
+		}
+		p.out = f.Out
+	case kFailed:
+		o.ending, o.fault = failed, f.Fault
+		p.fault, p.attempt = f.Fault, max(p.attempt, f.Attempt)
+	case kSkipped:
+		o.ending = skipped
+	}
+	p.why, p.came, st.lost, st.children = f.Why, o, false, nil
 	st.planned = st.planned || f.Planned
+	st.mark(f.Marked)
 	for _, g := range f.Gates {
 		if st.gates == nil {
 			st.gates = map[string]gateVerdict{}
 		}
 		st.gates[g.Path] = g
 	}
-	switch f.Kind {
-	case kDone:
-		p.status, p.out = "succeeded", f.Out
-		return st.output(p, f.Out)
-	case kFailed:
-		p.status, p.fault, p.attempt = "failed", f.Fault, max(p.attempt, f.Attempt)
+	switch never := first && f.Forced || f.Kind == kSkipped && f.Why == notMet; {
+	case o.ending == failed && !f.Forced && len(p.step.Rescue) > 0:
+		p.part, p.rescued = onError, true
+	case len(p.step.Finally) > 0 && !never:
+		p.part = finally
 	default:
-		p.status = "skipped"
-	}
-	if p.step.ID != "" {
-		st.outs[p.step.ID] = nil
+		st.settle(p, o, at)
 	}
 	return nil
+}
+
+// partEnded takes in how on_error or finally of a step ended.
+func (st *state) partEnded(p *progress, f fact, at time.Time) error {
+	if p.part == "" || p.part != f.Branch {
+		return fmt.Errorf("fact %s of %s: it is not in its %s", f.Kind, f.Path, f.Branch)
+	}
+	st.lost = false
+	o := outcome{ending: f.Ending, fault: f.Fault, why: f.Why, forced: f.Forced}
+	if p.part == finally {
+		st.settle(p, p.came.after(o), at)
+		return nil
+	}
+	p.came = o
+	if len(p.step.Finally) > 0 {
+		p.part = finally
+		return nil
+	}
+	st.settle(p, o, at)
+	return nil
+}
+
+// settle takes in how a step ended for good, and what that means for the list
+// that it stands in.
+func (st *state) settle(p *progress, o outcome, at time.Time) {
+	p.part, p.finished, p.status, p.exit, p.forced = "", at, string(o.ending), "", o.forced
+	if o.why != "" {
+		p.why = o.why
+	}
+	switch o.ending {
+	case succeeded:
+		if p.rescued {
+			p.status = string(failed) // and the list goes on
+		}
+	case failed:
+		p.fault = o.fault
+		if p.step.OnError != "continue" || o.forced {
+			p.exit = failed
+		}
+	case stopped:
+		p.exit, p.status = stopped, string(succeeded)
+		if p.step.Kind == playbooks.Approve {
+			p.status = string(rejected)
+		}
+	case rejected, cancelled:
+		p.exit = o.ending
+	}
+	if p.step.ID != "" && p.status != string(succeeded) {
+		st.outs[p.step.ID] = nil
+	}
+	if p.step.Kind == playbooks.Repeat {
+		st.forget(p.step)
+	}
 }
 
 func (st *state) prepared(p *progress, f fact) {
@@ -209,18 +295,6 @@ func (st *state) takeEffect(p *progress, f fact, at time.Time) error {
 	return nil
 }
 
-// fail turns the root strand to on_failure.
-func (st *state) fail(fault *Fault) {
-	st.phase, st.fault, st.lost, st.children = onFailure, fault, false, nil
-	st.names["error"] = map[string]any{"step": fault.Step, "code": fault.Code, "message": fault.Message}
-	if run, ok := st.names["run"].(map[string]any); ok {
-		run = maps.Clone(run)
-		run["failed_step"] = fault.Step
-		st.names["run"] = run
-	}
-	st.frames = []frame{{list: st.run.book.OnFailure, path: onFailure + "/"}}
-}
-
 // outputError says that what a step gave is not what its type says.
 type outputError struct{ err error }
 
@@ -283,10 +357,10 @@ func (st *state) assign(list []playbooks.Binding, values map[string]json.RawMess
 // it.
 func (st *state) merge(step *playbooks.Step, b branches) error {
 	var errs []error
-	sameStrand(step.Branches, func(s *playbooks.Step) {
+	sameStrand(step.Branches, func(s *playbooks.Step, brief bool) {
 		errs = append(errs, st.assign(s.Set, b.Vars))
 		raw, given := b.Steps[s.ID]
-		if s.ID == "" || !given {
+		if s.ID == "" || !given || brief {
 			return
 		}
 		v, err := s.OutputType().Decode(raw)

@@ -73,12 +73,12 @@ func (h *holding) askGate(work context.Context, t *task) error {
 	if t.ask.timeout > 0 {
 		q.Expires = h.storeNow().Add(t.ask.timeout)
 	}
-	outline := h.st.run.outline
+	outline := h.st.outline
 	for _, covered := range a.Covers {
 		q.Covers = append(q.Covers, outline.paths[covered])
 	}
 	slices.SortFunc(q.Covers, outline.comparePlaces)
-	for _, covered := range a.Covers {
+	for _, covered := range actionsOf(a.Covers) {
 		name, kind, ok := covered.Action.EntityParam()
 		if covered.Kind != playbooks.Action || !ok || kind != a.Entity || !covered.Action.HasState() {
 			continue
@@ -97,6 +97,29 @@ func (h *holding) askGate(work context.Context, t *task) error {
 	return h.asked(t, q)
 }
 
+// actionsOf answers the actions among the steps, those of what is called too,
+// each call once.
+func actionsOf(steps []*playbooks.Step) []*playbooks.Step {
+	var found []*playbooks.Step
+	known := map[*playbooks.Playbook]bool{}
+	var add func(_ string, s *playbooks.Step)
+	add = func(_ string, s *playbooks.Step) {
+		switch {
+		case s.Kind == playbooks.Action:
+			found = append(found, s)
+		case s.Kind == playbooks.Call && s.Call.Book != nil && !known[s.Call.Book]:
+			known[s.Call.Book] = true
+			for _, list := range [][]*playbooks.Step{s.Call.Book.Steps, s.Call.Book.OnFailure, s.Call.Book.Finally} {
+				playbooks.Walk(list, add)
+			}
+		}
+	}
+	for _, s := range steps {
+		add("", s)
+	}
+	return found
+}
+
 // ask holds an effect until people have answered a question about it.
 func (h *holding) ask(t *task, q *Question) error {
 	if err := h.asked(t, q); err != nil {
@@ -113,7 +136,7 @@ func (h *holding) asked(t *task, q *Question) error {
 	if q.Approvers == nil {
 		q.Approvers = []string{}
 	}
-	q.Hash = hashOf(*q, h.st.run.outline)
+	q.Hash = hashOf(*q, h.st.outline)
 	if n := h.e.eligible(q.Approvers, h.st.run.start); n < q.Quorum && !h.st.run.planning() {
 		q.Denied = fmt.Sprintf("It needs %d to approve, and there are %d who may.", q.Quorum, n)
 	}

@@ -18,15 +18,14 @@ import (
 // have been given, its target must be among those shown, in the state that was
 // shown.
 func (h *holding) covered(ctx context.Context, t *task, e *effectState) (verdict, error) {
-	outline := h.st.run.outline
-	for _, gate := range outline.gates[t.step] {
-		path := outline.paths[gate]
-		v := h.st.verdict(path)
+	for _, over := range h.st.over(t.step) {
+		gate := over.gate
+		v := over.in.verdict(over.in.outline.paths[gate])
 		switch {
 		case v.Outcome == notNeeded:
 			continue
 		case !v.allows(gate):
-			return verdict{refuse: fmt.Sprintf("the approval at %s covers this and was not given: %s", path, strings.ReplaceAll(v.Outcome, "_", " "))}, nil
+			return verdict{refuse: fmt.Sprintf("the approval at %s covers this and was not given: %s", v.Path, strings.ReplaceAll(v.Outcome, "_", " "))}, nil
 		}
 		q, refuse, err := h.bound(ctx, t, e, gate, v)
 		if err != nil || refuse != "" || q != nil {
@@ -48,7 +47,7 @@ func (h *holding) bound(ctx context.Context, t *task, e *effectState, gate *play
 		return nil, fmt.Sprintf("it cannot be told whether its %s is among those approved at %s", kind, v.Path), nil
 	}
 	ask := func(now []Shown, why string) *Question {
-		q := h.changed(t, e, gate, now)
+		q := h.changed(t, e, v, now)
 		q.Ask = fmt.Sprintf("%s %s %s. Do %s on %s all the same?", capital(kind), entityName(*p.entity), why, e.Action, e.Target.Name)
 		if p.ask[q.Key].approved(h.st.now) {
 			return nil
@@ -88,7 +87,7 @@ func (h *holding) bound(ctx context.Context, t *task, e *effectState, gate *play
 func (st *state) touched(gate *playbooks.Step, target string) bool {
 	for s := st; s != nil; s = s.above {
 		for _, p := range s.steps {
-			if p.entity == nil || p.entity.ID != target || !slices.Contains(gate.Approve.Covers, p.step) {
+			if p.entity == nil || p.entity.ID != target || !slices.ContainsFunc(s.over(p.step), func(o overGate) bool { return o.gate == gate }) {
 				continue
 			}
 			if slices.ContainsFunc(p.effects, func(e effectState) bool { return e.Status == actions.Done }) {
@@ -101,9 +100,8 @@ func (st *state) touched(gate *playbooks.Step, target string) bool {
 
 // changed asks again about an effect that an approval does not fit. The
 // question is another one for every state in which the target is seen.
-func (h *holding) changed(t *task, e *effectState, gate *playbooks.Step, now []Shown) *Question {
-	path := h.st.run.outline.paths[gate]
-	q := h.st.verdict(path).Question
+func (h *holding) changed(t *task, e *effectState, v gateVerdict, now []Shown) *Question {
+	q := v.Question
 	var seen bytes.Buffer
 	for _, s := range now {
 		seen.WriteString(s.Action)
@@ -111,7 +109,7 @@ func (h *holding) changed(t *task, e *effectState, gate *playbooks.Step, now []S
 	}
 	sum := sha256.Sum256(seen.Bytes())
 	return &Question{
-		Key: "changed " + path + " " + e.ID + " " + hex.EncodeToString(sum[:8]), Reason: reasonChanged,
+		Key: "changed " + v.Path + " " + e.ID + " " + hex.EncodeToString(sum[:8]), Reason: reasonChanged,
 		Targets: []actions.Entity{*h.st.at(t.path).entity}, Covers: []string{staticPath(t.path)}, Effects: []string{e.ID},
 		Shown: now, Approvers: q.Approvers, Quorum: q.Quorum,
 	}

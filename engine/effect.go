@@ -124,6 +124,9 @@ func (h *holding) intent(ctx context.Context, t *task, e actions.Effect, f fact,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,
 	}))
 	s.Intent, s.Take = true, take
+	if h.st.sheltered() {
+		s.Under = Cancelled
+	}
 	settled, err := h.try(ctx, s)
 	if err != nil || settled.Refused != "" {
 		return settled, err

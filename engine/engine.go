@@ -106,6 +106,12 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		s.Mode = ModeShadow
 	}
 	edition := edition{Language: 1, File: s.Book.File, Text: string(s.Book.Text)}
+	for _, called := range s.Book.Calls {
+		if edition.Calls == nil {
+			edition.Calls = map[string]playbooks.Source{}
+		}
+		edition.Calls[called.ID] = playbooks.Source{File: called.File, Text: called.Text}
+	}
 	digest, err := e.keep(ctx, edition)
 	if err != nil {
 		return Begun{}, err
@@ -202,13 +208,14 @@ func (r *runContext) key(subject string) (string, error) {
 	return r.book.ID + "\x00" + fmt.Sprint(v), nil
 }
 
-// edition is what a run goes on with: the checked text, or the effects that an
-// undo takes back.
+// edition is what a run goes on with: the checked text with those of all that it
+// may call, by id, or the effects that an undo takes back.
 type edition struct {
-	Language int    `json:"language"`
-	File     string `json:"file,omitempty"`
-	Text     string `json:"text,omitempty"`
-	Undo     *undo  `json:"undo,omitempty"`
+	Language int                         `json:"language"`
+	File     string                      `json:"file,omitempty"`
+	Text     string                      `json:"text,omitempty"`
+	Calls    map[string]playbooks.Source `json:"calls,omitempty"`
+	Undo     *undo                       `json:"undo,omitempty"`
 }
 
 const docEdition = "edition"
@@ -289,6 +296,7 @@ func (e *Engine) read(kept []byte) (*outline, error) {
 		return o, nil
 	}
 	world := e.World()
+	world.Calls = ed.Calls
 	world.Groups = nil // who is in a group now is no fault of what was started then
 	book, findings := playbooks.LoadAndCheck(ed.File, []byte(ed.Text), world)
 	for _, f := range findings {

@@ -114,18 +114,23 @@ func fingerprintOf(st *state) string {
 	}
 	type step struct {
 		Status, Branch, Why     string
+		Part, Exit, Came        string
 		Begun, Opened, Prepared bool
-		Attempt, Count          int
-		Until                   time.Time
+		Forced, Rescued, Waits  bool
+		Attempt, Count, Round   int
+		Until, Deadline         time.Time
 		Out                     json.RawMessage
 		Fault                   *Fault
 		Effects                 []effect
 		Asked                   map[string]string
 	}
+	st.seek()
 	steps := map[string]step{}
 	for path, p := range st.steps {
 		s := step{
 			Status: p.status, Branch: p.branch, Why: p.why, Begun: p.begun, Opened: p.opened, Prepared: p.prepared,
+			Part: p.part, Exit: string(p.exit), Came: fmt.Sprint(p.came.ending, p.came.fault, p.came.why), Forced: p.forced, Rescued: p.rescued,
+			Waits: p.waits, Round: p.round, Deadline: p.deadline.UTC(),
 			Attempt: p.attempt, Count: p.count, Until: p.until.UTC(), Out: p.out, Fault: p.fault, Asked: map[string]string{},
 		}
 		for _, e := range p.effects {
@@ -141,7 +146,7 @@ func fingerprintOf(st *state) string {
 	}
 	raw, err := json.MarshalIndent(map[string]any{
 		"steps": steps, "vars": st.vars, "outs": st.outs, "error": st.names["error"], "run": st.names["run"],
-		"phase": st.phase, "ending": st.ending, "planned": st.planned, "gates": st.gates,
+		"phase": st.phase, "came": fmt.Sprint(st.came.ending, st.came.fault), "ending": st.ending, "marked": st.marked.UTC(), "lost": st.lost, "planned": st.planned, "gates": st.gates,
 	}, "", " ")
 	if err != nil {
 		return err.Error()

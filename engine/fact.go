@@ -32,8 +32,13 @@ const (
 	kMail     kind = "mail"     // a message has come: look into the box (a signal)
 	kReceived kind = "received" // a message was taken
 	kLost     kind = "lost"     // three workers were lost at this point of the strand
-	kFailing  kind = "failing"  // the run failed; on_failure begins
-	kStopped  kind = "stopped"  // stop or rejection: the strand ends here
+	kStopped  kind = "stopped"  // a step ended and so does what is around it: stop, rejection, cancel
+	kPart     kind = "part"     // how on_error or finally of a step ended
+	kRound    kind = "round"    // a turn of a repeat is due at Until
+	kWaits    kind = "waits"    // time passes until Until
+	kFailing  kind = "failing"  // the run, or what it calls, failed; on_failure begins
+	kFinal    kind = "final"    // how the run, or what it calls, ended; its finally begins
+	kMarked   kind = "marked"   // the holder knows that the run is cancelled
 )
 
 // doubt is what remains of an effect whose answer was not heard and that is
@@ -57,12 +62,15 @@ type fact struct {
 	Fault   *Fault          `json:"f,omitempty"`
 	Until   time.Time       `json:"u,omitzero"`
 
-	Branch   string        `json:"b,omitempty"`   // entered: then | else
-	Count    int           `json:"c,omitempty"`   // opened
+	Branch   string        `json:"b,omitempty"`   // entered: then | else; part: on_error | finally
+	Count    int           `json:"c,omitempty"`   // opened; round: its number
+	Due      time.Time     `json:"du,omitzero"`   // entered, opened, round: when the step has to have ended
+	Forced   bool          `json:"fo,omitempty"`  // failed, part, failing, final: whatever the on_error around say
+	Marked   time.Time     `json:"mk,omitzero"`    // since when it is known that the run is cancelled
 	Children []Ended       `json:"ch,omitempty"`  // joined
 	Gates    []gateVerdict `json:"gt,omitempty"`  // done, failed: of a parallel step, its approvals
 	Planned  bool          `json:"pl,omitempty"`  // done, failed: in a plan, children would have had effects
-	Ending   string        `json:"end,omitempty"` // stopped: stopped | rejected
+	Ending   ending        `json:"end,omitempty"` // stopped, part, final
 
 	Effects []actions.Effect `json:"e,omitempty"`  // prepared
 	Entity  *actions.Entity  `json:"en,omitempty"` // prepared: what the step acts upon
@@ -123,9 +131,13 @@ func (f fact) whole() error {
 	case kFailing, kFailed:
 		ok = f.Fault != nil
 	case kStopped:
-		ok = f.Ending == "stopped" || f.Ending == "rejected"
+		ok = f.Ending == stopped || f.Ending == rejected || f.Ending == cancelled
+	case kPart, kFinal:
+		ok = f.Ending.known() && (f.Ending == failed) == (f.Fault != nil) && (f.Kind == kFinal || f.Branch == onError || f.Branch == finally)
 	case kEntered:
 		ok = f.Branch == "then" || f.Branch == "else"
+	case kRound:
+		ok = f.Count >= 1
 	case kOpened:
 		ok = f.Count >= 0
 	case kLasts:
@@ -155,6 +167,35 @@ func (f *Fault) Error() string { return f.Code + ": " + f.Message }
 // ErrorCode is the fault's code.
 func (f *Fault) ErrorCode() string { return f.Code }
 
+// ending is how a step, or a list of steps, ended.
+type ending string
+
+const (
+	succeeded ending = "succeeded"
+	skipped   ending = "skipped"
+	failed    ending = "failed"
+	stopped   ending = "stopped"   // by a stop: the nearest item or playbook ends well
+	rejected  ending = "rejected"  // by people: the nearest item or the run ends
+	cancelled ending = "cancelled" // with the run
+)
+
+func (e ending) known() bool {
+	switch e {
+	case succeeded, failed, stopped, rejected, cancelled:
+		return true
+	}
+	return false
+}
+
+// outcome is how something ended, with what is to be said of it.
+type outcome struct {
+	ending ending
+	fault  *Fault
+	why    string
+	forced bool   // whatever the on_error around say
+	over   *limit // the time that was over
+}
+
 // result is what a strand leaves when it ends.
 type result struct {
 	Fault   *Fault                     `json:"error,omitempty"`
@@ -164,6 +205,8 @@ type result struct {
 	Steps   map[string]json.RawMessage `json:"steps,omitempty"`   // of a branch: outputs by id
 	Gates   []gateVerdict              `json:"gates,omitempty"`   // of a branch
 	Planned bool                       `json:"planned,omitempty"` // in a plan: it would have had effects
+	Late    bool                       `json:"late,omitempty"`    // its time, or that of something around it, was over
+	Marked  time.Time                  `json:"marked,omitzero"`   // since when it is known that the run is cancelled
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"` // of the run
 }
 

@@ -21,7 +21,7 @@ type verdict struct {
 // guard asks the guardrails, the stricter of the operator's and the
 // playbook's, right before an intent.
 func (h *holding) guard(ctx context.Context, t *task, e *effectState) (verdict, error) {
-	if why := h.e.protects(h.st.run.book, e.Effect); why != "" {
+	if why := h.e.protects(h.st.books(), e.Effect); why != "" {
 		return verdict{refuse: why}, nil
 	}
 	v, err := h.covered(ctx, t, e)
@@ -40,7 +40,7 @@ func (h *holding) guard(ctx context.Context, t *task, e *effectState) (verdict, 
 
 // takes are the reservations that an effect needs, by kind of entity.
 func (h *holding) takes(e actions.Effect) []Take {
-	caps := h.e.caps(h.st.run.book)
+	caps := h.e.caps(h.st.books())
 	var takes []Take
 	for _, kind := range slices.Sorted(maps.Keys(caps)) {
 		var targets []string
@@ -69,15 +69,16 @@ func plural(kind string) string {
 	return kind + "s"
 }
 
-// caps answers the limits of targets by kind, in the plural.
-func (e *Engine) caps(book *playbooks.Playbook) map[string]int {
-	caps := maps.Clone(book.Guardrails.MaxTargets)
-	if caps == nil {
-		caps = map[string]int{}
-	}
-	for kind, n := range e.o.Guardrails.MaxTargets {
-		if own, ok := caps[kind]; !ok || n < own {
-			caps[kind] = n
+// caps answers the limits of targets by kind, in the plural: the strictest of
+// the operator's and of the playbooks'.
+func (e *Engine) caps(books []*playbooks.Playbook) map[string]int {
+	caps := map[string]int{}
+	maps.Copy(caps, e.o.Guardrails.MaxTargets)
+	for _, book := range books {
+		for kind, n := range book.Guardrails.MaxTargets {
+			if known, ok := caps[kind]; !ok || n < known {
+				caps[kind] = n
+			}
 		}
 	}
 	return caps
@@ -86,7 +87,7 @@ func (e *Engine) caps(book *playbooks.Playbook) map[string]int {
 // protects answers why an effect is forbidden, or "". Entities were resolved
 // by the action before; every name of them counts, without case. The people who
 // could stop us are always protected.
-func (e *Engine) protects(book *playbooks.Playbook, effect actions.Effect) string {
+func (e *Engine) protects(books []*playbooks.Playbook, effect actions.Effect) string {
 	if len(effect.Target.Entities) == 0 {
 		return fmt.Sprintf("%s names nothing that it acts upon, so it cannot be told whether that is protected", effect.Action)
 	}
@@ -95,10 +96,12 @@ func (e *Engine) protects(book *playbooks.Playbook, effect actions.Effect) strin
 			return fmt.Sprintf("%s %q could not be resolved, so it cannot be told whether it is protected", entity.Kind, entity.Name)
 		}
 		kind := plural(entity.Kind)
-		for _, list := range [][]string{e.o.Guardrails.Protect[kind], book.Guardrails.Protect[kind]} {
-			if name, hit := named(entity, list); hit {
-				return fmt.Sprintf("%s %s is protected", entity.Kind, name)
-			}
+		protected := slices.Clone(e.o.Guardrails.Protect[kind])
+		for _, book := range books {
+			protected = append(protected, book.Guardrails.Protect[kind]...)
+		}
+		if name, hit := named(entity, protected); hit {
+			return fmt.Sprintf("%s %s is protected", entity.Kind, name)
 		}
 		if entity.Kind != "user" {
 			continue
@@ -125,7 +128,7 @@ func named(entity actions.Entity, list []string) (string, bool) {
 // capQuestion asks about an effect that would pass a cap.
 func (h *holding) capQuestion(t *task, e actions.Effect, refused string) *Question {
 	kind := kindOf(strings.TrimPrefix(refused, "cap "))
-	limit := h.e.caps(h.st.run.book)[kind]
+	limit := h.e.caps(h.st.books())[kind]
 	return &Question{
 		Key: capKey(kind, e.ID), Reason: reasonCap, Cap: kind,
 		Ask:     fmt.Sprintf("%s Allow %s on %s as well?", capReached(limit, kind), e.Action, e.Target.Name),

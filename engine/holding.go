@@ -182,9 +182,10 @@ func (h *holding) drive(ctx, hard, work context.Context) (*Strand, error) {
 // ends settles, work also ends with the lease, ctx only keeps from beginning
 // more.
 func (h *holding) step(ctx, hard, work context.Context) (let bool, next *Strand, err error) {
-	if mark := h.e.marked(h.grip); h.st.cancel == NotCancelled {
+	if mark := h.e.marked(h.grip); h.st.cancel == NotCancelled || mark == Terminated {
 		h.st.cancel = mark
 	}
+	before := h.st.cancel
 	mv, err := h.decide()
 	if err != nil {
 		return false, nil, err
@@ -202,7 +203,7 @@ func (h *holding) step(ctx, hard, work context.Context) (let bool, next *Strand,
 		return false, nil, h.perform(hard, work, mv.task)
 	}
 	holds, next, err := h.settle(hard, then)
-	if err != nil || !holds || mv.task == nil || then.Yield || h.st.cancel != NotCancelled {
+	if err != nil || !holds || mv.task == nil || then.Yield || h.st.cancel != before {
 		return err == nil && !holds, next, err
 	}
 	return false, nil, h.perform(hard, work, mv.task)
@@ -224,7 +225,7 @@ func (h *holding) decide() (mv move, err error) {
 // beginning of an undo does, and an intent, unless something has to be read for
 // it first.
 func (h *holding) carries(t *task) bool {
-	return t.kind == tUndoLater || t.kind == tSend && len(h.st.run.outline.gates[t.step]) == 0
+	return t.kind == tUndoLater || t.kind == tSend && len(h.st.over(t.step)) == 0
 }
 
 // noteResults audits the outcomes of effects that follow from what is known.
@@ -248,7 +249,11 @@ func (h *holding) settle(ctx context.Context, then Then) (holds bool, next *Stra
 }
 
 func (h *holding) settlement(then Then) Settlement {
-	return Settlement{Request: newID(), Lease: h.lease, Seen: h.st.seen, Facts: h.facts, Audit: h.audit, Put: h.put, Then: then}
+	s := Settlement{Request: newID(), Lease: h.lease, Seen: h.st.seen, Facts: h.facts, Audit: h.audit, Put: h.put, Then: then}
+	if then.Open != nil && h.st.sheltered() || then.Wait != nil && h.st.cancel == Cancelled {
+		s.Under = Cancelled // children of a finally begin, whether a cancel comes or not
+	}
+	return s
 }
 
 func (h *holding) try(ctx context.Context, s Settlement) (Settled, error) {

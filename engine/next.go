@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"stanch/actions"
 	"stanch/playbooks"
 )
 
@@ -56,23 +55,24 @@ func (st *state) next() (move, error) {
 		if st.ending != "" {
 			return st.finish(m)
 		}
-		if over, err := st.cutShort(&m); err != nil || over {
+		acted, over, err := st.cutShort(&m)
+		if err != nil || over {
 			return m, err
 		}
-		if st.ending != "" {
+		if acted {
 			continue
 		}
 		f := &st.frames[len(st.frames)-1]
 		if f.at >= len(f.list) {
-			if err := st.leave(&m); err != nil {
+			if err := st.leave(&m, outcome{ending: succeeded}); err != nil {
 				return m, err
 			}
 			continue
 		}
 		path := f.path + f.list[f.at].Name
 		p := st.at(path)
-		if p.status == "failed" {
-			if err := st.unwind(&m, p.fault); err != nil {
+		if p.exit != "" {
+			if err := st.leave(&m, outcome{ending: p.exit, fault: p.fault, why: p.why, forced: p.forced}); err != nil {
 				return m, err
 			}
 			continue
@@ -86,28 +86,47 @@ func (st *state) next() (move, error) {
 
 // seek goes on to the step that the strand stands at.
 func (st *state) seek() {
-	for {
+	for st.ending == "" {
 		f := &st.frames[len(st.frames)-1]
 		if f.at >= len(f.list) {
 			return
 		}
-		step := f.list[f.at]
-		p := st.steps[f.path+step.Name]
+		p := st.steps[f.path+f.list[f.at].Name]
 		switch {
-		case p == nil:
+		case p == nil || p.exit != "":
 			return
-		case p.status == "succeeded", p.status == "skipped", p.status == "failed" && step.OnError == "continue":
+		case p.status != "":
 			f.at++
-		case p.status == "" && step.Kind == playbooks.Block && p.branch != "":
-			in := frame{list: step.Steps, path: p.path + "/", block: step, outer: p.path}
-			if p.branch == "else" {
-				in.list, in.path = step.Else, p.path+"/else/"
+		default:
+			in, ok := st.inside(p)
+			if !ok {
+				return
 			}
 			st.frames = append(st.frames, in)
-		default:
-			return
+			if in.part != "" {
+				st.blame()
+			}
 		}
 	}
+}
+
+// inside answers the list inside a step that is being run, if there is one.
+func (st *state) inside(p *progress) (frame, bool) {
+	switch {
+	case p.part == onError:
+		return frame{list: p.step.Rescue, path: p.path + "/on_error/", of: p, part: onError}, true
+	case p.part == finally:
+		return frame{list: p.step.Finally, path: p.path + "/finally/", of: p, part: finally}, true
+	case p.part != "":
+		return frame{}, false
+	case p.step.Kind == playbooks.Repeat && p.round > 0 && !st.now.Before(p.until):
+		return frame{list: p.step.Steps, path: turnPath(p.path, p.round) + "/", of: p}, true
+	case p.step.Kind != playbooks.Block || p.branch == "":
+		return frame{}, false
+	case p.branch == "else":
+		return frame{list: p.step.Else, path: p.path + "/else/", of: p}, true
+	}
+	return frame{list: p.step.Steps, path: p.path + "/", of: p}, true
 }
 
 // emit records a fact that follows from what is known. A step whose output is
@@ -130,116 +149,6 @@ func (st *state) told(f fact, at time.Time) (fact, error) {
 	return f, err
 }
 
-// timed reports whether the run's time bounds this strand.
-func (st *state) timed() bool {
-	return !st.run.due.IsZero() && !st.late && st.phase == "" && st.cancel == NotCancelled
-}
-
-// cutShort ends the strand where the run was cancelled, its time is over, or
-// three workers were lost; an effect that was begun is settled first.
-func (st *state) cutShort(m *move) (over bool, err error) {
-	expired := st.timed() && !st.now.Before(st.run.due) && st.children == nil
-	if st.cancel == NotCancelled && !expired && !st.lost {
-		return false, nil
-	}
-	if p := st.open; p != nil {
-		for i := range p.effects {
-			switch e := &p.effects[i]; {
-			case e.Status == actions.Planned && e.doubt == cannotSay:
-				return false, st.emit(m, fact{Kind: kResult, Path: p.path, Effect: i, Status: actions.Unknown, Why: "nobody could tell whether it happened, and it is not sent again"})
-			case e.settled():
-				continue
-			case st.lost && e.Status != actions.Unknown:
-				return false, st.emit(m, fact{Kind: kResult, Path: p.path, Effect: i, Status: actions.Unknown, Why: "three workers were lost while they looked"})
-			}
-			return st.effect(m, p.step, p.path, p)
-		}
-	}
-	fault := &Fault{Step: st.current(), Code: "timeout", Message: "the run's time is over"}
-	switch {
-	case st.cancel != NotCancelled:
-		st.ending = "cancelled"
-		return false, nil
-	case st.lost:
-		st.lost = false
-		fault.Code, fault.Message = "failed", "the worker was lost three times at this step"
-	}
-	return false, st.abort(m, fault)
-}
-
-// current is the path of the step the strand stands at.
-func (st *state) current() string {
-	f := st.frames[len(st.frames)-1]
-	if f.at < len(f.list) {
-		return f.path + f.list[f.at].Name
-	}
-	if f.block == nil {
-		return st.strand
-	}
-	return f.outer
-}
-
-// leave goes on behind a list that has been run to its end.
-func (st *state) leave(m *move) error {
-	f := st.frames[len(st.frames)-1]
-	if f.block == nil {
-		return st.complete(m)
-	}
-	st.frames = st.frames[:len(st.frames)-1]
-	return st.emit(m, fact{Kind: kDone, Path: f.outer})
-}
-
-// unwind carries a failure outwards until something goes on, or the strand
-// ends or the run turns to on_failure.
-func (st *state) unwind(m *move, fault *Fault) error {
-	for {
-		f := st.frames[len(st.frames)-1]
-		if f.block == nil {
-			return st.failed(m, fault)
-		}
-		st.frames = st.frames[:len(st.frames)-1]
-		if err := st.emit(m, fact{Kind: kFailed, Path: f.outer, Fault: fault}); err != nil {
-			return err
-		}
-		if f.block.OnError == "continue" {
-			return nil
-		}
-	}
-}
-
-// abort fails the step that the strand stands at, and what is around it,
-// whatever their on_error says.
-func (st *state) abort(m *move, fault *Fault) error {
-	f := st.frames[len(st.frames)-1]
-	if f.at < len(f.list) {
-		p := st.at(f.path + f.list[f.at].Name)
-		if p.status == "" {
-			if err := st.emit(m, fact{Kind: kFailed, Path: p.path, Attempt: p.attempt, Fault: fault}); err != nil {
-				return err
-			}
-		}
-	}
-	for ; f.block != nil; f = st.frames[len(st.frames)-1] {
-		st.frames = st.frames[:len(st.frames)-1]
-		if err := st.emit(m, fact{Kind: kFailed, Path: f.outer, Fault: fault}); err != nil {
-			return err
-		}
-	}
-	return st.failed(m, fault)
-}
-
-// failed fails the strand: a run goes on with on_failure.
-func (st *state) failed(m *move, fault *Fault) error {
-	if st.above == nil && st.phase == "" && len(st.run.book.OnFailure) > 0 {
-		return st.emit(m, fact{Kind: kFailing, Fault: fault})
-	}
-	if st.fault == nil {
-		st.fault = fault
-	}
-	st.ending = "failed"
-	return nil
-}
-
 // step moves one step on. It answers true when the move is complete.
 func (st *state) step(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
 	if !p.begun {
@@ -249,36 +158,58 @@ func (st *state) step(m *move, step *playbooks.Step, path string, p *progress) (
 	}
 	switch step.Kind {
 	case playbooks.Block:
-		if p.branch != "" {
-			return false, nil
-		}
-		return false, st.emit(m, fact{Kind: kEntered, Path: path, Branch: "then"})
+		return false, st.enter(m, path, "then")
 	case playbooks.Action:
 		return st.action(m, step, path, p)
 	case playbooks.Set:
 		return false, st.set(m, step, path)
 	case playbooks.ForEach, playbooks.Parallel:
 		return st.fan(m, step, path, p)
+	case playbooks.Call:
+		return st.call(m, step, path, p)
 	case playbooks.Approve:
 		return st.approve(m, step, path, p)
+	case playbooks.Wait:
+		return st.wait(m, step, path, p)
+	case playbooks.Repeat:
+		return st.repeat(m, step, path, p)
 	case playbooks.Stop, playbooks.Fail:
 		return false, st.halt(m, step, path)
 	}
 	return false, fmt.Errorf("step %s: kind %q is not known to this version", path, step.Kind)
 }
 
-// waitUntil lets go of the strand until a time.
-func (st *state) waitUntil(m *move, until time.Time, on string) {
-	if st.timed() && st.run.due.Before(until) {
-		until = st.run.due
+// enter begins one of the lists of a block.
+func (st *state) enter(m *move, path, branch string) error {
+	due, err := st.deadline(st.at(path).step)
+	if err != nil {
+		return st.broken(m, path, err)
 	}
-	m.then = &Then{Wait: &Wait{For: max(0, until.Sub(st.now)), On: on}}
+	return st.emit(m, fact{Kind: kEntered, Path: path, Branch: branch, Due: due})
+}
+
+// deadline answers when a step that begins now has to have ended; zero if it
+// says nothing of that.
+func (st *state) deadline(step *playbooks.Step) (time.Time, error) {
+	if step.Timeout == nil {
+		return time.Time{}, nil
+	}
+	d, err := st.duration(step.Timeout, 0)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("timeout: %w", err)
+	}
+	return st.now.Add(d), nil
+}
+
+// waitUntil lets go of the strand until a time.
+func (st *state) waitUntil(m *move, t time.Time, on string) {
+	m.then = &Then{Wait: &Wait{For: max(0, st.until(t).Sub(st.now)), On: on}}
 }
 
 // waitEver lets go of the strand until somebody tells it something.
 func (st *state) waitEver(m *move, on string) {
-	if st.timed() {
-		st.waitUntil(m, st.run.due, on)
+	if t := st.until(time.Time{}); !t.IsZero() {
+		st.waitUntil(m, t, on)
 		return
 	}
 	m.then = &Then{Wait: &Wait{Ever: true, On: on}}

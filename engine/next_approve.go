@@ -44,7 +44,7 @@ func (st *state) approve(m *move, step *playbooks.Step, path string, p *progress
 		st.waitQuestion(m, q, path)
 		return true, nil
 	case outcome == "timed_out" && a.OnTimeout == "stop":
-		return false, st.emit(m, fact{Kind: kStopped, Path: path, Ending: "stopped", Why: "nobody decided in time"})
+		return false, st.emit(m, fact{Kind: kStopped, Path: path, Ending: stopped, Why: "nobody decided in time"})
 	case outcome == "approved", outcome == "timed_out" && a.OnTimeout == "approve", a.OnReject == "continue":
 		out, err := json.Marshal(map[string]string{"outcome": outcome})
 		if err != nil {
@@ -56,7 +56,7 @@ func (st *state) approve(m *move, step *playbooks.Step, path string, p *progress
 	if q.Denied != "" {
 		why = q.Denied
 	}
-	return false, st.emit(m, fact{Kind: kStopped, Path: path, Ending: "rejected", Why: why})
+	return false, st.emit(m, fact{Kind: kStopped, Path: path, Ending: rejected, Why: why})
 }
 
 func (st *state) gateAsk(step *playbooks.Step) (*gateAsk, error) {
@@ -82,7 +82,7 @@ func (st *state) gateAsk(step *playbooks.Step) (*gateAsk, error) {
 		}
 	}
 	if a.Targets == nil {
-		ask.targets = st.run.outline.undo.targets()
+		ask.targets = st.outline.undo.targets()
 		return ask, nil
 	}
 	if v, err = a.Targets.Eval(st.env()); err != nil {

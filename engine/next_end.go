@@ -11,36 +11,31 @@ import (
 	"stanch/playbooks"
 )
 
-// complete ends a strand whose list has been run to its end. What a run gives
-// is computed here, and can fail it.
-func (st *state) complete(m *move) error {
-	if st.above != nil || st.phase != "" {
-		st.ending = "succeeded"
-		return nil
-	}
+// complete answers how a playbook ended whose steps have all been run. What it
+// gives is computed here, and can fail it.
+func (st *state) complete() outcome {
 	if left := st.leftOver(); len(left) > 0 {
-		return st.failed(m, &Fault{Step: left[0], Code: "failed", Message: fmt.Sprintf("%d of %d effects were not taken back: %s", len(left), len(st.run.outline.undo.Effects), strings.Join(left, ", "))})
+		return outcome{ending: failed, fault: &Fault{Step: left[0], Code: "failed", Message: fmt.Sprintf("%d of %d effects were not taken back: %s", len(left), len(st.outline.undo.Effects), strings.Join(left, ", "))}}
 	}
-	st.ending = "succeeded"
-	if len(st.run.book.Outputs) == 0 {
-		return nil
+	o := outcome{ending: succeeded}
+	if len(st.outline.book.Outputs) == 0 {
+		return o
 	}
 	var err error
-	if st.given, err = st.values(st.run.book.Outputs, maxOutput); err == nil {
-		return nil
+	if st.given, err = st.values(st.outline.book.Outputs, maxOutput); err == nil {
+		return o
 	}
-	fault := faultOf("outputs", fmt.Errorf("outputs: %w", err))
+	fault := faultOf(st.prefix+"outputs", fmt.Errorf("outputs: %w", err))
 	if st.needsLive(fault) {
-		st.why = "the outputs need a live result"
-		return nil
+		o.why = "the outputs need a live result"
+		return o
 	}
-	st.ending = ""
-	return st.failed(m, fault)
+	return outcome{ending: failed, fault: fault}
 }
 
 // leftOver names the steps of an undo that failed.
 func (st *state) leftOver() []string {
-	if st.run.outline.undo == nil {
+	if st.outline.undo == nil {
 		return nil
 	}
 	var left []string
@@ -58,18 +53,18 @@ func (st *state) finish(m move) (move, error) {
 	if err := st.giveUp(&m); err != nil {
 		return m, err
 	}
-	outcome := st.ending
-	r := result{Fault: st.fault, Why: st.why, Planned: st.planned && st.run.planning()}
+	r := result{Fault: st.fault, Why: st.why, Planned: st.planned && st.run.planning(), Late: st.late, Marked: st.marked}
 	var err error
+	ended := string(st.ending)
 	switch {
-	case st.above == nil:
-		outcome, err = st.endRun(outcome, &r)
+	case st.whole():
+		ended, err = st.endBook(&r)
 	case st.opener.Kind == playbooks.Parallel:
-		outcome, err = st.endBranch(outcome, &r)
+		ended, err = st.endBranch(&r)
 	default:
-		outcome = st.endItem(outcome, &r)
+		ended = st.endItem(&r)
 	}
-	m.then = &Then{End: &End{Outcome: outcome, Result: r.encode()}}
+	m.then = &Then{End: &End{Outcome: ended, Result: r.encode()}}
 	return m, err
 }
 
@@ -92,29 +87,27 @@ func (st *state) giveUp(m *move) error {
 	return nil
 }
 
-// endRun answers how the run ends.
-func (st *state) endRun(outcome string, r *result) (string, error) {
+// endBook answers how the run ends, or what it called. One that was stopped
+// ends well, and gives nothing.
+func (st *state) endBook(r *result) (string, error) {
 	switch {
-	case outcome == "cancelled":
-		return outcome, nil
-	case st.phase == onFailure:
-		return "failed", nil
-	case outcome == "stopped":
-		return "succeeded", nil
-	case len(st.given) == 0:
-		return outcome, nil
+	case st.ending == stopped:
+		return string(succeeded), nil
+	case st.ending != succeeded || len(st.given) == 0:
+		return string(st.ending), nil
 	}
-	return outcome, json.Unmarshal(st.given, &r.Outputs)
+	return string(succeeded), json.Unmarshal(st.given, &r.Outputs)
 }
 
 // endBranch answers how a branch of a parallel step ends, with what is seen
 // after the step.
-func (st *state) endBranch(outcome string, r *result) (string, error) {
+func (st *state) endBranch(r *result) (string, error) {
 	st.branchGates(r)
-	if outcome == "stopped" {
-		return "skipped", nil
+	if st.ending == stopped {
+		return string(skipped), nil
 	}
-	if outcome != "succeeded" {
+	outcome := string(st.ending)
+	if st.ending != succeeded {
 		return outcome, nil
 	}
 	r.Vars, r.Steps = map[string]json.RawMessage{}, map[string]json.RawMessage{}
@@ -125,9 +118,9 @@ func (st *state) endBranch(outcome string, r *result) (string, error) {
 		}
 		r.Vars[name] = raw
 	}
-	for _, p := range st.steps {
-		if p.status != "succeeded" || len(p.out) == 0 {
-			continue
+	for path, p := range st.steps {
+		if p.status != "succeeded" || len(p.out) == 0 || strings.IndexByte(path[len(st.prefix):], '#') >= 0 {
+			continue // a turn of a repeat keeps to itself what it finds
 		}
 		if p.step.Kind == playbooks.Parallel {
 			var inner branches
@@ -145,31 +138,31 @@ func (st *state) endBranch(outcome string, r *result) (string, error) {
 // branchGates tells what came of the approvals in a branch: they may cover
 // steps behind it.
 func (st *state) branchGates(r *result) {
-	sameStrand(st.frames[0].list, func(s *playbooks.Step) {
+	sameStrand(st.frames[0].list, func(s *playbooks.Step, _ bool) {
 		if s.Kind == playbooks.Approve {
-			r.Gates = append(r.Gates, st.verdict(st.run.outline.paths[s]))
+			r.Gates = append(r.Gates, st.verdict(st.outline.paths[s]))
 		}
 	})
 }
 
 // endItem answers how an item of a loop ends, with what it collects.
-func (st *state) endItem(outcome string, r *result) string {
-	if outcome == "stopped" {
-		return "skipped"
+func (st *state) endItem(r *result) string {
+	if st.ending == stopped {
+		return string(skipped)
 	}
-	if outcome != "succeeded" || len(st.opener.Each.Collect) == 0 {
-		return outcome
+	if st.ending != succeeded || len(st.opener.Each.Collect) == 0 {
+		return string(st.ending)
 	}
 	raw, err := st.values(st.opener.Each.Collect, maxCollect)
 	if err != nil {
 		fault := faultOf(st.strand, fmt.Errorf("collect: %w", err))
 		if st.needsLive(fault) {
 			r.Why = needsLive + ": " + fault.Message
-			return "skipped"
+			return string(skipped)
 		}
 		r.Fault = fault
-		return "failed"
+		return string(failed)
 	}
 	r.Collect = raw
-	return outcome
+	return string(succeeded)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"stanch/playbooks"
 )
@@ -13,6 +14,10 @@ import (
 func (st *state) fan(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
 	if p.opened {
 		return false, st.join(m, step, path, p)
+	}
+	due, err := st.deadline(step)
+	if err != nil {
+		return false, st.broken(m, path, err)
 	}
 	open := &Open{Path: path, Failfast: step.OnError != "continue"}
 	if step.Kind == playbooks.Parallel {
@@ -27,7 +32,7 @@ func (st *state) fan(m *move, step *playbooks.Step, path string, p *progress) (b
 			open.Window = 8
 		}
 	}
-	if err := st.emit(m, fact{Kind: kOpened, Path: path, Count: open.Count}); err != nil {
+	if err := st.emit(m, fact{Kind: kOpened, Path: path, Count: open.Count, Due: due}); err != nil {
 		return false, err
 	}
 	if open.Count == 0 {
@@ -88,10 +93,13 @@ type joined struct {
 	tally
 	branches
 	fault   *Fault // of the first that failed
-	stopped string // stopped | rejected, where a child was
+	ending  ending // stopped, rejected or cancelled, where a child was
 	why     string
 	gates   []gateVerdict
 	planned bool
+	late    bool      // the time of one was over
+	marked  time.Time // since when it is known that the run is cancelled
+	outputs map[string]json.RawMessage
 }
 
 func (j *joined) add(path string, c Ended) error {
@@ -99,17 +107,21 @@ func (j *joined) add(path string, c Ended) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", childPath(path, c.Index), err)
 	}
-	j.planned = j.planned || r.Planned
+	j.planned, j.late = j.planned || r.Planned, j.late || r.Late
+	if !r.Marked.IsZero() && (j.marked.IsZero() || r.Marked.Before(j.marked)) {
+		j.marked = r.Marked
+	}
 	j.gates = append(j.gates, r.Gates...)
-	switch c.Outcome {
-	case "succeeded":
+	switch ending(c.Outcome) {
+	case succeeded:
 		j.Succeeded++
 		if len(r.Collect) > 0 {
 			j.Items = append(j.Items, r.Collect)
 		}
 		maps.Copy(j.Vars, r.Vars)
 		maps.Copy(j.Steps, r.Steps)
-	case "failed":
+		j.outputs = r.Outputs
+	case failed:
 		j.Failed++
 		if j.fault == nil {
 			j.fault = r.Fault
@@ -117,18 +129,25 @@ func (j *joined) add(path string, c Ended) error {
 		if j.fault == nil {
 			j.fault = &Fault{Step: childPath(path, c.Index), Code: "failed", Message: "it failed and does not say why"}
 		}
-	case "skipped":
+	case skipped:
 		j.Skipped++
-		if j.stopped == "" {
-			j.stopped, j.why = "stopped", r.Why
-		}
-	case "rejected":
+		j.ends(stopped, r.Why)
+	case rejected:
 		j.Rejected++
-		if j.stopped != "rejected" {
-			j.stopped, j.why = "rejected", r.Why
-		}
+		j.ends(rejected, r.Why)
+	case cancelled:
+		j.ends(cancelled, r.Why)
 	}
 	return nil
+}
+
+// ends takes in that a child ended early: a cancel weighs more than a rejection,
+// and that more than a stop.
+func (j *joined) ends(e ending, why string) {
+	weight := map[ending]int{stopped: 1, rejected: 2, cancelled: 3}
+	if weight[e] > weight[j.ending] {
+		j.ending, j.why = e, why
+	}
 }
 
 func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) error {
@@ -142,31 +161,44 @@ func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) e
 			return err
 		}
 	}
-	var out any = j.tally
-	if step.Kind == playbooks.Parallel {
-		out = j.branches
-	}
-	raw, err := json.Marshal(out)
+	st.children = nil
+	f := fact{Path: path, Gates: j.gates, Planned: j.planned, Marked: j.marked}
+	raw, err := j.out(step)
 	if err != nil {
 		return err
 	}
-	st.children = nil
-	fault := j.fault
-	if step.OnError == "continue" {
-		fault = nil
+	f.Fault = j.fault
+	if step.OnError == "continue" && step.Kind != playbooks.Call {
+		f.Fault = nil // the others go on
 	}
-	if len(raw) > maxOutput {
-		fault = tooLarge(len(raw), maxOutput)
-		fault.Step = path
+	switch {
+	case j.ending == cancelled:
+		f.Kind, f.Ending, f.Fault = kStopped, cancelled, nil
+	case j.late && !p.deadline.IsZero() && !st.now.Before(p.deadline):
+		f.Kind, f.Fault = kFailed, &Fault{Step: path, Code: "timeout", Message: "its time is over"}
+	case len(raw) > maxOutput:
+		f.Kind, f.Fault = kFailed, tooLarge(len(raw), maxOutput)
+		f.Fault.Step = path
+	case f.Fault != nil:
+		f.Kind = kFailed
+	case step.Kind != playbooks.ForEach && j.ending != "":
+		f.Kind, f.Ending, f.Why = kStopped, j.ending, j.why
+	default:
+		f.Kind, f.Out = kDone, raw
 	}
-	if fault != nil {
-		return st.emit(m, fact{Kind: kFailed, Path: path, Fault: fault, Gates: j.gates, Planned: j.planned})
+	return st.emit(m, f)
+}
+
+// out is the output of the step that opened the children.
+func (j *joined) out(step *playbooks.Step) (json.RawMessage, error) {
+	switch step.Kind {
+	case playbooks.Parallel:
+		return json.Marshal(j.branches)
+	case playbooks.Call:
+		if j.outputs == nil {
+			return nil, nil
+		}
+		return json.Marshal(j.outputs)
 	}
-	if err := st.emit(m, fact{Kind: kDone, Path: path, Out: raw, Gates: j.gates, Planned: j.planned}); err != nil {
-		return err
-	}
-	if step.Kind == playbooks.Parallel && j.stopped != "" {
-		return st.emit(m, fact{Kind: kStopped, Path: path, Ending: j.stopped, Why: j.why})
-	}
-	return nil
+	return json.Marshal(j.tally)
 }

@@ -24,10 +24,13 @@ func (st *state) condition(m *move, step *playbooks.Step, path string) (bool, er
 	case yes:
 		return false, nil
 	case len(step.Else) > 0:
-		return true, st.emit(m, fact{Kind: kEntered, Path: path, Branch: "else"})
+		return true, st.enter(m, path, "else")
 	}
-	return true, st.emit(m, fact{Kind: kSkipped, Path: path, Why: "its condition is false"})
+	return true, st.emit(m, fact{Kind: kSkipped, Path: path, Why: notMet})
 }
+
+// notMet is why a step is skipped that was not to be run.
+const notMet = "its condition is false"
 
 // broken fails a step whose expression could not be evaluated: never a false.
 // In a plan, what depends on effects that were not done is skipped.
@@ -110,10 +113,7 @@ func (st *state) halt(m *move, step *playbooks.Step, path string) error {
 	if step.Kind == playbooks.Fail {
 		return st.emit(m, fact{Kind: kFailed, Path: path, Fault: &Fault{Step: path, Code: "failed", Message: text}})
 	}
-	if err := st.emit(m, fact{Kind: kDone, Path: path, Why: text}); err != nil {
-		return err
-	}
-	return st.emit(m, fact{Kind: kStopped, Path: path, Ending: "stopped", Why: text})
+	return st.emit(m, fact{Kind: kStopped, Path: path, Ending: stopped, Why: text})
 }
 
 // duration evaluates a duration of the playbook.

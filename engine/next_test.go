@@ -132,7 +132,7 @@ func fuzzFacts(data []byte, paths []string) []Fact {
 		at = at.Add(time.Duration(data[4]) * time.Minute / 4)
 		f := fact{Kind: kinds[pick(data[0], len(kinds))], Path: paths[pick(data[1], len(paths))], Effect: int(b%5) - 1, Attempt: int(a % 4)}
 		f.Until, f.DoneIn, f.Happened, f.Count = at.Add(time.Duration(a)*time.Second), time.Duration(b)*time.Second, a%2 == 0, int(b%4)-1
-		f.Status, f.Branch, f.Ending = statuses[pick(a, len(statuses))], []string{"then", "else", "x"}[a%3], []string{"stopped", "rejected", "x"}[a%3]
+		f.Status, f.Branch, f.Ending = statuses[pick(a, len(statuses))], []string{"then", "else", "x"}[a%3], []ending{stopped, rejected, "x"}[a%3]
 		f.Key, f.By, f.Decision, f.Hash = []string{gateKey, heldFrozen, "k"}[b%3], []string{"a@c.example", "A@C.example", "b@c.example"}[a%3], []string{"approve", "reject"}[b%2], "h"
 		f.Doubt, f.Looks, f.Planned = doubt(b%3), int(a%3), b%7 == 0
 		if out := outs[pick(b, len(outs))]; json.Valid([]byte(out)) {

@@ -35,24 +35,36 @@ func parentStrand(strand string) (string, bool) {
 	}
 }
 
-// staticPath takes the indices out of a path.
+// turnPath is the path of one turn of a repeat, counted from 1.
+func turnPath(step string, turn int) string { return step + "#" + strconv.Itoa(turn) }
+
+// staticPath takes the indices and the turns out of a path.
 func staticPath(path string) string {
-	if strings.IndexByte(path, '[') < 0 {
+	if strings.IndexByte(path, '[') < 0 && strings.IndexByte(path, '#') < 0 {
 		return path
 	}
 	b := make([]byte, 0, len(path))
-	depth := 0
+	skip := false
 	for i := range len(path) {
 		switch c := path[i]; {
-		case c == '[':
-			depth++
-		case c == ']':
-			depth--
-		case depth == 0:
+		case c == '[', c == '#':
+			skip = true
+		case c == '/':
+			skip = false
+			b = append(b, c)
+		case !skip:
 			b = append(b, c)
 		}
 	}
 	return string(b)
+}
+
+// turnless takes the turns out of a path in which there are no indices.
+func turnless(path string) string {
+	if strings.IndexByte(path, '#') < 0 {
+		return path
+	}
+	return staticPath(path)
 }
 
 // comparePaths orders step paths: numbers as numbers.
@@ -72,14 +84,14 @@ func comparePaths(a, b string) int {
 	return len(as) - len(bs)
 }
 
-func cutPath(r rune) bool { return r == '/' || r == '[' || r == ']' }
+func cutPath(r rune) bool { return r == '/' || r == '[' || r == ']' || r == '#' }
 
 // comparePlaces orders step paths as the playbook has them; items by number.
 func (o *outline) comparePlaces(a, b string) int {
 	for i, j := 0, 0; ; {
 		x, y := partEnd(a, i), partEnd(b, j)
 		if a[i:x] != b[j:y] {
-			p, q := o.place[staticPath(a[:x])], o.place[staticPath(b[:y])]
+			p, q := o.placeOf(a[:x]), o.placeOf(b[:y])
 			if p != q {
 				return p - q
 			}

@@ -13,7 +13,7 @@ import (
 // so.
 func (h *holding) planned(ctx context.Context, t *task, effects []actions.Effect, out json.RawMessage) error {
 	for i, e := range effects {
-		why := h.e.protects(h.st.run.book, e)
+		why := h.e.protects(h.st.books(), e)
 		if why == "" {
 			continue
 		}

@@ -54,7 +54,11 @@ func hashOf(q Question, o *outline) string {
 	covers := make([]string, 0, len(q.Covers))
 	for _, path := range q.Covers {
 		uses := ""
-		if s := o.steps[path]; s != nil {
+		switch s := o.find(path); {
+		case s == nil:
+		case s.Kind == playbooks.Call && s.Call.Book != nil:
+			uses = s.Call.Book.Digest
+		default:
 			uses = s.Uses
 		}
 		covers = append(covers, path+" "+uses)

@@ -22,6 +22,10 @@ type state struct {
 	opener *playbooks.Step
 	index  int // among its siblings
 
+	outline *outline // of the playbook that it runs
+	limits  []limit  // of the time of what is around the strand, the innermost first
+	shelter bool     // something around it is a finally: it runs on when the run is cancelled
+
 	frames []frame
 	steps  map[string]*progress
 	vars   map[string]any
@@ -33,13 +37,16 @@ type state struct {
 	now      time.Time
 	seen     int64
 	cancel   Cancel
+	marked   time.Time // since when it is known that the run is cancelled
 	lost     bool
-	late     bool   // the run's time no longer matters: it is in on_failure
-	phase    string // "" | on_failure, of the root
-	fault    *Fault // why the strand failed, or the run is in on_failure
-	ending   string // outcome, once nothing more is to be run
+	due      time.Time // of the run, or of what is called: its timeout
+	phase    string    // "" | on_failure | finally, of the run or of what is called
+	came     outcome   // in finally: how it ended before; in on_failure: why it failed
+	ending   ending    // how the strand ends, once nothing more is to be run
+	fault    *Fault    // why it failed
 	why      string
-	given    json.RawMessage // the outputs of the run
+	given    json.RawMessage // the outputs of the run, or of what is called
+	late     bool            // its time, or that of something around it, was over
 	planned  bool            // in a plan: effects would have been done by now
 	children []Ended
 	open     *progress    // of the step whose effect was begun last
@@ -48,11 +55,11 @@ type state struct {
 
 // frame is a list of steps being run and how far it is.
 type frame struct {
-	list  []*playbooks.Step
-	at    int
-	path  string          // prefix of the steps' paths
-	block *playbooks.Step // whose list it is; nil for the strand's own
-	outer string          // path of block
+	list []*playbooks.Step
+	at   int
+	path string    // prefix of the steps' paths
+	of   *progress // the step that it belongs to; nil for the strand's own
+	part string    // "" for the body | on_error | finally; of a playbook also on_failure
 }
 
 // progress is what is known of one step.
@@ -60,14 +67,23 @@ type progress struct {
 	step     *playbooks.Step
 	path     string
 	begun    bool
-	status   string // succeeded | failed | skipped | rejected; "" while under way
-	attempt  int    // attempts that failed
+	part     string  // on_error | finally, once the body has ended and while they run
+	came     outcome // how its body ended, and with on_error it so far
+	rescued  bool    // its on_error was begun
+	status   string  // succeeded | failed | skipped | rejected | cancelled; "" while under way
+	exit     ending  // how the list ends that it stands in; "": it goes on
+	forced   bool    // failed, whatever the on_error around say
+	attempt  int     // attempts that failed
 	started  time.Time
 	finished time.Time
 	until    time.Time // not before
+	deadline time.Time // of all of it
 	branch   string
 	opened   bool
 	count    int
+	round    int
+	turn     string // of a repeat in a plan: what the last turn left
+	waits    bool
 	out      json.RawMessage
 	why      string
 	fault    *Fault
@@ -136,13 +152,14 @@ func (r *runContext) planning() bool { return r.head.Mode != ModeLive }
 
 // newState makes the state of a strand before any fact.
 func newState(run *runContext, strand string, above *state, item json.RawMessage) (*state, error) {
-	st := &state{run: run, strand: strand, above: above, steps: map[string]*progress{}, mine: map[string]any{}}
+	st := &state{run: run, strand: strand, above: above, outline: run.outline, steps: map[string]*progress{}, mine: map[string]any{}}
 	if above == nil {
 		if strand != "" {
 			return nil, fmt.Errorf("strand %q: nothing is known of the strand around it", strand)
 		}
 		st.vars, st.outs, st.names = map[string]any{}, map[string]any{}, maps.Clone(run.names)
 		st.names["vars"], st.names["steps"] = st.vars, st.outs
+		st.due = run.due
 		st.frames = []frame{{list: run.book.Steps}}
 		return st, nil
 	}
@@ -153,39 +170,49 @@ func newState(run *runContext, strand string, above *state, item json.RawMessage
 	}
 	st.opener, st.index = step, index
 	st.prefix = strand + "/"
-	st.static = above.static + path[len(above.prefix):] + "/"
-	st.late, st.planned = above.late || above.phase != "", above.planned
+	st.outline, st.static = above.outline, above.static+turnless(path[len(above.prefix):])+"/"
+	above.seek()
+	st.limits, st.shelter = above.around(above.steps[path]), above.sheltered()
+	st.marked, st.planned = above.marked, above.planned
 	st.names, st.vars, st.outs = maps.Clone(above.names), maps.Clone(above.vars), maps.Clone(above.outs)
-	list := step.Steps
-	switch step.Kind {
-	case playbooks.Parallel:
-		if index >= len(step.Branches) {
-			return nil, fmt.Errorf("playbook %s has no strand %q", run.book.ID, strand)
-		}
-		list = step.Branches[index : index+1]
-	case playbooks.ForEach:
-		if err := st.bindItem(item); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, fmt.Errorf("playbook %s has no strand %q", run.book.ID, strand)
+	list, err := st.own(item)
+	if err != nil {
+		return nil, err
 	}
 	st.names["vars"], st.names["steps"] = st.vars, st.outs
 	st.frames = []frame{{list: list, path: st.prefix}}
 	return st, nil
 }
 
+// own answers the steps of a strand that another opened, and takes in its item.
+func (st *state) own(item json.RawMessage) ([]*playbooks.Step, error) {
+	switch step := st.opener; step.Kind {
+	case playbooks.Parallel:
+		if st.index < len(step.Branches) {
+			return step.Branches[st.index : st.index+1], nil
+		}
+	case playbooks.ForEach:
+		return step.Steps, st.bindItem(item)
+	case playbooks.Call:
+		if st.index == 0 {
+			return st.called(item)
+		}
+	}
+	return nil, fmt.Errorf("playbook %s has no strand %q", st.run.book.ID, st.strand)
+}
+
 // lookup answers the step of this strand at a path, or nil.
 func (st *state) lookup(path string) *playbooks.Step {
-	if st.strand == "" {
-		return st.run.outline.steps[path]
-	}
 	rest, ok := strings.CutPrefix(path, st.prefix)
 	if !ok {
 		return nil
 	}
-	return st.run.outline.steps[st.static+rest]
+	return st.outline.steps[st.static+turnless(rest)]
 }
+
+// whole reports whether the strand runs a playbook: the run's, or one that is
+// called.
+func (st *state) whole() bool { return st.above == nil || st.opener.Kind == playbooks.Call }
 
 func (st *state) bindItem(item json.RawMessage) error {
 	each := st.opener.Each
@@ -233,54 +260,3 @@ func (st *state) at(path string) *progress {
 
 // durable tells the state that the store has all that was told to it.
 func (st *state) durable() { st.fresh = nil }
-
-// verdict answers what came of the approve step at a static path, as steps
-// behind it in this strand, or below, see it.
-func (st *state) verdict(gate string) gateVerdict {
-	for s := st; s != nil; s = s.above {
-		if rest, ok := strings.CutPrefix(gate, s.static); ok {
-			v := gateVerdict{Path: gate}
-			v.Outcome, v.Question = s.gate(gate, rest)
-			return v
-		}
-	}
-	return gateVerdict{Path: gate, Outcome: notAsked}
-}
-
-func (st *state) gate(gate, rest string) (string, *Question) {
-	p := st.steps[st.prefix+rest]
-	if p == nil || p.status == "" {
-		if v, ok := st.gates[gate]; ok {
-			return v.Outcome, v.Question
-		}
-		return st.passedBy(rest), nil
-	}
-	q := p.ask[gateKey]
-	switch {
-	case p.status == "skipped":
-		return notNeeded, nil
-	case q == nil || p.status == "failed":
-		return notAsked, nil
-	case p.status == "succeeded":
-		return p.why, &q.Question
-	}
-	return "rejected", &q.Question
-}
-
-// passedBy tells a gate that the run did not need, because the condition of a
-// block around it was false, from one that it did not get to.
-func (st *state) passedBy(rest string) string {
-	for i := 0; i < len(rest); {
-		end := partEnd(rest, i)
-		p := st.steps[st.prefix+rest[:end]]
-		i = end + 1
-		if p == nil {
-			continue // a part that names no step
-		}
-		inElse := strings.HasPrefix(rest[min(i, len(rest)):], "else/")
-		if p.status == "skipped" || p.branch != "" && inElse != (p.branch == "else") {
-			return notNeeded
-		}
-	}
-	return notAsked
-}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"stanch/actions"
-	"stanch/playbooks"
 )
 
 // undo is the edition of a run that takes effects back, newest first.
@@ -82,7 +81,7 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 	known := false
 	for _, s := range states {
 		for path, p := range s.st.steps {
-			if step != "" && path != step && !strings.HasPrefix(path, step+"/") && !strings.HasPrefix(path, step+"[") {
+			if step != "" && path != step && !inStep(path, step) {
 				continue
 			}
 			known = true
@@ -101,6 +100,12 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 		return cmp.Or(b.at.Compare(a.at), outline.comparePlaces(b.step, a.step), cmp.Compare(b.n, a.n))
 	})
 	return found, nil
+}
+
+// inStep reports whether a path leads into a step: into its parts, items,
+// branches, turns, or what it calls.
+func inStep(path, step string) bool {
+	return len(path) > len(step) && strings.HasPrefix(path, step) && strings.IndexByte("/[#", path[len(step)]) >= 0
 }
 
 // PlanUndo reads the world and answers what an undo of the run (of one step,
@@ -142,7 +147,7 @@ func (e *Engine) undoItem(ctx context.Context, run string, d doneEffect) (UndoIt
 		return item, nil
 	}
 	item.Lost = append(item.Lost[:len(item.Lost):len(item.Lost)], inv.Effect.Lost...)
-	if why := e.protects(&playbooks.Playbook{}, *inv.Effect); why != "" {
+	if why := e.protects(nil, *inv.Effect); why != "" {
 		item.Status, item.Why = "refused", why
 	}
 	return item, nil
