@@ -31,6 +31,7 @@ type Options struct {
 	Grace      time.Duration // for what is under way when the work ends; default 20 s
 	Groups     map[string][]string
 	OwnDomains []string
+	Labels     []string // sensitivity labels, the least protected first
 	Guardrails playbooks.Guardrails
 	CapAsks    []string // who may answer when a cap is reached; default: every member of Groups
 	UndoAsks   bool     // an undo that widens access needs one approval
@@ -309,7 +310,7 @@ func (e *Engine) read(kept []byte) (*outline, error) {
 
 // World is what playbooks are checked against here.
 func (e *Engine) World() playbooks.World {
-	return playbooks.World{Catalog: e.catalog, Groups: e.o.Groups, OwnDomains: e.o.OwnDomains}
+	return playbooks.World{Catalog: e.catalog, Groups: e.o.Groups, OwnDomains: e.o.OwnDomains, Labels: e.o.Labels}
 }
 
 // context answers what the strands of a run share.

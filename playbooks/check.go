@@ -16,6 +16,7 @@ type World struct {
 	Catalog    *actions.Catalog
 	Groups     map[string][]string // people by group; nil: not known here
 	OwnDomains []string
+	Labels     []string          // sensitivity labels, the least protected first; nil: their order is not known
 	Calls      map[string]Source // playbooks that may be called, by id
 	Lists      map[string]List   // reference data, by name; nil: not known here
 }
@@ -126,7 +127,7 @@ func (c *linter) base() Scope {
 		delete(names, "incident")
 		delete(names, "evidence")
 	}
-	return NewScope(names)
+	return NewScope(names).WithLabels(c.w.Labels)
 }
 
 // listsType is what `lists` is: the reference data of the world by name.

@@ -17,7 +17,7 @@ func fuzzSeeds() []string {
 		`body.x[0].y ?? body["x"]`, `reduce(1..9, #acc + #acc, "a")`, `unique_by(evidence.files, .id) | map(.name)`, `groupBy([1], string(#))`,
 		`map(batch, {{a: .name, b: {c: #index}}})`, `now() - duration("1d") < ago("4h")`,
 	}
-	for _, fn := range Functions() {
+	for _, fn := range Library() {
 		seeds = append(seeds, fn.Example)
 	}
 	return seeds

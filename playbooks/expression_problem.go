@@ -33,6 +33,7 @@ func ProblemCodes() map[string]string {
 		"E315": "the pattern is not a constant",
 		"E316": "the constant is not valid",
 		"E317": "the name is already taken",
+		"E318": "the order of labels is not known",
 		"W320": "both sides are the same",
 		"W321": "the value is never absent",
 	}

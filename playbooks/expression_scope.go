@@ -11,8 +11,9 @@ import (
 // Scope is what an expression may name, with what is known of it: which values
 // are there, how long lists are at least. It is immutable.
 type Scope struct {
-	names map[string]Type
-	facts facts
+	names  map[string]Type
+	facts  facts
+	labels *labelOrder // nil: not known
 }
 
 // facts are what tests have told, by path: incident.assigned_to.
@@ -34,7 +35,7 @@ func (s Scope) With(name string, t Type) Scope {
 		names = map[string]Type{}
 	}
 	names[name] = t
-	return Scope{names: names, facts: s.facts.without(name)}
+	return Scope{names: names, facts: s.facts.without(name), labels: s.labels}
 }
 
 // WithField is the scope in which the record called name has one more field, or
@@ -54,7 +55,7 @@ func (s Scope) WithField(name, field string, t Type) Scope {
 func (s Scope) without(name string) Scope {
 	names := maps.Clone(s.names)
 	delete(names, name)
-	return Scope{names: names, facts: s.facts.without(name)}
+	return Scope{names: names, facts: s.facts.without(name), labels: s.labels}
 }
 
 // Lookup is the type of a name.
@@ -74,7 +75,7 @@ func (s Scope) Narrow(e *Expression, truth bool) Scope {
 		return s
 	}
 	learned := learn(e.root, truth, pathOfName)
-	return Scope{names: s.names, facts: s.facts.and(learned)}
+	return Scope{names: s.names, facts: s.facts.and(learned), labels: s.labels}
 }
 
 // without forgets a path and all below it.

@@ -16,7 +16,8 @@ type Function struct {
 	Name      string
 	Signature string // external(string) boolean
 	Doc       string
-	Example   string
+	Example   string // an expression over the sample incident of the manual
+	Result    string // what it answers there, as JSON
 }
 
 // function is a Function with what the checker and the machine need. A function
@@ -28,7 +29,8 @@ type function struct {
 	sign     string // for a function with infer: its signature behind the name
 	doc      string
 	example  string
-	check    func(text string) error // of a first argument that is written
+	check    func(text string) error // of an argument that is written
+	checkAt  int                     // which one
 	infer    func(c *checker, k call, f flow) Type
 	lower    func(l *lowering, k call) ast.Node
 	eval     evaluator
@@ -36,13 +38,14 @@ type function struct {
 
 const manyArguments = 1 << 20
 
-// Functions are the functions of expressions, by name.
-func Functions() []Function {
-	all := library()
+// Library are the functions of expressions, by name: what documentation, hover
+// and completion show.
+func Library() []Function {
+	all, results := library(), exampleResults()
 	out := make([]Function, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		fn := all[name]
-		out = append(out, Function{Name: name, Signature: name + fn.signature(), Doc: fn.doc, Example: fn.example})
+		out = append(out, Function{Name: name, Signature: name + fn.signature(), Doc: fn.doc, Example: fn.example, Result: results[name]})
 	}
 	return out
 }
@@ -82,7 +85,8 @@ func (fn function) signature() string {
 var library = sync.OnceValue(func() map[string]function {
 	all := map[string]function{}
 	for _, shelf := range []func() map[string]function{
-		questionFunctions, byFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions, securityFunctions,
+		questionFunctions, byFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions,
+		securityFunctions, labelFunctions, reportFunctions,
 	} {
 		for name, fn := range shelf() {
 			if fn.infer == nil {
@@ -104,8 +108,8 @@ func inferFixed(c *checker, k call, f flow) Type {
 	for i, arg := range k.args {
 		c.wantType(arg, c.infer(arg, f), fn.params[i])
 	}
-	if fn.check != nil && len(k.args) > 0 {
-		if written, ok := k.args[0].(*ast.StringNode); ok {
+	if fn.check != nil && len(k.args) > fn.checkAt {
+		if written, ok := k.args[fn.checkAt].(*ast.StringNode); ok {
 			if err := fn.check(written.Value); err != nil {
 				c.report(written, "E316", err.Error(), "as in "+fn.example)
 			}

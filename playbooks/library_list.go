@@ -24,7 +24,7 @@ func listFunctions() map[string]function {
 		},
 		"take": {
 			min: 2, max: 2, sign: "([T], integer) [T]", doc: "The first so many items.",
-			example: "take(evidence.files, 10)", infer: inferTake, eval: evalTake,
+			example: "take(numbers, 2)", infer: inferTake, eval: evalTake,
 		},
 		"concat": {
 			min: 1, max: manyArguments, sign: "([T]…) [T]", doc: "All items of the lists, one list after the other.",
@@ -52,7 +52,7 @@ func listFunctions() map[string]function {
 		},
 		"values": {
 			min: 1, max: 1, sign: "({string: T}) [T]", doc: "The values of a map, in the order of the keys.",
-			example: `values(groupBy(evidence.files, .site ?? ""))`, infer: inferKeys, eval: evalValues,
+			example: "values(groupBy(permissions, .scope))", infer: inferKeys, eval: evalValues,
 		},
 	}
 }

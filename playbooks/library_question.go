@@ -18,10 +18,10 @@ func questionFunctions() map[string]function {
 			infer: inferTest, lower: loop(name, 0),
 		}
 	}
-	find := func(name, result, doc string, infer func(*checker, call, flow) Type) function {
+	find := func(name, result, doc, rest string, infer func(*checker, call, flow) Type) function {
 		return function{
 			min: 2, max: 2, sign: "([T], question) " + result, doc: doc,
-			example: name + `(evidence.files, .label == "Secret")`, infer: infer, lower: loop(name, 0),
+			example: name + `(evidence.files, .label == "Secret")` + rest, infer: infer, lower: loop(name, 0),
 		}
 	}
 	return map[string]function{
@@ -41,10 +41,10 @@ func questionFunctions() map[string]function {
 			min: 1, max: 2, sign: "([T], question?) integer", doc: "How many items have the answer yes.",
 			example: "count(evidence.files, .label != nil)", infer: inferCount, lower: loop("count", 0),
 		},
-		"find":          find("find", "T?", "The first item with the answer yes, or nil.", inferFind),
-		"findLast":      find("findLast", "T?", "The last item with the answer yes, or nil.", inferFind),
-		"findIndex":     find("findIndex", "integer?", "The position, from 0, of the first item with the answer yes, or nil.", inferFindIndex),
-		"findLastIndex": find("findLastIndex", "integer?", "The position, from 0, of the last item with the answer yes, or nil.", inferFindIndex),
+		"find":          find("find", "T?", "The first item with the answer yes, or nil.", "?.name", inferFind),
+		"findLast":      find("findLast", "T?", "The last item with the answer yes, or nil.", "?.name", inferFind),
+		"findIndex":     find("findIndex", "integer?", "The position, from 0, of the first item with the answer yes, or nil.", "", inferFindIndex),
+		"findLastIndex": find("findLastIndex", "integer?", "The position, from 0, of the last item with the answer yes, or nil.", "", inferFindIndex),
 		"sum": {
 			min: 1, max: 2, sign: "([T], number?) number", doc: "The sum of the answers, or of the items.",
 			example: "sum(evidence.files, .size ?? 0)", infer: inferSum, lower: lowerSum,
@@ -64,15 +64,15 @@ func byFunctions() map[string]function {
 	return map[string]function{
 		"groupBy": {
 			min: 2, max: 2, sign: "([T], string) {string: [T]}", doc: "The items by what the question answers.",
-			example: "groupBy(evidence.files, .site ?? \"\")", infer: inferGroupBy, lower: by(evalGroupBy),
+			example: "groupBy(permissions, .scope)", infer: inferGroupBy, lower: by(evalGroupBy),
 		},
 		"unique_by": {
 			min: 2, max: 2, sign: "([T], scalar) [T]", doc: "The first item of each answer.",
-			example: "unique_by(evidence.files, .id)", infer: inferUniqueBy, lower: by(evalUniqueBy),
+			example: "map(unique_by(evidence.files, .site), .name)", infer: inferUniqueBy, lower: by(evalUniqueBy),
 		},
 		"sortBy": {
 			min: 2, max: 3, sign: `([T], scalar, "asc" or "desc"?) [T]`, doc: "The items in the order of the answers; equal ones stay as they stood.",
-			example: `sortBy(evidence.files, .name, "desc")`, infer: inferSortBy, lower: by(evalSortBy),
+			example: `map(sortBy(evidence.files, .name, "desc"), .name)`, infer: inferSortBy, lower: by(evalSortBy),
 		},
 	}
 }

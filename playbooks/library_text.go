@@ -25,7 +25,7 @@ func textFunctions() map[string]function {
 			example: `trim(" x ")`, eval: evalTrim,
 		},
 		"trimPrefix": pair(text, "The text without this beginning.", `trimPrefix(file.path, "/sites/")`, func(s, t string) any { return strings.TrimPrefix(s, t) }),
-		"trimSuffix": pair(text, "The text without this end.", `trimSuffix(file.name, ".docx")`, func(s, t string) any { return strings.TrimSuffix(s, t) }),
+		"trimSuffix": pair(text, "The text without this end.", `trimSuffix(file.name, ".xlsx")`, func(s, t string) any { return strings.TrimSuffix(s, t) }),
 		"hasPrefix":  pair(yes, "Whether the text begins so; as startsWith.", `hasPrefix(file.path, "/sites/hr")`, func(s, t string) any { return strings.HasPrefix(s, t) }),
 		"hasSuffix":  pair(yes, "Whether the text ends so; as endsWith.", `hasSuffix(file.name, ".pst")`, func(s, t string) any { return strings.HasSuffix(s, t) }),
 		"indexOf": pair(whole, "The position, from 0, where a part begins first, or -1.", `indexOf("a-b-c", "-")`, func(s, t string) any {
@@ -44,7 +44,7 @@ func textFunctions() map[string]function {
 		},
 		"replace": {
 			params: []Type{text, text, text}, result: text, doc: "The text with each old part replaced by the new one.",
-			example: `replace(file.name, " ", "_")`, eval: evalReplace,
+			example: `replace("a b", " ", "_")`, eval: evalReplace,
 		},
 		"repeat": {
 			params: []Type{text, whole}, result: text, doc: "The text so many times.",
@@ -56,7 +56,7 @@ func textFunctions() map[string]function {
 		},
 		"toJSON": {
 			params: []Type{AnyType()}, result: text, doc: "Any value as JSON, keys in order.",
-			example: "toJSON(evidence.files)", eval: evalToJSON,
+			example: "toJSON(permissions)", eval: evalToJSON,
 		},
 	}
 }

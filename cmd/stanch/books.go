@@ -135,7 +135,7 @@ func (s shelf) usable() ([]*playbooks.Playbook, error) {
 // world is what playbooks are checked against: the actions of this build, and
 // the groups and domains of the operator, if there is an operator's file.
 func world(catalog *actions.Catalog, c *config.Config) playbooks.World {
-	w := playbooks.World{Catalog: catalog, OwnDomains: c.OwnDomains}
+	w := playbooks.World{Catalog: catalog, OwnDomains: c.OwnDomains, Labels: c.Labels}
 	if c.File != "" {
 		w.Groups = c.Groups
 		if w.Groups == nil {

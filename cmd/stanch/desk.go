@@ -100,7 +100,7 @@ func (d *desk) close() { _ = d.store.Close() }
 // engineOptions are what the operator's file says to the engine.
 func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
 	return engine.Options{
-		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, UndoAsks: cfg.Undo.Approval == "one", Log: log,
+		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, Labels: cfg.Labels, UndoAsks: cfg.Undo.Approval == "one", Log: log,
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
 	}
 }

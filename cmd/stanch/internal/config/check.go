@@ -120,6 +120,12 @@ func (c *Config) checkPeople(d *decoder) {
 			seen[strings.ToLower(upn)] = true
 		}
 	}
+	for i, label := range c.Labels {
+		same := func(other string) bool { return strings.EqualFold(label, other) }
+		if label == "" || slices.ContainsFunc(c.Labels[:i], same) {
+			d.fault(d.places[fmt.Sprintf("labels[%d]", i)], "name each label once, the least protected first", "%q is no label of its own", label)
+		}
+	}
 	for i, domain := range c.OwnDomains {
 		if !domainName.MatchString(domain) {
 			d.fault(d.places[fmt.Sprintf("own_domains[%d]", i)], "such as contoso.example", "%q is not a domain", domain)

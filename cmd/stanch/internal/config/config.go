@@ -25,6 +25,7 @@ type Config struct {
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
+	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
