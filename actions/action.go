@@ -28,6 +28,8 @@ type Action struct {
 	Source      string
 	NoUndo      string
 	Example     string
+	Writes      []string
+	Deprecated  string
 	Params      reflect.Type
 	Result      reflect.Type
 
@@ -49,7 +51,7 @@ func (s Spec[P, R]) Action() Action {
 	a := Action{
 		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle,
 		Repeat: s.Repeat, Settling: s.Settling, Timeout: s.Timeout, Source: s.Source,
-		NoUndo: s.NoUndo, Example: s.Example,
+		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
 		do: s.Do, check: s.Check, undo: s.Undo,
 	}
@@ -205,6 +207,19 @@ func (a Action) EntityParam() (name, kind string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// ParamTag answers what the params' fields say by a tag: `lang` or `weakens`, by
+// the name of the parameter.
+func (a Action) ParamTag(tag string) map[string]string {
+	tagged := map[string]string{}
+	for f := range a.Params.Fields() {
+		if value := f.Tag.Get(tag); value != "" {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			tagged[name] = value
+		}
+	}
+	return tagged
 }
 
 // ParamError says that params do not fit the action.

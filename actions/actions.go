@@ -169,8 +169,11 @@ type Inverse struct {
 // P and R are structs with json tags (snake_case) and `doc` tags. A field of P
 // is required unless it is `omitempty`; `default`, `enum:"a,b"` and
 // `entity:"file"` (the parameter that names what the action acts upon; one at
-// most) are read from tags too. A reading action gives Read; any other gives
-// Plan, Do and Check, and Undo or NoUndo.
+// most) are read from tags too, and for who checks playbooks `lang:"kql"` (the
+// parameter is text of another language: kql, odata, html, json or url) and
+// `weakens:"…"` (what giving the parameter lets the action take away from the
+// protection of things). A reading action gives Read; any other gives Plan, Do
+// and Check, and Undo or NoUndo.
 type Spec[P, R any] struct {
 	Doc         string        // first sentence: what it does, in the words of design
 	Class       Class         // the most it may do
@@ -182,6 +185,8 @@ type Spec[P, R any] struct {
 	Source      string        // the API's page
 	NoUndo      string        // why there is no inverse
 	Example     string        // a `with:` that works, in YAML
+	Writes      []string      // fields of the incident model that it may write; of an optional parameter's name: only when that is given
+	Deprecated  string        // what to use instead; "": not deprecated
 
 	// Read does a reading action.
 	Read func(context.Context, Call, P) (R, error)

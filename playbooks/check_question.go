@@ -35,7 +35,12 @@ func (c *linter) question(x field, s Scope, want Type) *Expression {
 	if !ok {
 		return nil
 	}
-	return c.compile(n, text, base, s, want)
+	before := len(c.findings)
+	e := c.compile(n, text, base, s, want)
+	if e != nil && want.kind == kindBoolean && len(c.findings) == before {
+		c.always(n, base, e, s)
+	}
+	return e
 }
 
 // bare answers the expression of a scalar and where it begins in its value.

@@ -20,9 +20,6 @@ func (c *linter) step(s *Step, f *reach) {
 	if x, ok := s.written.get("if"); ok {
 		if s.If = c.question(x, before, BooleanType()); s.If != nil {
 			inner, other = before.Narrow(s.If, true), before.Narrow(s.If, false)
-			if src := strings.TrimSpace(s.If.Source()); src == "true" || src == "false" {
-				c.add(c.src.node(x.value), "W512", "leave if out, or delete the step", "the condition is always %s", src)
-			}
 		}
 	}
 	if x, ok := s.written.get("title"); ok {

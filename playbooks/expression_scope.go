@@ -22,6 +22,7 @@ type facts map[string]fact
 type fact struct {
 	present bool
 	atLeast int // items of the list
+	values  values
 }
 
 // NewScope is a scope with these names.
@@ -74,7 +75,7 @@ func (s Scope) Narrow(e *Expression, truth bool) Scope {
 	if e == nil || e.root == nil {
 		return s
 	}
-	learned := learn(e.root, truth, pathOfName)
+	learned := learn(e.root, truth, pathOfName).and(learnValues(e.root, truth))
 	return Scope{names: s.names, facts: s.facts.and(learned), labels: s.labels}
 }
 
@@ -82,7 +83,8 @@ func (s Scope) Narrow(e *Expression, truth bool) Scope {
 func (f facts) without(path string) facts {
 	out := facts{}
 	for k, v := range f {
-		if k != path && !strings.HasPrefix(k, path+".") && !strings.Contains(k, "("+path) {
+		mentions := strings.HasPrefix(k, atom) && strings.Contains(k, path)
+		if k != path && !strings.HasPrefix(k, path+".") && !strings.Contains(k, "("+path) && !mentions {
 			out[k] = v
 		}
 	}
@@ -99,7 +101,7 @@ func (f facts) and(g facts) facts {
 		out = facts{}
 	}
 	for k, v := range g {
-		out[k] = fact{present: v.present || out[k].present, atLeast: max(v.atLeast, out[k].atLeast)}
+		out[k] = fact{present: v.present || out[k].present, atLeast: max(v.atLeast, out[k].atLeast), values: v.values.and(out[k].values)}
 	}
 	return out
 }
@@ -109,7 +111,7 @@ func (f facts) or(g facts) facts {
 	out := facts{}
 	for k, v := range f {
 		if w, both := g[k]; both {
-			out[k] = fact{present: v.present && w.present, atLeast: min(v.atLeast, w.atLeast)}
+			out[k] = fact{present: v.present && w.present, atLeast: min(v.atLeast, w.atLeast), values: v.values.or(w.values)}
 		}
 	}
 	return out

@@ -18,7 +18,7 @@ import (
 type labelParams struct {
 	File          actions.Ref[incident.File] `json:"file" entity:"file" doc:"file of the evidence, its URL, or <drive id>/<item id>"`
 	Label         string                     `json:"label" doc:"name or GUID of the sensitivity label"`
-	Justification string                     `json:"justification,omitempty" doc:"why the label is lowered; needed for that, and kept in the audit log of Microsoft Purview"`
+	Justification string                     `json:"justification,omitempty" weakens:"the label may be lowered" doc:"why the label is lowered; needed for that, and kept in the audit log of Microsoft Purview"`
 }
 
 type labelled struct {

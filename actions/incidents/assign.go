@@ -24,7 +24,7 @@ func (s Shelf) Assign() actions.Action {
 	return actions.Spec[assignParams, assigned]{
 		Doc:   "Assign an incident to somebody.",
 		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
-		Repeat: actions.RepeatSame, Settling: settles, Source: apiPage,
+		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"assigned_to"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nto: dana.officer@contoso.example",
 		Plan:    s.planAssign, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleAssign,
 	}.Action()

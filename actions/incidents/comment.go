@@ -37,6 +37,7 @@ func (s Shelf) Comment() actions.Action {
 	return actions.Spec[commentParams, commented]{
 		Doc:   "Add a comment to an incident.",
 		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Writes:   []string{"comments"},
 		Repeat:   actions.RepeatHarmless, // a second one says the same again
 		Settling: settles, NoUndo: "Graph cannot remove a comment from an incident",
 		Source:  "https://learn.microsoft.com/graph/api/security-incident-post-comments",

@@ -31,7 +31,7 @@ func (s Shelf) Update() actions.Action {
 	return actions.Spec[updateParams, updated]{
 		Doc:   "Change status, classification or determination of an incident. Its severity cannot be written.",
 		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
-		Repeat: actions.RepeatSame, Settling: settles, Source: apiPage,
+		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"status", "classification", "determination"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nstatus: inProgress",
 		Plan:    s.planUpdate, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleUpdate,
 	}.Action()
