@@ -7,15 +7,24 @@ import (
 	"stanch/actions"
 )
 
-// Cancel marks a run: nothing more of it begins; what has begun gets its
-// outcome.
+// Cancel marks a run: nothing more of it begins but what its finally parts say,
+// at most ten minutes long; what has begun gets its outcome.
 func (e *Engine) Cancel(ctx context.Context, run, by, reason string) error {
+	return e.mark(ctx, run, Cancelled, Audit{Kind: "run.cancel", Run: run, By: by, Why: reason})
+}
+
+// Terminate marks a run, cancelled or not: nothing more of it begins, what tidies
+// up neither; what has begun gets its outcome.
+func (e *Engine) Terminate(ctx context.Context, run, by, reason string) error {
+	return e.mark(ctx, run, Terminated, Audit{Kind: "run.terminate", Run: run, By: by, Why: reason})
+}
+
+func (e *Engine) mark(ctx context.Context, run string, mark Cancel, a Audit) error {
 	_, err := e.store.Signal(ctx, Signal{
-		Request: newID(), Run: run, Cancel: Cancelled, Seen: AnyVersion,
-		Audit: [][]byte{auditRecord(Audit{Kind: "run.cancel", Run: run, By: by, Why: reason})},
+		Request: newID(), Run: run, Cancel: mark, Seen: AnyVersion, Audit: [][]byte{auditRecord(a)},
 	})
 	if err != nil {
-		return fmt.Errorf("cancel run %s: %w", run, err)
+		return fmt.Errorf("%s run %s: %w", mark, run, err)
 	}
 	return nil
 }

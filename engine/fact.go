@@ -66,7 +66,7 @@ type fact struct {
 	Count    int           `json:"c,omitempty"`   // opened; round: its number
 	Due      time.Time     `json:"du,omitzero"`   // entered, opened, round: when the step has to have ended
 	Forced   bool          `json:"fo,omitempty"`  // failed, part, failing, final: whatever the on_error around say
-	Marked   time.Time     `json:"mk,omitzero"`    // since when it is known that the run is cancelled
+	Marked   time.Time     `json:"mk,omitzero"`   // since when it is known that the run is cancelled
 	Children []Ended       `json:"ch,omitempty"`  // joined
 	Gates    []gateVerdict `json:"gt,omitempty"`  // done, failed: of a parallel step, its approvals
 	Planned  bool          `json:"pl,omitempty"`  // done, failed: in a plan, children would have had effects

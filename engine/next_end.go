@@ -88,9 +88,11 @@ func (st *state) giveUp(m *move) error {
 }
 
 // endBook answers how the run ends, or what it called. One that was stopped
-// ends well, and gives nothing.
+// ends well, and gives nothing; a caller has to know that.
 func (st *state) endBook(r *result) (string, error) {
 	switch {
+	case st.ending == stopped && st.above != nil:
+		return string(skipped), nil
 	case st.ending == stopped:
 		return string(succeeded), nil
 	case st.ending != succeeded || len(st.given) == 0:

@@ -181,7 +181,9 @@ func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) e
 		f.Fault.Step = path
 	case f.Fault != nil:
 		f.Kind = kFailed
-	case step.Kind != playbooks.ForEach && j.ending != "":
+	case step.Kind == playbooks.Call && j.outputs == nil && j.ending == "" && len(step.Call.Book.Outputs) > 0:
+		f.Kind, f.Why = kSkipped, needsLive+": what "+step.Call.Playbook+" gives" // only in a plan
+	case step.Kind == playbooks.Parallel && j.ending != "", j.ending == rejected && step.Kind == playbooks.Call:
 		f.Kind, f.Ending, f.Why = kStopped, j.ending, j.why
 	default:
 		f.Kind, f.Out = kDone, raw
@@ -196,7 +198,7 @@ func (j *joined) out(step *playbooks.Step) (json.RawMessage, error) {
 		return json.Marshal(j.branches)
 	case playbooks.Call:
 		if j.outputs == nil {
-			return nil, nil
+			return json.RawMessage("{}"), nil // it was stopped
 		}
 		return json.Marshal(j.outputs)
 	}

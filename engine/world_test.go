@@ -162,6 +162,7 @@ type bench struct {
 	w      *world
 	store  *sqlitestore.Store
 	engine *engine.Engine
+	calls  map[string]string // playbooks that may be called: their texts, without a head, by id
 	stop   context.CancelFunc
 	done   chan error
 }
@@ -202,7 +203,17 @@ func (b *bench) end() {
 // load checks a playbook; its head is filled in.
 func (b *bench) load(text string) *playbooks.Playbook {
 	b.t.Helper()
-	return loadBook(b.t, b.engine.World(), text)
+	return loadBook(b.t, callable(b.engine.World(), b.calls), text)
+}
+
+// callable adds playbooks to a world that may be called there.
+func callable(w playbooks.World, calls map[string]string) playbooks.World {
+	w.Calls = map[string]playbooks.Source{}
+	for id, text := range calls {
+		head := "playbook: " + id + "\ntitle: Called\nstatus: stable\n"
+		w.Calls[id] = playbooks.Source{File: id + ".yaml", Text: []byte(head + text)}
+	}
+	return w
 }
 
 func loadBook(t *testing.T, w playbooks.World, text string) *playbooks.Playbook {
