@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 
 	"playbooks":          {"actions", "connectors/incident"},
 	"playbooks/review":   {"playbooks", "actions"},
+	"playbooks/picture":  {"playbooks", "actions"},
 	"engine":             {"playbooks", "actions", "connectors/incident"},
 	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
 	"engine/sqlitestore": {"engine", "engine/view"},
@@ -48,7 +49,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/terminal": {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/terminal", "examples", "triggers",
-		"engine", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review",
+		"engine", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
 		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
 	},
