@@ -12,12 +12,17 @@ import (
 // store has that before anybody looks into the box: so a message that came
 // before is seen, and of one that comes later the strand is told.
 func (h *holding) await(t *task) error {
-	body, err := json.Marshal(waiter{Run: h.st.run.id, Strand: h.st.strand, Path: t.path})
-	if err != nil {
-		return err
-	}
-	h.put = append(h.put, Document{Kind: docWaiter, Key: h.waiterKey(t.await, t.path), Body: body, Version: AnyVersion})
+	h.put = append(h.put, h.waiter(t.await, t.path))
 	return h.record(fact{Kind: kAwait, Path: t.path, Await: t.await})
+}
+
+// waiter is how a step is registered.
+func (h *holding) waiter(a *awaited, path string) Document {
+	body, err := json.Marshal(waiter{Run: h.st.run.id, Strand: h.st.strand, Path: path})
+	if err != nil { // three texts marshal
+		panic(fmt.Sprintf("engine: waiter: %v", err))
+	}
+	return Document{Kind: docWaiter, Key: h.waiterKey(a, path), Body: body, Version: AnyVersion}
 }
 
 func (h *holding) waiterKey(a *awaited, path string) string {
@@ -82,6 +87,8 @@ func (h *holding) unregister(ends bool) {
 			continue
 		}
 		p.unregistered = true
-		h.put = append(h.put, Document{Kind: docWaiter, Key: h.waiterKey(p.await, path), Version: AnyVersion, Expires: 1})
+		d := h.waiter(p.await, path)
+		d.Expires = 1 // at once; who is told all the same hears no harm
+		h.put = append(h.put, d)
 	}
 }
