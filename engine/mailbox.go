@@ -189,6 +189,8 @@ func (e *Engine) messages(ctx context.Context, in string) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Of those that were kept at the same moment the first comes first.
+	slices.SortFunc(docs, func(a, b Document) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Version, b.Version)) })
 	all := make([]Message, len(docs))
 	for i, d := range docs {
 		if err := json.Unmarshal(d.Body, &all[i]); err != nil {
@@ -196,7 +198,6 @@ func (e *Engine) messages(ctx context.Context, in string) ([]Message, error) {
 		}
 		all[i].At = d.At
 	}
-	slices.SortFunc(all, func(a, b Message) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID)) })
 	return all, nil
 }
 
