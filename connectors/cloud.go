@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ type Cloud struct {
 	// trust; OnlyCA leaves the system's out.
 	CA     []byte
 	OnlyCA bool
+	// Handler, where set, answers every request in this process in place of
+	// the network. It is for rehearsals on a practice tenant.
+	Handler http.Handler
 }
 
 // CloudNamed answers one of Microsoft's clouds: global, usgov (GCC High), dod,
@@ -96,6 +100,14 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,
 	}
+}
+
+// RehearsalCloud is a practice tenant in this process: handler answers what
+// would go over the wire.
+func RehearsalCloud(handler http.Handler) Cloud {
+	c := PracticeCloud("https://practice.invalid", nil)
+	c.Handler = handler
+	return c
 }
 
 // OwnsSharePoint reports whether u is an https address of the cloud's

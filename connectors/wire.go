@@ -26,13 +26,17 @@ const (
 type wire struct{ http *http.Client }
 
 func newWire(cloud Cloud) (*wire, error) {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if cloud.Handler != nil {
+		return &wire{&http.Client{CheckRedirect: stay, Transport: inProcess{cloud.Handler}}}, nil
+	}
 	roots, err := cloud.roots()
 	if err != nil {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	return &wire{&http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: stay,
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {

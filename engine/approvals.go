@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"stanch/actions"
 )
@@ -166,7 +165,7 @@ func (e *Engine) refresh(ctx context.Context, a Approval, runs map[string]*askin
 		return a, err
 	}
 	a.Decided = q.words()
-	if outcome, _ := q.outcome(time.Now()); outcome != "" {
+	if outcome, _ := q.outcome(e.o.Now()); outcome != "" {
 		a.Status = outcome
 	} else if over != "" {
 		a.Status = "cancelled"

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"stanch/actions"
 )
@@ -27,7 +26,7 @@ func (e *Engine) steps(ctx context.Context, s strandState) ([]Step, error) {
 		}
 		if q := p.ask[gateKey]; q != nil {
 			a := q.approval(s.st.run, s.record.Path, path)
-			if outcome, _ := q.outcome(time.Now()); outcome != "" {
+			if outcome, _ := q.outcome(e.o.Now()); outcome != "" {
 				a.Status = outcome
 			}
 			if s.st.run.planning() {

@@ -36,7 +36,10 @@ type Options struct {
 	CapAsks    []string // who may answer when a cap is reached; default: every member of Groups
 	UndoAsks   bool     // an undo that widens access needs one approval
 	Tenant     string   // prefix of subjects, when there are several
-	Log        *slog.Logger
+	// Now is the clock of the store beside it, between two answers of the
+	// store; time.Now if nil. Requests are timed by the machine's own clock.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Engine makes runs happen on a store with a catalog of actions.
@@ -66,6 +69,9 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	}
 	if o.Grace == 0 {
 		o.Grace = 20 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

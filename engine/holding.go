@@ -36,16 +36,16 @@ type turn struct {
 	acts  int
 }
 
-func (t *turn) over() bool { return t.acts >= 100 && time.Since(t.since) > 2*time.Second }
+func (t *turn) over(now time.Time) bool { return t.acts >= 100 && now.Sub(t.since) > 2*time.Second }
 
 // storeNow is the store's time as far as it can be told here: never later.
-func (h *holding) storeNow() time.Time { return h.at.Add(time.Since(h.atOwn)) }
+func (h *holding) storeNow() time.Time { return h.at.Add(h.e.o.Now().Sub(h.atOwn)) }
 
 // serve executes a claimed strand and what its settles hand over.
 func (e *Engine) serve(ctx, hard context.Context, s Strand) {
-	turn := &turn{since: time.Now()}
+	turn := &turn{since: e.o.Now()}
 	for next := &s; next != nil; {
-		if turn.over() && next.Children == nil {
+		if turn.over(e.o.Now()) && next.Children == nil {
 			h := &holding{e: e, lease: next.Lease, st: &state{seen: next.seen()}, turn: turn}
 			if _, err := h.try(hard, h.settlement(Then{Yield: true})); err != nil {
 				e.log.Warn("a strand could not be given back", "run", next.Run, "strand", next.Strand, "error", err)
@@ -132,7 +132,7 @@ func (e *Engine) take(ctx context.Context, s Strand) (*holding, error) {
 		st.children = s.Children
 	}
 	st.cancel, st.now = s.Cancel, s.At
-	h := &holding{e: e, st: st, lease: s.Lease, at: s.At, atOwn: time.Now()}
+	h := &holding{e: e, st: st, lease: s.Lease, at: s.At, atOwn: e.o.Now()}
 	if s.Lost >= 3 && !st.lost {
 		return h, h.record(fact{Kind: kLost})
 	}
@@ -197,7 +197,7 @@ func (h *holding) step(ctx, hard, work context.Context) (let bool, next *Strand,
 	case mv.then != nil:
 		then = *mv.then
 		h.closing(then)
-	case ctx.Err() != nil || h.turn.over():
+	case ctx.Err() != nil || h.turn.over(h.e.o.Now()):
 		then.Yield = true // to whoever comes after this worker, or to others first
 	case !h.dirty || h.carries(mv.task):
 		return false, nil, h.perform(hard, work, mv.task)
@@ -277,7 +277,7 @@ func (h *holding) try(ctx context.Context, s Settlement) (Settled, error) {
 func (h *holding) settled(s Settled, then Then) (holds bool, next *Strand, err error) {
 	h.facts, h.audit, h.put, h.dirty = nil, nil, nil, false
 	h.turn.acts++
-	h.at, h.atOwn = s.At, time.Now()
+	h.at, h.atOwn = s.At, h.e.o.Now()
 	h.st.now, h.st.cancel = s.At, s.Cancel
 	h.st.durable()
 	h.lease.Seq++

@@ -133,7 +133,7 @@ func (e *Engine) undoItem(ctx context.Context, run string, d doneEffect) (UndoIt
 		item.Status = "already_undone"
 		return item, err
 	}
-	inv, err := e.inverse(ctx, actions.Call{Run: run, Step: d.step, Now: time.Now()}, d.effect)
+	inv, err := e.inverse(ctx, actions.Call{Run: run, Step: d.step, Now: e.o.Now()}, d.effect)
 	if err != nil {
 		if ctx.Err() != nil {
 			return item, fmt.Errorf("undo of %s at %s: %w", d.effect.Action, d.step, err)

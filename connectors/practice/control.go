@@ -80,6 +80,7 @@ func (t *Tenant) postIncident(w http.ResponseWriter, r *http.Request) {
 func (t *Tenant) Inject(body []byte) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.amended = true
 	return t.world.addIncident(body, new(t.o.Now()))
 }
 
@@ -103,6 +104,7 @@ func (t *Tenant) patchIncident(w http.ResponseWriter, r *http.Request) {
 func (t *Tenant) Amend(id string, body []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.amended = true
 	return t.world.amendIncident(id, body, t.o.Now())
 }
 

@@ -94,6 +94,8 @@ type Tenant struct {
 	limits  limiter
 	stale   map[string]*version
 	serial  int
+	amended bool   // something came into the company that the changes do not tell
+	origin  *world // as it was at the start; kept by the first Reset
 }
 
 // New makes a tenant. A company file that breaks its contract is refused with
