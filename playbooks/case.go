@@ -1,6 +1,10 @@
 package playbooks
 
-import "time"
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
 
 // CaseFile is a test file, *_test.yaml: the cases of one playbook. Its types
 // carry the schema of the file: `json` names a key, `doc` says what it is,
@@ -11,6 +15,7 @@ type CaseFile struct {
 	Cases    []Case `json:"cases" required:"true" doc:"what is tried, each on its own"`
 
 	source *fileText
+	keys   map[string][]*yaml.Node // of mappings from names to things, and texts of lists, by what they say
 }
 
 // Case is one run of the playbook with what it has to come to.
@@ -137,7 +142,7 @@ type Expect struct {
 	Effects  *ExpectEffects    `json:"effects" doc:"the effects that happened: a list is all of them, {contains: […]} some"`
 	Error    *ExpectError      `json:"error" doc:"why the run failed"`
 	Reason   string            `json:"reason" doc:"what stop or a rejection said; * is any text"`
-	Check    []CaseCheck          `json:"check" doc:"questions that have to be true, over outputs, steps, vars, run, params, event"`
+	Check    []CaseCheck       `json:"check" doc:"questions that have to be true, over outputs, steps, vars, run, params, event"`
 }
 
 // ExpectEffects are effects that have to be there.

@@ -3,6 +3,7 @@ package playbooks
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +17,8 @@ var caseIndex = regexp.MustCompile(`\[[0-9]+\]|#[0-9]+`)
 func CheckCases(f *CaseFile, book *Playbook, w World) []Finding {
 	c := &caseChecker{linter: &linter{
 		report: &report{src: f.source}, p: book, w: w, used: map[string]bool{}, ids: map[string]*Step{}, names: map[string]int{},
-	}, paths: map[string]*Step{}}
+		types: map[reflect.Type]Type{},
+	}, file: f, paths: map[string]*Step{}}
 	c.places()
 	c.scope = book.checkScope(c.base())
 	note := func(prefix string) func(string, *Step) {
@@ -33,6 +35,8 @@ func CheckCases(f *CaseFile, book *Playbook, w World) []Finding {
 
 type caseChecker struct {
 	*linter
+	file  *CaseFile
+	from  int // line of the case that is looked at
 	paths map[string]*Step
 	scope Scope
 }
@@ -88,38 +92,38 @@ func (s *Step) Answers() Type { return s.output }
 func (p *Playbook) RootSteps() []*Step { return rootSteps(p) }
 
 func (c *caseChecker) one(k *Case) {
-	at := c.src.lineSpan(k.Line)
+	c.from = k.Line
 	for _, name := range slices.Sorted(maps.Keys(k.Actions)) {
-		c.action(k, name, at)
+		c.action(k, name)
 	}
 	for _, path := range slices.Sorted(maps.Keys(k.Approvals)) {
 		if c.asks(path) == nil {
-			c.add(at, "E601", suggest(path, c.askers()), "case %s answers at %s, and the playbook has no step of that path that asks", quoted(k.Name), quoted(path))
+			c.add(c.word(path), "E601", suggest(path, c.askers()), "case %s answers at %s, and the playbook has no step of that path that asks", quoted(k.Name), quoted(path))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Params)) {
 		if !slices.ContainsFunc(c.p.Params, func(q Param) bool { return q.Name == name }) {
-			c.add(at, "E601", "", "case %s gives the param %s, which the playbook has not", quoted(k.Name), name)
+			c.add(c.word(name), "E601", "", "case %s gives the param %s, which the playbook has not", quoted(k.Name), name)
 		}
 	}
 	e := &k.Expect
 	for _, steps := range []map[string]string{e.Steps, e.AllSteps} {
 		for _, path := range slices.Sorted(maps.Keys(steps)) {
-			c.path(path, at)
-			c.status(steps[path], at)
+			c.path(path)
+			c.status(steps[path])
 		}
 	}
 	for _, path := range e.Path {
-		c.path(path, at)
+		c.path(path)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Outputs)) {
 		if !slices.ContainsFunc(c.p.Outputs, func(b Binding) bool { return b.Name == name }) {
-			c.add(at, "E601", "", "case %s expects the output %s, which the playbook has not", quoted(k.Name), name)
+			c.add(c.word(name), "E601", "", "case %s expects the output %s, which the playbook has not", quoted(k.Name), name)
 		}
 	}
 	if e.Effects != nil {
 		for _, want := range e.Effects.List {
-			c.effect(k, want, at)
+			c.effect(k, want)
 		}
 	}
 	for i := range e.Check {
@@ -128,10 +132,10 @@ func (c *caseChecker) one(k *Case) {
 }
 
 // action looks at the answers that a case gives for an action.
-func (c *caseChecker) action(k *Case, name string, at span) {
+func (c *caseChecker) action(k *Case, name string) {
 	a, ok := c.w.Catalog.Lookup(name)
 	if !ok {
-		c.add(at, "E601", suggest(name, c.w.Catalog.Names()), "case %s answers the action %s, which there is not", quoted(k.Name), quoted(name))
+		c.add(c.word(name), "E601", suggest(name, c.w.Catalog.Names()), "case %s answers the action %s, which there is not", quoted(k.Name), quoted(name))
 		return
 	}
 	out := c.goType(a.Result)
@@ -185,6 +189,16 @@ func (c *caseChecker) unknown(v any, t Type, what string, at span) {
 	}
 }
 
+// word answers where a name stands in the case, or the case.
+func (c *caseChecker) word(name string) span {
+	for _, n := range c.file.keys[name] {
+		if n.Line >= c.from {
+			return c.src.node(n)
+		}
+	}
+	return c.src.lineSpan(c.from)
+}
+
 // asks answers the step at a path if it may ask people: an approval, or an
 // effect that a guardrail stops.
 func (c *caseChecker) asks(path string) *Step {
@@ -215,12 +229,12 @@ func (c *caseChecker) find(path string) *Step {
 	return c.ids[static]
 }
 
-func (c *caseChecker) path(path string, at span) {
+func (c *caseChecker) path(path string) {
 	static := caseIndex.ReplaceAllString(path, "")
 	if c.paths[static] != nil || strings.Contains(static, "/rollback/") || c.calls(static) {
 		return
 	}
-	c.add(at, "E601", suggest(static, slices.Sorted(maps.Keys(c.paths))), "the playbook has no step at %s", quoted(path))
+	c.add(c.word(path), "E601", suggest(static, slices.Sorted(maps.Keys(c.paths))), "the playbook has no step at %s", quoted(path))
 }
 
 // calls reports a path inside a playbook that is called: its own test knows it.
@@ -233,22 +247,22 @@ func (c *caseChecker) calls(path string) bool {
 	return false
 }
 
-func (c *caseChecker) status(status string, at span) {
+func (c *caseChecker) status(status string) {
 	known := []string{"succeeded", "failed", "skipped", "rejected", "cancelled", "waiting", "unknown", "not_reached"}
 	if !slices.Contains(known, status) {
-		c.add(at, "E204", suggest(status, known), "a step's status is one of %s, not %s", strings.Join(known, ", "), quoted(status))
+		c.add(c.word(status), "E204", suggest(status, known), "a step's status is one of %s, not %s", strings.Join(known, ", "), quoted(status))
 	}
 }
 
-func (c *caseChecker) effect(k *Case, want ExpectEffect, at span) {
+func (c *caseChecker) effect(k *Case, want ExpectEffect) {
 	a, ok := c.w.Catalog.Lookup(want.Action)
 	switch {
 	case !ok:
-		c.add(at, "E601", suggest(want.Action, c.w.Catalog.Names()), "case %s expects effects of %s, which there is not", quoted(k.Name), quoted(want.Action))
+		c.add(c.word(want.Action), "E601", suggest(want.Action, c.w.Catalog.Names()), "case %s expects effects of %s, which there is not", quoted(k.Name), quoted(want.Action))
 	case a.Class == "reads":
-		c.add(at, "E601", "", "case %s expects effects of %s, which only reads", quoted(k.Name), want.Action)
+		c.add(c.word(want.Action), "E601", "", "case %s expects effects of %s, which only reads", quoted(k.Name), want.Action)
 	}
 	if want.Step != "" {
-		c.path(want.Step, at)
+		c.path(want.Step)
 	}
 }

@@ -21,7 +21,8 @@ func LoadCases(file string, text []byte) (*CaseFile, []Finding) {
 	if root == nil {
 		return nil, sortFindings(l.findings)
 	}
-	f := &CaseFile{File: file, source: l.src}
+	f := &CaseFile{File: file, source: l.src, keys: map[string][]*yaml.Node{}}
+	l.spoken = f.keys
 	if !l.record(root, reflect.ValueOf(f).Elem(), "a test file") {
 		return nil, sortFindings(l.findings)
 	}
@@ -67,7 +68,6 @@ func (l *loader) judgeCase(c *Case, names map[string]bool) {
 			l.add(at, "E204", "give one of them", "event %s of case %s has both at and after", p.Name, quoted(c.Name))
 		}
 	}
-
 }
 
 // record reads a mapping into a struct by its tags.
@@ -160,6 +160,7 @@ func (l *loader) nested(x field, into reflect.Value, enum string) {
 		into.Set(reflect.MakeMap(into.Type()))
 		f, _ := l.raw(n, x.name)
 		for _, y := range f.all {
+			l.spoken[y.name] = append(l.spoken[y.name], y.key)
 			v := reflect.New(into.Type().Elem()).Elem()
 			l.value(y, v, "")
 			into.SetMapIndex(reflect.ValueOf(y.name), v)
@@ -180,6 +181,7 @@ func (l *loader) caseText(n *yaml.Node, what, enum string) string {
 		return ""
 	}
 	l.eaten(n)
+	l.spoken[n.Value] = append(l.spoken[n.Value], n)
 	if words := strings.Split(enum, ","); enum != "" && !slices.Contains(words, n.Value) {
 		l.add(l.src.node(n), "E204", suggest(n.Value, words), "%s is one of %s, not %s", what, strings.Join(words, ", "), quoted(n.Value))
 		return ""

@@ -34,6 +34,9 @@ func TestEachPageShowsItsFindingAndTheWayOut(t *testing.T) {
 
 // examples are the findings of a page's examples.
 func examples(e Explanation) (bad, good []Finding) {
+	if strings.Contains(e.Bad, "\ncases:") { // a page about test files
+		return caseFindings("bad_test.yaml", e.Bad), caseFindings("good_test.yaml", e.Good)
+	}
 	_, bad = LoadAndCheck("bad.yaml", []byte(e.Bad), testWorld())
 	_, good = LoadAndCheck("good.yaml", []byte(e.Good), testWorld())
 	return bad, good

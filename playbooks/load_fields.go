@@ -47,8 +47,9 @@ type place struct {
 // loader turns nodes into a playbook.
 type loader struct {
 	*report
-	steps int
-	ids   map[string]*yaml.Node
+	steps  int
+	ids    map[string]*yaml.Node
+	spoken map[string][]*yaml.Node // of a test file: where names stand
 }
 
 // name is what steps, vars, params, loops and fields of collects are called.
