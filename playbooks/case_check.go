@@ -155,11 +155,7 @@ func (c *caseChecker) action(k *Case, name string) {
 
 // fits looks whether an output has the type of the action's.
 func (c *caseChecker) fits(v any, t Type, what string, at span) {
-	raw, err := Encode(v)
-	if err == nil {
-		_, err = t.Decode(raw)
-	}
-	if err != nil {
+	if _, err := t.Answer(v, nil); err != nil {
 		c.add(at, "E602", "", "the output of %s: %v", what, err)
 	}
 	c.unknown(v, t, what, at)

@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"playbooks/review":   {"playbooks", "actions"},
 	"playbooks/picture":  {"playbooks", "actions"},
 	"engine":             {"playbooks", "actions", "connectors/incident"},
+	"engine/rehearse":    {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
 	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
 	"engine/sqlitestore": {"engine", "engine/view"},
 	"engine/storetest":   {"engine"},
@@ -49,7 +50,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/terminal": {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/terminal", "examples", "triggers",
-		"engine", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
+		"engine", "engine/rehearse", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
 		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
 	},

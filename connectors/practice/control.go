@@ -140,3 +140,10 @@ func (t *Tenant) setFaults(list []*fault) {
 	defer t.mu.Unlock()
 	t.faults = list
 }
+
+// Knows reports whether the company has an incident of that id.
+func (t *Tenant) Knows(incident string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.world.incidents[incident] != nil
+}

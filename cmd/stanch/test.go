@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors/incident"
+	"stanch/engine/rehearse"
+	"stanch/playbooks"
+)
+
+type testOptions struct {
+	paths    []string
+	only     string
+	verbose  bool
+	coverage bool
+	least    float64
+}
+
+func testCommand(sh *shell) *cobra.Command {
+	var o testOptions
+	c := &cobra.Command{
+		Use:     "test [PATH…]",
+		GroupID: "write",
+		Short:   "Run the tests of playbooks, offline",
+		Long: `Run the tests of playbooks (*_test.yaml) in the real engine: on a store in
+memory, with a clock that goes to what is due next, so that waits, approvals and
+back-offs take no time. An action that a case does not answer is answered by the
+practice tenant inside this process; nothing goes over the network.
+
+PATH is a folder, a test file, or a playbook with one beside it; without one it
+is the folder you are in.
+
+Exits 1 when a case does not pass, or the coverage is below --min-coverage.`,
+		Example: `  stanch test
+  stanch test examples --coverage
+  stanch test contain_test.yaml --run 'anonymous link' -v`,
+		RunE: verb(func(ctx context.Context, args []string) error {
+			o.paths = args
+			return sh.test(ctx, o)
+		}),
+	}
+	f := c.Flags()
+	f.StringVar(&o.only, "run", "", "only cases whose file and name `REGEX` finds")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every case")
+	sh.outputFlag(c, "text", "json", "junit")
+	return c
+}
+
+// test runs test files and prints what came of them.
+func (sh *shell) test(ctx context.Context, o testOptions) error {
+	cfg, err := sh.config()
+	if err != nil {
+		return err
+	}
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return misused("--run %q is no regular expression: %v", o.only, err)
+	}
+	catalog, err := catalogOf(clients{}, nil)
+	if err != nil {
+		return err
+	}
+	found, err := loadSuites(o.paths, world(catalog, cfg))
+	if err != nil {
+		return err
+	}
+	for _, f := range found.findings {
+		sh.errFinding(f)
+	}
+	if playbooks.HasErrors(found.findings) {
+		return quietly(exitFailed)
+	}
+	report, err := rehearse.Run(ctx, found.ready, rehearsalOptions(cfg, only))
+	if err != nil {
+		return err
+	}
+	if len(report.Results) == 0 {
+		return fmt.Errorf("no case is called like %q", o.only)
+	}
+	if err := sh.testReport(report, o); err != nil {
+		return err
+	}
+	if report.Failed() {
+		return quietly(exitFailed)
+	}
+	return nil
+}
+
+// rehearsalOptions are what the operator's file says to rehearsals.
+func rehearsalOptions(cfg *config.Config, only *regexp.Regexp) rehearse.Options {
+	w := world(nil, cfg)
+	w.OwnDomains = rehearsalDomains(cfg)
+	return rehearse.Options{
+		Desk: rehearsalDesk(cfg), World: w, Only: only,
+		Read:       func(file string) ([]byte, error) { return readFile(file, incident.MaxBody) },
+		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
+	}
+}

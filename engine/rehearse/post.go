@@ -1,0 +1,33 @@
+package rehearse
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"stanch/engine"
+	"stanch/playbooks"
+)
+
+// post sends an event of the case to whoever waits for it.
+func (p *play) post(ctx context.Context, e playbooks.CaseEventPosted) error {
+	return fmt.Errorf("event %s: this version has no waits for events yet", e.Name)
+}
+
+// faultsOf is the list of faults as the practice tenant takes it.
+func faultsOf(list []playbooks.CaseFault) ([]byte, error) {
+	out := make([]map[string]any, 0, len(list))
+	for _, f := range list {
+		one := map[string]any{"method": f.Method, "path": f.Path, "times": f.Times, "after": f.After, "status": f.Status, "cut": f.Cut, "stale_reads": f.StaleReads}
+		if f.Headers != nil {
+			one["headers"] = f.Headers
+		}
+		if f.Body != nil {
+			one["body"] = f.Body
+		}
+		out = append(out, one)
+	}
+	return json.Marshal(out)
+}
+
+var _ = engine.ErrEnded
