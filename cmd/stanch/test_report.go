@@ -98,56 +98,56 @@ func (sh *shell) errFinding(f playbooks.Finding) {
 	}
 }
 
-type junitSuites struct {
+type caseSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
 	Errors   int          `xml:"errors,attr"`
 	Time     string       `xml:"time,attr"`
-	Suites   []junitSuite `xml:"testsuite"`
+	Suites   []caseSuite `xml:"testsuite"`
 }
 
-type junitSuite struct {
+type caseSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
 	Errors   int         `xml:"errors,attr"`
-	Cases    []junitCase `xml:"testcase"`
+	Cases    []caseElement `xml:"testcase"`
 }
 
-type junitCase struct {
+type caseElement struct {
 	Name    string       `xml:"name,attr"`
 	Class   string       `xml:"classname,attr"`
 	File    string       `xml:"file,attr"`
 	Line    int          `xml:"line,attr"`
 	Time    string       `xml:"time,attr"`
-	Failure *junitDetail `xml:"failure,omitempty"`
-	Error   *junitDetail `xml:"error,omitempty"`
+	Failure *caseDetail `xml:"failure,omitempty"`
+	Error   *caseDetail `xml:"error,omitempty"`
 }
 
-type junitDetail struct {
+type caseDetail struct {
 	Message string `xml:"message,attr"`
 	Text    string `xml:",chardata"`
 }
 
 // junit writes the report as JUnit XML, as CI systems read it.
 func (sh *shell) junit(r rehearse.Report) error {
-	all := junitSuites{Tests: len(r.Results)}
+	all := caseSuites{Tests: len(r.Results)}
 	var took time.Duration
 	for _, c := range r.Results {
 		if len(all.Suites) == 0 || all.Suites[len(all.Suites)-1].Name != c.File {
-			all.Suites = append(all.Suites, junitSuite{Name: c.File})
+			all.Suites = append(all.Suites, caseSuite{Name: c.File})
 		}
 		s := &all.Suites[len(all.Suites)-1]
-		one := junitCase{Name: c.Name, Class: c.File, File: c.File, Line: c.Line, Time: seconds(c.Took)}
+		one := caseElement{Name: c.Name, Class: c.File, File: c.File, Line: c.Line, Time: seconds(c.Took)}
 		first, _, _ := strings.Cut(c.Message, "\n")
 		switch c.Status {
 		case rehearse.Failed:
-			one.Failure = &junitDetail{first, c.Message}
+			one.Failure = &caseDetail{first, c.Message}
 			s.Failures++
 			all.Failures++
 		case rehearse.Broken:
-			one.Error = &junitDetail{first, c.Message}
+			one.Error = &caseDetail{first, c.Message}
 			s.Errors++
 			all.Errors++
 		}

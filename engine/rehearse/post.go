@@ -11,7 +11,28 @@ import (
 
 // post sends an event of the case to whoever waits for it.
 func (p *play) post(ctx context.Context, e playbooks.CaseEventPosted) error {
-	return fmt.Errorf("event %s: this version has no waits for events yet", e.Name)
+	m := engine.Message{ID: fmt.Sprintf("case-%d", p.posted), Name: e.Name, By: e.By}
+	if m.By == "" {
+		m.By = "rehearsal"
+	}
+	switch key := e.Key.(type) {
+	case nil:
+	case string:
+		m.Key = key
+	default:
+		m.Key = fmt.Sprint(key)
+	}
+	if e.Data != nil {
+		raw, err := playbooks.Encode(e.Data)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.Name, err)
+		}
+		m.Data = raw
+	}
+	if _, err := p.engine.Post(ctx, m); err != nil {
+		return fmt.Errorf("event %s: %w", e.Name, err)
+	}
+	return nil
 }
 
 // faultsOf is the list of faults as the practice tenant takes it.
@@ -29,5 +50,3 @@ func faultsOf(list []playbooks.CaseFault) ([]byte, error) {
 	}
 	return json.Marshal(out)
 }
-
-var _ = engine.ErrEnded
