@@ -99,28 +99,28 @@ func (sh *shell) errFinding(f playbooks.Finding) {
 }
 
 type caseSuites struct {
-	XMLName  xml.Name     `xml:"testsuites"`
-	Tests    int          `xml:"tests,attr"`
-	Failures int          `xml:"failures,attr"`
-	Errors   int          `xml:"errors,attr"`
-	Time     string       `xml:"time,attr"`
+	XMLName  xml.Name    `xml:"testsuites"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Time     string      `xml:"time,attr"`
 	Suites   []caseSuite `xml:"testsuite"`
 }
 
 type caseSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
+	Name     string        `xml:"name,attr"`
+	Tests    int           `xml:"tests,attr"`
+	Failures int           `xml:"failures,attr"`
+	Errors   int           `xml:"errors,attr"`
 	Cases    []caseElement `xml:"testcase"`
 }
 
 type caseElement struct {
-	Name    string       `xml:"name,attr"`
-	Class   string       `xml:"classname,attr"`
-	File    string       `xml:"file,attr"`
-	Line    int          `xml:"line,attr"`
-	Time    string       `xml:"time,attr"`
+	Name    string      `xml:"name,attr"`
+	Class   string      `xml:"classname,attr"`
+	File    string      `xml:"file,attr"`
+	Line    int         `xml:"line,attr"`
+	Time    string      `xml:"time,attr"`
 	Failure *caseDetail `xml:"failure,omitempty"`
 	Error   *caseDetail `xml:"error,omitempty"`
 }
