@@ -73,7 +73,26 @@ func check(p *Playbook, all *callees) ([]Finding, int) {
 	c.approvals(p.Finally, nil)
 	p.open = c.openEffects()
 	c.habits()
+	c.tooMuch()
 	return sortFindings(c.findings), c.depth
+}
+
+// tooMuch says that not all was looked at. It is an error whatever else there
+// is: what was not looked at must not run.
+func (c *linter) tooMuch() {
+	at := span{0, 0}
+	if x, ok := c.p.written.get("steps"); ok {
+		at = c.src.node(x.key)
+	}
+	told := c.findings
+	c.findings = nil
+	switch {
+	case c.compiled > MaxExpressions:
+		c.add(at, "E107", "split the playbook", "more than %d expressions: those in loops of repeat count again", MaxExpressions)
+	case len(told) >= maxFindings:
+		c.add(at, "E107", "mend some of them first", "more than %d findings: the rest was not looked at", maxFindings)
+	}
+	c.findings = append(told, c.findings...)
 }
 
 // MaxExpressions is how many expressions a playbook may hold.

@@ -84,3 +84,24 @@ func nestedIfs(depth int) string {
 	b.WriteString(strings.Repeat("  ", depth) + "- stop: x\n")
 	return b.String()
 }
+
+// What was not looked at never passes: too many expressions, and too many
+// warnings to tell, are errors.
+func TestWhatWasNotLookedAtIsAnError(t *testing.T) {
+	head := "playbook: bad\non: {manual: {}}\nsteps:\n"
+	for name, text := range map[string]string{
+		"expressions": head + strings.Repeat("  - set: {a: 1, b: 2, c: 3, d: 4, e: 5, f: 6}\n", 900),
+		"warnings":    head + strings.Repeat("  - if: true\n    wait: 5m\n", 600) + "  - stop: ${{ incident.nothing }}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			_, findings := LoadAndCheck("bad.yaml", []byte(text), testWorld())
+			if !HasErrors(findings) {
+				t.Errorf("no error among %d findings:\n%s", len(findings), allText(findings))
+			}
+			if took := time.Since(begin); took > patience {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}

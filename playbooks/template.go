@@ -29,8 +29,11 @@ type textPart struct {
 	expr *Expression
 }
 
-// maxTemplate is the length in bytes that a text made from a template may have.
-const maxTemplate = 1 << 20
+// The bounds of what a template makes, in bytes: of one text, and of all in it.
+const (
+	maxTemplate = 1 << 20
+	maxData     = 8 << 20
+)
 
 // Type is the type of what Eval answers.
 func (t *Template) Type() Type { return t.typ }
@@ -40,6 +43,46 @@ func (t *Template) Type() Type { return t.typ }
 // out. What an expression answers is never read again as a template. Errors are
 // *EvalError.
 func (t *Template) Eval(env Env) (any, error) {
+	left := maxData
+	return t.eval(env, &left)
+}
+
+// eval is Eval, as long as what is made fits into what is left.
+func (t *Template) eval(env Env, left *int) (any, error) {
+	v, err := t.value(env, left)
+	if err != nil || t.isList || t.isMap {
+		return v, err
+	}
+	if *left -= sizeOf(v, *left); *left < 0 {
+		return nil, &EvalError{Code: codeLimit, Message: fmt.Sprintf("the data would be larger than %d bytes", maxData)}
+	}
+	return v, nil
+}
+
+// sizeOf is about how much memory a plain value takes; more than most is as bad
+// as any more.
+func sizeOf(v any, most int) int {
+	size := 16
+	switch x := v.(type) {
+	case string:
+		size += len(x)
+	case []any:
+		for _, item := range x {
+			if size += sizeOf(item, most-size); size > most {
+				return size
+			}
+		}
+	case map[string]any:
+		for name, item := range x {
+			if size += len(name) + sizeOf(item, most-size); size > most {
+				return size
+			}
+		}
+	}
+	return size
+}
+
+func (t *Template) value(env Env, left *int) (any, error) {
 	switch {
 	case t.expr != nil:
 		return t.expr.Eval(env)
@@ -48,7 +91,7 @@ func (t *Template) Eval(env Env) (any, error) {
 	case t.isList:
 		list := make([]any, 0, len(t.list))
 		for _, item := range t.list {
-			v, err := item.Eval(env)
+			v, err := item.eval(env, left)
 			if err != nil {
 				return nil, err
 			}
@@ -58,7 +101,7 @@ func (t *Template) Eval(env Env) (any, error) {
 	case t.isMap:
 		m := make(map[string]any, len(t.fields))
 		for i, f := range t.fields {
-			v, err := f.Eval(env)
+			v, err := f.eval(env, left)
 			if err != nil {
 				return nil, err
 			}
