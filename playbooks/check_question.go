@@ -79,6 +79,9 @@ func (c *linter) bare(n *yaml.Node, what string) (text string, base int, ok bool
 // compile compiles an expression that stands at a rune of a scalar and places
 // its problems in the file.
 func (c *linter) compile(n *yaml.Node, text string, base int, s Scope, want Type) *Expression {
+	if c.p.watch != nil {
+		c.p.watch(spot{n, text, base, s, want})
+	}
 	if c.compiled++; c.compiled > MaxExpressions || c.full() {
 		return nil // see tooMuch
 	}

@@ -34,10 +34,12 @@ type Playbook struct {
 
 	source  *fileText
 	written fields
-	faulty  bool  // Load found errors
-	scope   Scope // what its triggers give, of Check
-	open    []openEffect
-	reads   []string // dotted names of what the event gives that it reads
+	faulty  bool // Load found errors
+
+	watch func(spot) // told of every expression that Check meets
+	scope Scope      // what its triggers give, of Check
+	open  []openEffect
+	reads []string // dotted names of what the event gives that it reads
 }
 
 // Param is a typed input of the playbook.

@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -195,4 +196,31 @@ func grammarTriggers() map[string]placed {
 			{"subject", wordForm("incident", "alert", "user", "file", "device", "mailbox", "none"), "On what it is started; `subject` is that entity.", false},
 		}},
 	}
+}
+
+// String is the form in words, as hover and completion show it.
+func (f form) String() string {
+	words := [...]string{
+		formText: "text", formProse: "text with ${{ }}", formQuestion: "expression", formData: "data with ${{ }}",
+		formDuration: "duration: 30s, 5m, 4h, 2d", formTime: "${{ time }}", formWhole: "integer", formNumber: "number",
+		formBoolean: "true | false", formTexts: "list of texts", formList: "list", formPlace: "mapping",
+		formNamed: "mapping by name", formQuestions: "mapping of names to expressions",
+		formTemplates: "mapping of names to data", formNumbers: "mapping of kinds to integers",
+		formTextLists: "mapping of kinds to lists", formTypes: "mapping of names to types", formType: "type",
+		formSteps: "list of steps", formAction: "action", formWith: "params of the action", formPlaybook: "playbook",
+		formStepIDs: "list of step ids", formValue: "value of the param's type",
+	}
+	text := ""
+	switch f.kind {
+	case formWord:
+		text = strings.Join(f.words, " | ")
+	case formWords:
+		text = "list of " + strings.Join(f.words, " | ")
+	default:
+		text = words[f.kind]
+	}
+	if f.other != nil {
+		text += ", or a " + f.other.String()
+	}
+	return text
 }
