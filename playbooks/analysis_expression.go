@@ -263,8 +263,8 @@ func (e *expressionCursor) names(c *checker, path []ast.Node) {
 		t, _ := e.scope.Lookup(name)
 		e.offer(CompleteName, name, t.String(), nameDoc(name))
 	}
-	for _, f := range Functions() {
-		e.offer(CompleteFunction, f.Name, f.Signature, f.Doc+"\n\n`"+f.Example+"`")
+	for _, f := range Library() {
+		e.offer(CompleteFunction, f.Name, f.Signature, libraryDoc(f))
 	}
 	for _, w := range []string{"and", "or", "not", "in", "true", "false", "nil", "let", "contains", "startsWith", "endsWith", "matches"} {
 		e.offer(CompleteWord, w, "", "")

@@ -255,12 +255,20 @@ func (a *Analysis) nodeDoc(c *checker, path []ast.Node) string {
 }
 
 func functionDoc(name string) string {
-	for _, f := range Functions() {
+	for _, f := range Library() {
 		if f.Name == name {
-			return titled(f.Name, f.Signature, f.Doc+"\n\n`"+f.Example+"`")
+			return titled(f.Name, f.Signature, libraryDoc(f))
 		}
 	}
 	return ""
+}
+
+func libraryDoc(f Function) string {
+	doc := f.Doc + "\n\n`" + f.Example + "`"
+	if f.Result != "" {
+		doc += " → `" + f.Result + "`"
+	}
+	return doc
 }
 
 // nameDoc says what a name that every playbook may use stands for.

@@ -290,7 +290,7 @@ func TestFixesDoWhatHintsSay(t *testing.T) {
 		strings.Replace(named, "files.unshare", "'files.unshar'", 1),
 		strings.Replace(named, ".scope ==", ".scop ==", 1),
 		strings.Replace(named, "steps.gate", "steps.gatee", 1),
-		strings.Replace(named, "filter(steps", "filtr(steps", 1),
+		strings.Replace(named, "len(vars.far)", "lenn(vars.far)", 1),
 	} {
 		a := Analyse("named.yaml", []byte(text), testWorld())
 		fixed := 0
