@@ -79,6 +79,8 @@ func (st *state) take(f fact, at time.Time) error {
 		return st.round(p, f)
 	case kWaits:
 		p.waits, p.until = true, f.Until
+	case kUndoing:
+		p.undo = f.Undo
 	case kAwait:
 		p.await = f.Await
 	case kMail:
@@ -152,7 +154,7 @@ func (st *state) ended(p *progress, f fact, first bool, at time.Time) error {
 		st.gates[g.Path] = g
 	}
 	switch never := first && f.Forced || f.Kind == kSkipped && f.Why == notMet; {
-	case o.ending == failed && !f.Forced && len(p.step.Rescue) > 0:
+	case o.ending == failed && !f.Forced && (len(p.step.Rescue) > 0 || p.step.OnError == rollback):
 		p.part, p.rescued = onError, true
 	case len(p.step.Finally) > 0 && !never:
 		p.part = finally
@@ -172,6 +174,9 @@ func (st *state) partEnded(p *progress, f fact, at time.Time) error {
 	if p.part == finally {
 		st.settle(p, p.came.after(o), at)
 		return nil
+	}
+	if p.step.OnError == rollback {
+		o = p.failedAsBefore(o)
 	}
 	p.came = o
 	if len(p.step.Finally) > 0 {

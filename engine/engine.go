@@ -298,9 +298,7 @@ func (e *Engine) read(kept []byte) (*outline, error) {
 		return nil, fmt.Errorf("it is written in language %d, this version knows 1", ed.Language)
 	}
 	if ed.Undo != nil {
-		o := newOutline(e.undoBook(*ed.Undo))
-		o.undo = ed.Undo
-		return o, nil
+		return e.undoing(*ed.Undo), nil
 	}
 	world := e.World()
 	world.Calls = ed.Calls
@@ -349,7 +347,7 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 
 func (e *Engine) newContext(head RunHead, start Head, o *outline) (*runContext, error) {
 	book := o.book
-	run := &runContext{id: head.ID, head: head, start: start, book: book, outline: o, own: e.o.OwnDomains, names: map[string]any{}}
+	run := &runContext{id: head.ID, head: head, start: start, book: book, outline: o, own: e.o.OwnDomains, names: map[string]any{}, undoing: e.undoing}
 	var err error
 	if len(start.Event.Trigger) > 0 {
 		if run.names, err = book.EventNames(start.Event); err != nil {

@@ -33,6 +33,7 @@ const (
 	kReceived kind = "received" // a message was taken
 	kLost     kind = "lost"     // three workers were lost at this point of the strand
 	kStopped  kind = "stopped"  // a step ended and so does what is around it: stop, rejection, cancel
+	kUndoing  kind = "undoing"  // what a rollback has to undo
 	kPart     kind = "part"     // how on_error or finally of a step ended
 	kRound    kind = "round"    // a turn of a repeat is due at Until
 	kWaits    kind = "waits"    // time passes until Until
@@ -83,6 +84,7 @@ type fact struct {
 	Handle   json.RawMessage `json:"h,omitempty"`
 	DoneIn   time.Duration   `json:"d,omitempty"`  // intent: the request ends at most so long after it
 	Settling time.Duration   `json:"sd,omitempty"` // intent: and shows at most so long after that
+	Undo     *undo           `json:"un,omitempty"` // undoing
 	Lasts    time.Duration   `json:"la,omitempty"` // intent: from its time until it is taken back
 	Run      string          `json:"r,omitempty"`  // lasts: the run that takes it back
 	Doubt    doubt           `json:"dt,omitempty"` // retry: what is known of the effect that was sent before
@@ -140,6 +142,8 @@ func (f fact) whole() error {
 		ok = f.Count >= 1
 	case kOpened:
 		ok = f.Count >= 0
+	case kUndoing:
+		ok = f.Undo != nil
 	case kLasts:
 		ok = f.Run != ""
 	case kResult:

@@ -40,6 +40,7 @@ const (
 	tAsk                           // ask at an approve step
 	tAwait                         // register for messages
 	tLook                          // look for messages
+	tGather                        // gather what a rollback has to undo
 	tUndoLater                     // begin the undo of an effect that does not last
 )
 
@@ -114,7 +115,8 @@ func (st *state) seek() {
 func (st *state) inside(p *progress) (frame, bool) {
 	switch {
 	case p.part == onError:
-		return frame{list: p.step.Rescue, path: p.path + "/on_error/", of: p, part: onError}, true
+		list, path := st.rescue(p)
+		return frame{list: list, path: path, of: p, part: onError}, true
 	case p.part == finally:
 		return frame{list: p.step.Finally, path: p.path + "/finally/", of: p, part: finally}, true
 	case p.part != "":
@@ -167,6 +169,8 @@ func (st *state) step(m *move, step *playbooks.Step, path string, p *progress) (
 		return st.fan(m, step, path, p)
 	case playbooks.Call:
 		return st.call(m, step, path, p)
+	case rollback:
+		return st.rollBack(m, step, path, p)
 	case playbooks.Approve:
 		return st.approve(m, step, path, p)
 	case playbooks.Wait:

@@ -64,6 +64,9 @@ func (st *state) finish(m move) (move, error) {
 	default:
 		ended = st.endItem(&r)
 	}
+	if st.above != nil && st.outline.undo != nil && err == nil {
+		r.Outputs, err = st.rolled().outputs()
+	}
 	m.then = &Then{End: &End{Outcome: ended, Result: r.encode()}}
 	return m, err
 }

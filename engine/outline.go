@@ -59,6 +59,9 @@ func (o *outline) list(prefix string, steps []*playbooks.Step) {
 		o.list(path+"/", s.Branches)
 		o.part(path+"/"+onError, s.Rescue)
 		o.part(path+"/"+finally, s.Finally)
+		if s.OnError == rollback {
+			o.note(path+"/"+rollback, rollingBack(s))
+		}
 	}
 }
 

@@ -93,6 +93,7 @@ type progress struct {
 	target   json.RawMessage // the entity parameter as the step gave it
 	ask      map[string]*questionState
 
+	undo         *undo     // of a rollback
 	await        *awaited  // the messages it is registered for
 	mail         *Message  // the one that it took
 	looked       time.Time // when the box was last looked into; zero: since something came, not
@@ -145,6 +146,7 @@ type runContext struct {
 	names   map[string]any
 	own     []string
 	due     time.Time // the run's deadline; zero: none
+	undoing func(undo) *outline
 }
 
 // planning reports whether effects are only planned.
@@ -197,6 +199,10 @@ func (st *state) own(item json.RawMessage) ([]*playbooks.Step, error) {
 		if st.index == 0 {
 			return st.called(item)
 		}
+	case rollback:
+		if st.index == 0 {
+			return st.undoes()
+		}
 	}
 	return nil, fmt.Errorf("playbook %s has no strand %q", st.run.book.ID, st.strand)
 }
@@ -211,8 +217,10 @@ func (st *state) lookup(path string) *playbooks.Step {
 }
 
 // whole reports whether the strand runs a playbook: the run's, or one that is
-// called.
-func (st *state) whole() bool { return st.above == nil || st.opener.Kind == playbooks.Call }
+// called, or an undo.
+func (st *state) whole() bool {
+	return st.above == nil || st.opener.Kind == playbooks.Call || st.opener.Kind == rollback
+}
 
 func (st *state) bindItem(item json.RawMessage) error {
 	each := st.opener.Each

@@ -77,29 +77,24 @@ func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, 
 	if err != nil {
 		return nil, err
 	}
-	var found []doneEffect
 	known := false
-	for _, s := range states {
-		for path, p := range s.st.steps {
-			if step != "" && path != step && !inStep(path, step) {
-				continue
-			}
-			known = true
-			for _, eff := range p.effects {
-				if eff.Status == actions.Done {
-					found = append(found, doneEffect{step: path, at: eff.at, n: eff.n, effect: eff.Effect})
-				}
-			}
+	found := newestFirst(states, func(path string) bool {
+		if step != "" && path != step && !inStep(path, step) {
+			return false
 		}
-	}
+		known = true
+		return true
+	})
 	if step != "" && !known {
 		return nil, fmt.Errorf("%w: run %s has no step %q; `stanch runs show %s` names them", ErrRefused, id, step, id)
 	}
-	outline := states[0].st.run.outline
-	slices.SortFunc(found, func(a, b doneEffect) int {
-		return cmp.Or(b.at.Compare(a.at), outline.comparePlaces(b.step, a.step), cmp.Compare(b.n, a.n))
-	})
-	return found, nil
+	// What a rollback took back is not done again.
+	return slices.DeleteFunc(found, func(d doneEffect) bool { return d.effect.Undoes != "" }), nil
+}
+
+// compareDone orders effects as they were done.
+func (o *outline) compareDone(a, b doneEffect) int {
+	return cmp.Or(a.at.Compare(b.at), o.comparePlaces(a.step, b.step), cmp.Compare(a.n, b.n))
 }
 
 // inStep reports whether a path leads into a step: into its parts, items,

@@ -42,6 +42,13 @@ func (e *Engine) undoBook(u undo) *playbooks.Playbook {
 	return book
 }
 
+// undoing makes the outline of an undo.
+func (e *Engine) undoing(u undo) *outline {
+	o := newOutline(e.undoBook(u))
+	o.undo = &u
+	return o
+}
+
 // undoAction takes one effect back through the action that did it.
 func (e *Engine) undoAction(eff actions.Effect) actions.Action {
 	of := func(other actions.Effect) (actions.Action, error) {
