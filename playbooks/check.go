@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,13 +20,6 @@ type World struct {
 	Labels     []string          // sensitivity labels, the least protected first; nil: their order is not known
 	Calls      map[string]Source // playbooks that may be called, by id
 	Lists      map[string]List   // reference data, by name; nil: not known here
-}
-
-// List is reference data that playbooks and rules name as lists.<name>.
-type List struct {
-	Name  string
-	Type  Type  // of one item
-	Items []any // as Decode of Type gives them
 }
 
 // LoadAndCheck loads a playbook and checks it, with all findings of both but
@@ -54,7 +48,7 @@ func Check(p *Playbook, w World) []Finding {
 // p calls.
 func check(p *Playbook, all *callees) ([]Finding, int) {
 	c := &linter{
-		report: &report{src: p.source}, p: p, w: all.world, all: all, used: map[string]bool{},
+		report: &report{src: p.source}, p: p, w: all.world, all: all, used: map[string]bool{}, named: map[string]bool{},
 		entities: entityTypes(), guarded: map[*Step]bool{}, width: 1,
 		ids: map[string]*Step{}, names: map[string]int{}, lastSet: map[string]field{},
 		types: map[reflect.Type]Type{},
@@ -68,6 +62,7 @@ func check(p *Playbook, all *callees) ([]Finding, int) {
 	c.outputs(top)
 	c.failure(base, top)
 	p.Calls = p.calls()
+	p.Lists = c.lists()
 	c.approvals(p.Steps, nil)
 	c.approvals(p.OnFailure, nil)
 	c.approvals(p.Finally, nil)
@@ -106,6 +101,7 @@ type linter struct {
 	all      *callees
 	depth    int             // of calls
 	used     map[string]bool // params.x, vars.x that something reads
+	named    map[string]bool // lists that something reads
 	loops    []string        // names of the loops around
 	inLoop   []map[string]bool
 	entities map[string]Type
@@ -115,9 +111,10 @@ type linter struct {
 	names    map[string]int // lines that set vars first
 	lastSet  map[string]field
 	types    map[reflect.Type]Type
-	compiled int  // expressions
-	blind    bool // an approval is broken: what it covers is not known
-	width    int  // items that loops around run at the same time
+	compiled int    // expressions
+	blind    bool   // an approval is broken: what it covers is not known
+	asked    string // the trigger whose condition is compiled, or ""
+	width    int    // items that loops around run at the same time
 }
 
 // listed is what the walk found out about a step that later looks need.
@@ -138,42 +135,17 @@ func (c *linter) base() Scope {
 		TypeField{"started_by", StringType(), "who or what started it"},
 		TypeField{"url", OptionalOf(StringType()), "page of the run in the console"},
 	)
-	names := map[string]Type{
-		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(),
-		"params": c.p.paramsType(), "vars": RecordOf(""), "steps": RecordOf(""), "run": run, "lists": c.listsType(),
-	}
-	if c.p.onlyCalled() { // it knows of what has happened what its callers say
-		delete(names, "incident")
-		delete(names, "evidence")
-	}
+	c.p.given = c.p.eventTypes()
+	names := maps.Clone(c.p.given)
+	names["params"], names["lists"], names["run"] = c.p.paramsType(), c.listsType(), run
+	names["vars"], names["steps"] = RecordOf(""), RecordOf("")
 	return NewScope(names).WithLabels(c.w.Labels)
-}
-
-// listsType is what `lists` is: the reference data of the world by name.
-func (c *linter) listsType() Type {
-	if c.w.Lists == nil {
-		return AnyType()
-	}
-	fields := []TypeField{}
-	for _, name := range keysOf(c.w.Lists) {
-		fields = append(fields, TypeField{Name: name, Type: ListOf(c.w.Lists[name].Type), Doc: "reference data"})
-	}
-	return RecordOf("", fields...)
 }
 
 // head checks what stands before the steps.
 func (c *linter) head(base Scope) {
 	w := c.p.written
-	if t := c.p.On.Incident; t != nil {
-		if x, ok := t.written.get("if"); ok {
-			t.If = c.question(x, base, BooleanType())
-		}
-		for _, q := range c.p.Params {
-			if q.Required {
-				c.add(c.src.node(q.key), "E213", "give it a default, or leave on.incident out", "nobody gives the param %s when an incident starts the playbook", q.Name)
-			}
-		}
-	}
+	c.triggers()
 	if x, ok := w.get("timeout"); ok {
 		c.p.Timeout = c.timeout(x.value, base, "timeout")
 	}
@@ -241,6 +213,9 @@ func (c *linter) use(e *Expression) {
 		field, _, _ = strings.Cut(field, "[")
 		if root == "vars" || root == "params" {
 			c.used[root+"."+field] = true
+		}
+		if root == "lists" {
+			c.named[field] = true
 		}
 		if ofEvent(name) && !slices.Contains(c.p.reads, name) {
 			c.p.reads = append(c.p.reads, name)

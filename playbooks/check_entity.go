@@ -1,6 +1,9 @@
 package playbooks
 
-import "reflect"
+import (
+	"reflect"
+	"sync"
+)
 
 // entityTypes are the kinds of entities that evidence holds, and the incident.
 func entityTypes() map[string]Type {
@@ -33,3 +36,15 @@ func (c *linter) kindOfEntity(t Type) (string, bool) {
 	}
 	return "", false
 }
+
+// entityType is the type of an entity by the name of its kind, or of nothing
+// known.
+func entityType(kind string) Type {
+	if t, ok := entities()[kind]; ok {
+		return t
+	}
+	return Type{kind: kindBroken}
+}
+
+// entities are entityTypes, made once.
+var entities = sync.OnceValue(entityTypes)

@@ -118,10 +118,7 @@ func (c *linter) elsewhere(p *Problem, text string) {
 		}
 		return
 	}
-	if p.Code == "E303" && slices.Contains([]string{"subject", "alert"}, name) ||
-		strings.HasSuffix(before, "event") && slices.Contains([]string{"row", "rows", "scheduled_at", "body"}, name) {
-		p.Code, p.Hint = "E207", ""
-		p.Message = name + " is part of the language but not of this version of stanch"
+	if c.notGiven(p, name, strings.HasSuffix(before, "event")) {
 		return
 	}
 	if p.Code == "E303" {

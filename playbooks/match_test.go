@@ -44,7 +44,7 @@ func TestTheVerdictSaysWhy(t *testing.T) {
 		"no change":   {func(e *Event) { e.Kind, e.Changes = "updated", []string{"tags"} }, false, "on.incident.changes is alerts, severity; this update changed tags"},
 		"a change":    {func(e *Event) { e.Kind, e.Changes = "updated", []string{"tags", "alerts"} }, true, "is true"},
 		"by hand":     {func(e *Event) { e.Trigger, e.Kind = "manual", "manual" }, true, "started by hand"},
-		"a schedule":  {func(e *Event) { e.Trigger = "schedule" }, false, "nothing listens to the trigger schedule"},
+		"a schedule":  {func(e *Event) { e.Trigger = "schedule" }, false, "on.schedule is not there: no clock starts it"},
 		"if is false": {func(e *Event) { e.Incident = []byte(strings.ReplaceAll(string(e.Incident), `"high"`, `"low"`)) }, false, "on.incident.if is false"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,14 +30,16 @@ type Playbook struct {
 	Finally     []*Step
 	Outputs     []Binding
 	Calls       []*Playbook  // all that it may come to call, each once, in the order of their ids
+	Lists       []List       // the reference data that it names, in the order of their names
 	Suppressed  []Suppressed // warnings that its comments take back, as LoadAndCheck found them
 
 	source  *fileText
 	written fields
 	faulty  bool // Load found errors
 
-	watch func(spot) // told of every expression that Check meets
-	scope Scope      // what its triggers give, of Check
+	given map[string]Type // the names that its triggers give, by Check
+	watch func(spot)      // told of every expression that Check meets
+	scope Scope           // what its triggers give, of Check
 	open  []openEffect
 	reads []string // dotted names of what the event gives that it reads
 }
