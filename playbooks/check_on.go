@@ -149,7 +149,7 @@ func (c *linter) triggers() {
 		i := slices.IndexFunc(all, func(g given) bool { return g.trigger == trigger })
 		names := typesOf(all[i : i+1])
 		names["params"], names["lists"] = c.p.paramsType(), c.listsType()
-		return NewScope(names)
+		return NewScope(names).WithLabels(c.w.Labels)
 	}
 	condition := func(trigger string, f fields) *Expression {
 		x, ok := f.get("if")

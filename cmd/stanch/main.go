@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // schedules name zones, and not every computer has them
 
 	"stanch/cmd/stanch/internal/terminal"
 )
