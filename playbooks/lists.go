@@ -9,8 +9,9 @@ type List struct {
 	Source Source // as loaded; what an edition keeps
 }
 
-// listValues is what `lists` is when the playbook runs: the lists that it names.
-func (p *Playbook) listValues() map[string]any {
+// ListValues is what `lists` is when the playbook runs: the items of the lists that
+// it names.
+func (p *Playbook) ListValues() map[string]any {
 	values := make(map[string]any, len(p.Lists))
 	for _, l := range p.Lists {
 		values[l.Name] = l.Items

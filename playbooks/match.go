@@ -72,7 +72,7 @@ func (o *Offer) Names(p *Playbook) (map[string]any, error) {
 	if types == nil {
 		types = p.eventTypes()
 	}
-	names := map[string]any{"lists": p.listValues()}
+	names := map[string]any{"lists": p.ListValues()}
 	for name, t := range types {
 		var v any
 		var err error
@@ -275,7 +275,7 @@ func (p *Playbook) asks(what string, condition *Expression, env Env) (Verdict, e
 		env.Names["params"] = params
 	}
 	if _, has := env.Names["lists"]; !has {
-		env.Names["lists"] = p.listValues()
+		env.Names["lists"] = p.ListValues()
 	}
 	v, err := condition.Eval(env)
 	if err != nil {

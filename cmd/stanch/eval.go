@@ -172,7 +172,11 @@ func (sh *shell) evalScope(ctx context.Context, o occurrence) (playbooks.Scope, 
 	if err != nil {
 		return none, env, err
 	}
-	if env.Names, err = book.EventNames(ev); err != nil {
+	// Whatever starts the playbook, here the question is about an incident.
+	asked := &playbooks.Playbook{On: playbooks.On{
+		Incident: &playbooks.IncidentTrigger{}, Manual: &playbooks.ManualTrigger{Subject: "incident"},
+	}}
+	if env.Names, err = asked.EventNames(ev); err != nil {
 		return none, env, err
 	}
 	env.Names["params"] = params
