@@ -46,6 +46,11 @@ func (st *state) take(f fact, at time.Time) error {
 	case kLost:
 		st.lost = true
 		return nil
+	case kTurn:
+		if st.asked = true; f.Ending != "" {
+			st.close(outcome{ending: f.Ending, why: f.Why})
+		}
+		return nil
 	case kMarked:
 		st.mark(f.Marked)
 		return nil

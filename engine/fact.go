@@ -39,6 +39,7 @@ const (
 	kWaits    kind = "waits"    // time passes until Until
 	kFailing  kind = "failing"  // the run, or what it calls, failed; on_failure begins
 	kFinal    kind = "final"    // how the run, or what it calls, ended; its finally begins
+	kTurn     kind = "turn"     // the run's turn has come; Ending cancelled: it is no longer wanted
 	kMarked   kind = "marked"   // the holder knows that the run is cancelled
 )
 
@@ -142,6 +143,8 @@ func (f fact) whole() error {
 		ok = f.Count >= 1
 	case kOpened:
 		ok = f.Count >= 0
+	case kTurn:
+		ok = f.Ending == "" || f.Ending == cancelled
 	case kUndoing:
 		ok = f.Undo != nil
 	case kLasts:

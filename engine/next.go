@@ -40,6 +40,7 @@ const (
 	tAsk                           // ask at an approve step
 	tAwait                         // register for messages
 	tLook                          // look for messages
+	tTurn                          // ask whether a run that was queued is still wanted
 	tGather                        // gather what a rollback has to undo
 	tUndoLater                     // begin the undo of an effect that does not last
 )
@@ -62,6 +63,10 @@ func (st *state) next() (move, error) {
 		}
 		if acted {
 			continue
+		}
+		if st.turnComes() {
+			m.task = &task{kind: tTurn}
+			return m, nil
 		}
 		f := &st.frames[len(st.frames)-1]
 		if f.at >= len(f.list) {

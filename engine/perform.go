@@ -26,6 +26,8 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		return h.askGate(work, t)
 	case tAwait:
 		return h.await(t)
+	case tTurn:
+		return h.askAgain(work)
 	case tGather:
 		return h.gather(work, t)
 	case tUndoLater:

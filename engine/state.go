@@ -39,6 +39,7 @@ type state struct {
 	cancel   Cancel
 	marked   time.Time // since when it is known that the run is cancelled
 	lost     bool
+	asked    bool      // its trigger, whether a run that was queued is still wanted
 	due      time.Time // of the run, or of what is called: its timeout
 	phase    string    // "" | on_failure | finally, of the run or of what is called
 	came     outcome   // in finally: how it ended before; in on_failure: why it failed

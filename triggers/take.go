@@ -98,6 +98,9 @@ func (f *Feed) offer(ctx context.Context, book *playbooks.Playbook, ev playbooks
 	if err != nil {
 		return err
 	}
+	if begun.Busy {
+		f.Log.Info("no run begun: busy with this incident", "playbook", book.ID, "incident", in.ID, "when_busy", book.Concurrency.WhenBusy)
+	}
 	if begun.New {
 		p.Started++
 		f.Log.Info("run begun", "run", begun.Run, "playbook", book.ID, "incident", in.ID, "because", verdict.Because)
