@@ -113,6 +113,9 @@ func (e *Expression) Clauses(op string) []string {
 	return clauses(n, op)
 }
 
+// ClausesOf are the Clauses of an expression that is only text.
+func ClausesOf(text, op string) []string { return (&Expression{source: text}).Clauses(op) }
+
 func clauses(n ast.Node, op string) []string {
 	if b, ok := n.(*ast.BinaryNode); ok && b.Operator == op {
 		return append(clauses(b.Left, op), clauses(b.Right, op)...)
@@ -278,4 +281,84 @@ func commas(nodes []ast.Node) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Members is a test whether something is one of some written values.
+type Members struct {
+	What string // canonical
+	Not  bool   // none of them
+	Of   []string
+}
+
+// MembersOf reads an expression as such a test: x in ["a", "b"], x == "a", or
+// their negation.
+func MembersOf(text string) (Members, bool) {
+	s, problems := parse(text)
+	if len(problems) > 0 {
+		return Members{}, false
+	}
+	s.spell(s.root)
+	n, not := s.root, false
+	if u, ok := n.(*ast.UnaryNode); ok && u.Operator == "not" {
+		n, not = u.Node, true
+	}
+	b, ok := n.(*ast.BinaryNode)
+	if !ok {
+		return Members{}, false
+	}
+	list, isList := b.Right.(*ast.ArrayNode)
+	switch {
+	case b.Operator == "in" && isList:
+		m := Members{What: canonical(b.Left), Not: not}
+		for _, item := range list.Nodes {
+			if !isLiteral(item) {
+				return Members{}, false
+			}
+			m.Of = append(m.Of, canonical(item))
+		}
+		return m, true
+	case (b.Operator == "==" || b.Operator == "!=") && isConstant(b.Right):
+		return Members{canonical(b.Left), not != (b.Operator == "!="), []string{canonical(b.Right)}}, true
+	}
+	return Members{}, false
+}
+
+// TakenFrom answers the canonical list of which an expression takes only items:
+// of filter(xs, …), take(xs, 5) and their like it is xs.
+func TakenFrom(text string) (string, bool) {
+	s, problems := parse(text)
+	if len(problems) > 0 {
+		return "", false
+	}
+	s.spell(s.root)
+	n, ok := s.root.(*ast.BuiltinNode)
+	if c, isCall := s.root.(*ast.CallNode); isCall {
+		if name, named := c.Callee.(*ast.IdentifierNode); named {
+			n, ok = &ast.BuiltinNode{Name: name.Value, Arguments: c.Arguments}, true
+		}
+	}
+	narrows := []string{"filter", "take", "sort", "sortBy", "reverse", "uniq", "unique_by"}
+	if !ok || len(n.Arguments) == 0 || !slices.Contains(narrows, n.Name) {
+		return "", false
+	}
+	return canonical(n.Arguments[0]), true
+}
+
+// FilterOf answers the canonical list of filter(xs, …) and what `and` joins in
+// its question.
+func FilterOf(text string) (list string, asked []string, ok bool) {
+	s, problems := parse(text)
+	if len(problems) > 0 {
+		return "", nil, false
+	}
+	s.spell(s.root)
+	n, ok := s.root.(*ast.BuiltinNode)
+	if !ok || n.Name != "filter" || len(n.Arguments) != 2 {
+		return "", nil, false
+	}
+	question, ok := n.Arguments[1].(*ast.PredicateNode)
+	if !ok {
+		return "", nil, false
+	}
+	return canonical(n.Arguments[0]), clauses(question.Node, "and"), true
 }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"stanch/cmd/stanch/internal/terminal"
+	"stanch/playbooks"
+	"stanch/playbooks/review"
+)
+
+func diffCommand(sh *shell) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "diff OLD NEW",
+		GroupID: "write",
+		Short:   "Compare two playbooks by what they do, not by their text",
+		Long: `Compare two playbooks by what they do: triggers, conditions, targets, effects,
+approvals, limits. What can do more harm comes first:
+
+  widens   it may do more, to more, or with fewer people asked
+  narrows  it does less, to less, or asks more
+  neutral  it does the same to the same: texts, timeouts, retries
+
+What cannot be told to be narrower counts as wider. Formatting, comments, the
+order of keys, and ids that are only renamed make no difference.
+
+Exits 0 when both mean the same, 1 when they do not.`,
+		Example: `  stanch diff contain.yaml contain-new.yaml
+  git show HEAD:contain.yaml > /tmp/old.yaml; stanch diff /tmp/old.yaml contain.yaml
+  stanch diff old.yaml new.yaml --output json`,
+		Args: exactArgs(2),
+		RunE: verb(func(_ context.Context, args []string) error {
+			return sh.diff(args[0], args[1])
+		}),
+	}
+	sh.outputFlag(c, "text", "json", "yaml")
+	return c
+}
+
+// diffData is what `stanch diff --output json` prints.
+type diffData struct {
+	Old  diffSide `json:"old"`
+	New  diffSide `json:"new"`
+	Same bool     `json:"same"`
+	review.Diff
+}
+
+type diffSide struct {
+	File     string `json:"file"`
+	Playbook string `json:"playbook"`
+	Digest   string `json:"digest"`
+}
+
+func sideOf(p *playbooks.Playbook) diffSide { return diffSide{p.File, p.ID, p.Digest} }
+
+func (sh *shell) diff(older, newer string) error {
+	d, err := sh.desk(need{})
+	if err != nil {
+		return err
+	}
+	var books [2]*playbooks.Playbook
+	for i, named := range []string{older, newer} {
+		if books[i], err = sh.findBook(d, named); err != nil {
+			return err
+		}
+	}
+	found := review.Compare(books[0], books[1])
+	data := diffData{Old: sideOf(books[0]), New: sideOf(books[1]), Same: found.Same(), Diff: found}
+	if err := sh.printText(data, func() { sh.showDiff(found) }); err != nil {
+		return err
+	}
+	if !found.Same() {
+		return quietly(exitFailed)
+	}
+	return nil
+}
+
+func (sh *shell) showDiff(d review.Diff) {
+	sh.out.Line(terminal.Text{Style: terminal.Bold, Text: d.Summary})
+	styles := map[string]terminal.Style{review.Widens: terminal.Red, review.Narrows: terminal.Green, review.Neutral: terminal.Faint}
+	for _, c := range d.Changes {
+		where := c.Where
+		sh.out.Line(terminal.Text{Style: styles[c.Severity], Text: (c.Severity + "   ")[:9]}, terminal.OneLine(where), "  ", terminal.OneLine(c.What))
+	}
+}
