@@ -44,8 +44,16 @@ type (
 		Quiet *bool                      `json:"quiet,omitempty"`
 	}
 	label struct {
-		File  actions.Ref[incident.File] `json:"file" entity:"file"`
-		Label string                     `json:"label"`
+		File          actions.Ref[incident.File] `json:"file" entity:"file"`
+		Label         string                     `json:"label"`
+		Justification string                     `json:"justification,omitempty" weakens:"the label may be lowered"`
+	}
+	query struct {
+		Query string `json:"query" lang:"kql"`
+		Days  int    `json:"days,omitempty"`
+	}
+	page struct {
+		Body string `json:"body" lang:"html"`
 	}
 	onIncident struct {
 		Incident actions.Ref[incident.Incident] `json:"incident" entity:"incident"`
@@ -102,19 +110,22 @@ func testCatalog() *actions.Catalog {
 	return actions.Of(map[string]actions.Action{
 		"files.get":                   reading[onFile, fileFacts](),
 		"files.list_permissions":      reading[onFile, permissions](),
-		"files.unshare":               changing[unshare, done](actions.Writes),
-		"files.share":                 changing[share, done](actions.Writes),
-		"files.set_sensitivity_label": changing[label, done](actions.Writes),
+		"files.unshare":               undoable[unshare, done](),
+		"files.share":                 undoable[share, done](),
+		"files.set_sensitivity_label": undoable[label, done](),
 		"files.delete":                changing[onFile, done](actions.Destroys),
 		"incidents.get":               reading[onIncident, incident.Incident](),
-		"incidents.assign":            changing[assign, done](actions.Writes),
-		"incidents.tag":               changing[tagging, done](actions.Writes),
-		"incidents.comment":           changing[comment, done](actions.Writes),
-		"incidents.resolve":           changing[resolve, done](actions.Writes),
+		"incidents.assign":            writing[assign, done]("assigned_to"),
+		"incidents.tag":               writing[tagging, done]("tags"),
+		"incidents.comment":           commenting(),
+		"incidents.resolve":           writing[resolve, done]("status", "classification", "comments"),
 		"devices.isolate":             undoable[isolate, done](),
 		"devices.release":             changing[onDevice, done](actions.Writes),
 		"users.revoke_sessions":       changing[onUser, done](actions.Writes),
 		"test.pages":                  reading[pages, done](),
+		"test.old":                    old(),
+		"hunting.query":               reading[query, done](),
+		"notify.email":                reading[page, done](),
 	})
 }
 
@@ -155,6 +166,26 @@ func undoable[P, R any]() actions.Action {
 	}.Action()
 }
 
+// writing is an undoable action that writes fields of incidents.
+func writing[P, R any](fields ...string) actions.Action {
+	a := undoable[P, R]()
+	a.Writes = fields
+	return a
+}
+
+// commenting is done twice without harm.
+func commenting() actions.Action {
+	a := changing[comment, done](actions.Writes)
+	a.Repeat, a.Writes = actions.RepeatHarmless, []string{"comments"}
+	return a
+}
+
+func old() actions.Action {
+	a := reading[onFile, fileFacts]()
+	a.Deprecated = "use files.get"
+	return a
+}
+
 func testWorld() World {
 	return World{
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
@@ -167,6 +198,7 @@ func testCalls() map[string]Source {
 	calls := map[string]Source{}
 	for id, text := range map[string]string{
 		"notify-owner": "params:\n  user: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: i-1, text: \"For ${{ params.user }}\"}\n",
+		"old-way":      "status: deprecated\nsteps:\n  - stop: x\n",
 		"has-errors":   "steps:\n  - uses: files.vanish\n",
 		"tag-incident": "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
 		"delete-files": "params:\n  files: {type: [string]}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n",

@@ -50,6 +50,7 @@ func check(p *Playbook, all *callees) ([]Finding, int) {
 	c := &linter{
 		report: &report{src: p.source}, p: p, w: all.world, all: all, used: map[string]bool{}, named: map[string]bool{},
 		entities: entityTypes(), guarded: map[*Step]bool{}, width: 1,
+		before: map[*Step]facts{}, facts: map[*Step]facts{},
 		ids: map[string]*Step{}, names: map[string]int{}, lastSet: map[string]field{},
 		types: map[reflect.Type]Type{},
 	}
@@ -100,8 +101,10 @@ type linter struct {
 	w        World
 	all      *callees
 	depth    int             // of calls
-	used     map[string]bool // params.x, vars.x that something reads
+	used     map[string]bool // params.x, vars.x, steps.x that something reads
 	named    map[string]bool // lists that something reads
+	before   map[*Step]facts // what is known before the step's condition
+	facts    map[*Step]facts // what is known where an action runs
 	loops    []string        // names of the loops around
 	inLoop   []map[string]bool
 	entities map[string]Type
@@ -211,7 +214,7 @@ func (c *linter) use(e *Expression) {
 		root, rest, _ := strings.Cut(name, ".")
 		field, _, _ := strings.Cut(rest, ".")
 		field, _, _ = strings.Cut(field, "[")
-		if root == "vars" || root == "params" {
+		if root == "vars" || root == "params" || root == "steps" {
 			c.used[root+"."+field] = true
 		}
 		if root == "lists" {

@@ -1,14 +1,15 @@
 package playbooks
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 )
 
 // habits warns of what is allowed and often a slip.
 func (c *linter) habits() {
 	c.unused()
+	c.secrets()
+	c.timeHabits()
+	c.effectHabits()
 	if c.blind {
 		return // what an approval covers is not known
 	}
@@ -17,6 +18,9 @@ func (c *linter) habits() {
 	}
 	every := slices.Concat(c.p.Steps, c.p.OnFailure, c.p.Finally)
 	c.walkHabits(every)
+	if len(effectSteps(every)) > 0 {
+		c.emptyTriggers()
+	}
 	for _, s := range effectSteps(every) {
 		if !destroys(s) || c.all.covered[s] {
 			continue
@@ -76,27 +80,8 @@ func (c *linter) walkHabits(steps []*Step) {
 		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.all.covered[e] && !c.capped(e) }); i >= 0 && s.Kind == ForEach {
 			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[i]))
 		}
-		if s.If != nil {
-			c.emptyList(s)
+		if x, ok := s.written.get("if"); ok && s.If != nil {
+			c.emptyList(x, s.If, c.before[s])
 		}
 	})
-}
-
-var allOrNone = regexp.MustCompile(`\b(all|none)\(\s*([A-Za-z_][\w.?]*)`)
-
-// emptyList warns of all() and none() before effects: both are true of an empty
-// list.
-func (c *linter) emptyList(s *Step) {
-	src := s.If.Source()
-	m := allOrNone.FindStringSubmatchIndex(src)
-	if m == nil {
-		return
-	}
-	function, list := src[m[2]:m[3]], src[m[4]:m[5]]
-	plain := strings.Join(strings.Fields(src), "")
-	if strings.Contains(plain, "len("+list+")>0") || strings.Contains(plain, "len("+list+")!=0") || strings.Contains(plain, "len("+list+")>=") {
-		return
-	}
-	x, _ := s.written.get("if")
-	c.add(c.src.node(x.value), "W503", "write len("+list+") > 0 and …", "%s(%s, …) is true when the list is empty, and effects follow", function, list)
 }

@@ -17,6 +17,7 @@ import (
 func (c *linter) step(s *Step, f *reach) {
 	before := f.scope
 	inner, other := before, before
+	c.before[s] = before.facts
 	if x, ok := s.written.get("if"); ok {
 		if s.If = c.question(x, before, BooleanType()); s.If != nil {
 			inner, other = before.Narrow(s.If, true), before.Narrow(s.If, false)
@@ -160,6 +161,7 @@ func (c *linter) action(s *Step, f *reach) {
 		s.For = c.timeout(x.value, f.scope, "for")
 		c.takenBack(s, x, ok)
 	}
+	c.facts[s] = f.scope.facts
 	if ok {
 		if name, kind, has := a.EntityParam(); has {
 			c.all.steps[s] = listed{entity: s.With.field(name), kind: kind}

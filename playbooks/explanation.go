@@ -8,7 +8,7 @@ import (
 
 // Each page is codes/CODE.md: a heading with the code and its title, what it
 // means, and under "Bad" and "Good" a playbook that has the finding and the same
-// without it.
+// without it. Where it takes another playbook, that one stands under "Beside".
 //
 //go:embed codes/*.md
 var codePages embed.FS
@@ -20,6 +20,7 @@ type Explanation struct {
 	Text  string // what it means and what to do, in Markdown
 	Bad   string // a playbook with this finding and no other
 	Good  string // the same without it
+	With  string // another playbook that both stand beside, or ""
 }
 
 // Explanations are the codes of findings in order.
@@ -50,8 +51,9 @@ func Explain(code string) (Explanation, bool) {
 	head, rest, _ := strings.Cut(string(page), "\n")
 	e := Explanation{Code: code, Title: strings.TrimPrefix(head, "# "+code+" ")}
 	text, rest, _ := strings.Cut(rest, "\n## Bad\n")
-	bad, good, _ := strings.Cut(rest, "\n## Good\n")
-	e.Text, e.Bad, e.Good = strings.TrimSpace(text), fenced(bad), fenced(good)
+	bad, rest, _ := strings.Cut(rest, "\n## Good\n")
+	good, beside, _ := strings.Cut(rest, "\n## Beside\n")
+	e.Text, e.Bad, e.Good, e.With = strings.TrimSpace(text), fenced(bad), fenced(good), fenced(beside)
 	return e, true
 }
 
@@ -64,8 +66,14 @@ func fenced(s string) string {
 
 // Page is the whole page in Markdown.
 func (e Explanation) Page() string {
-	return "# " + e.Code + " " + e.Title + "\n\n" + e.Text + "\n\n## Bad\n\n```yaml\n" + e.Bad + "```\n\n## Good\n\n```yaml\n" + e.Good +
-		"```\n\n## Suppress\n\n" + e.Suppress() + "\n"
+	example := func(title, text string) string {
+		if text == "" {
+			return ""
+		}
+		return "## " + title + "\n\n```yaml\n" + text + "```\n\n"
+	}
+	return "# " + e.Code + " " + e.Title + "\n\n" + e.Text + "\n\n" + example("Bad", e.Bad) + example("Good", e.Good) +
+		example("Beside", e.With) + "## Suppress\n\n" + e.Suppress() + "\n"
 }
 
 // Suppress says how the finding is suppressed, or why it is not.

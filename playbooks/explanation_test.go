@@ -32,13 +32,20 @@ func TestEachPageShowsItsFindingAndTheWayOut(t *testing.T) {
 	}
 }
 
-// examples are the findings of a page's examples.
+// examples are the findings of a page's examples, each beside the other playbook
+// if there is one.
 func examples(e Explanation) (bad, good []Finding) {
 	if strings.Contains(e.Bad, "\ncases:") { // a page about test files
 		return caseFindings("bad_test.yaml", e.Bad), caseFindings("good_test.yaml", e.Good)
 	}
-	_, bad = LoadAndCheck("bad.yaml", []byte(e.Bad), testWorld())
-	_, good = LoadAndCheck("good.yaml", []byte(e.Good), testWorld())
+	if e.With == "" {
+		_, bad = LoadAndCheck("bad.yaml", []byte(e.Bad), testWorld())
+		_, good = LoadAndCheck("good.yaml", []byte(e.Good), testWorld())
+		return bad, good
+	}
+	beside := Source{"beside.yaml", []byte(e.With)}
+	_, bad = LoadAll([]Source{{"bad.yaml", []byte(e.Bad)}, beside}, testWorld())
+	_, good = LoadAll([]Source{{"good.yaml", []byte(e.Good)}, beside}, testWorld())
 	return bad, good
 }
 

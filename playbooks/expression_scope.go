@@ -83,7 +83,7 @@ func (s Scope) Narrow(e *Expression, truth bool) Scope {
 func (f facts) without(path string) facts {
 	out := facts{}
 	for k, v := range f {
-		mentions := strings.HasPrefix(k, atom) && strings.Contains(k, path)
+		mentions := (strings.HasPrefix(k, atom) || strings.HasPrefix(k, "len(")) && strings.Contains(k, path)
 		if k != path && !strings.HasPrefix(k, path+".") && !strings.Contains(k, "("+path) && !mentions {
 			out[k] = v
 		}

@@ -182,12 +182,21 @@ func constantOf(n ast.Node) (any, bool) {
 // or the length of one.
 func valuePath(n ast.Node) string {
 	if list := lengthOf(n); list != nil {
-		if path := pathOf(list, pathOfName); path != "" {
-			return "len(" + path + ")"
-		}
-		return ""
+		return lengthPath(list)
 	}
 	return pathOf(n, pathOfName)
+}
+
+// lengthPath is the path of a list's length: by the list's path, or as it is
+// written.
+func lengthPath(list ast.Node) string {
+	if path := pathOf(list, pathOfName); path != "" {
+		return "len(" + path + ")"
+	}
+	if text := list.String(); !strings.Contains(text, "now(") && !strings.Contains(text, "ago(") {
+		return "len(" + text + ")"
+	}
+	return ""
 }
 
 // comparison is a test of a path against constants, turned so that the path

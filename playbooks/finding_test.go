@@ -87,3 +87,21 @@ func TestEachCodeIsExplained(t *testing.T) {
 		t.Error("the head of the page is taken for a code")
 	}
 }
+
+// What looks like a secret is told without being shown, in any form.
+func TestSecretsAreNotShown(t *testing.T) {
+	const secret = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2lnbmF0dXJl"
+	findings := findingsOf("playbook: p\non: {manual: {}}\nsteps:\n  - stop: 'a é " + secret + "'\n")
+	if len(findings) != 1 || findings[0].Code != "W516" {
+		t.Fatalf("%s", allText(findings))
+	}
+	raw, err := json.Marshal(findings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{findings[0].Text(), findings[0].Source(), string(raw)} {
+		if strings.Contains(text, "eyJ") {
+			t.Errorf("shown: %s", text)
+		}
+	}
+}

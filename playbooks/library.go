@@ -86,7 +86,7 @@ var library = sync.OnceValue(func() map[string]function {
 	all := map[string]function{}
 	for _, shelf := range []func() map[string]function{
 		questionFunctions, byFunctions, listFunctions, numberFunctions, textFunctions, timeFunctions,
-		securityFunctions, labelFunctions, reportFunctions,
+		securityFunctions, labelFunctions, reportFunctions, escapeFunctions,
 	} {
 		for name, fn := range shelf() {
 			if fn.infer == nil {

@@ -28,11 +28,13 @@ func exampleResults() map[string]string {
 		"groupBy":       `{"anonymous":[{"scope":"anonymous"}],"internal":[{"scope":"internal"}]}`,
 		"hasPrefix":     `true`,
 		"hasSuffix":     `false`,
+		"html":          `"&lt;b&gt;"`,
 		"in_cidr":       `true`,
 		"indexOf":       `1`,
 		"int":           `42`,
 		"join":          `"dlp, pci"`,
 		"keys":          `["/sites/hr","/sites/lab"]`,
+		"kql":           `"\"say \\\"hi\\\"\""`,
 		"label_rank":    `true`,
 		"last":          `"Called the owner"`,
 		"lastIndexOf":   `3`,
@@ -44,6 +46,7 @@ func exampleResults() map[string]string {
 		"min":           `3`,
 		"none":          `false`,
 		"now":           `"2026-03-02T10:00:00Z"`,
+		"odata":         `"'O''Neil'"`,
 		"one":           `true`,
 		"redact":        `"j…@contoso.example"`,
 		"reduce":        `6`,
@@ -67,5 +70,6 @@ func exampleResults() map[string]string {
 		"unique_by":     `["pay.xlsx","plan.docx"]`,
 		"upper":         `"DE"`,
 		"values":        `[[{"scope":"anonymous"}],[{"scope":"internal"}]]`,
+		"url_path":      `"a%2Fb%20c"`,
 	}
 }

@@ -54,12 +54,37 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 	}
 	var findings []Finding
 	for i, b := range books {
+		if b != nil && len(files) > 1 {
+			found[i] = append(found[i], neverStarted(b, books)...)
+		}
 		if b != nil {
-			found[i], b.Suppressed = b.suppress(sortFindings(found[i]), true)
+			found[i], b.Suppressed = b.suppress(sortFindings(found[i]), len(files) > 1)
 		}
 		findings = append(findings, found[i]...)
 	}
 	return books, sortFindings(findings)
+}
+
+// neverStarted says that no trigger starts a playbook and none of the others
+// calls it.
+func neverStarted(b *Playbook, all []*Playbook) []Finding {
+	if !b.onlyCalled() || b.ID == "" {
+		return nil
+	}
+	called := slices.ContainsFunc(all, func(other *Playbook) bool {
+		found := false
+		if other != nil {
+			other.Walk(func(_ string, s *Step) { found = found || s.Kind == Call && s.Call.Playbook == b.ID })
+		}
+		return found
+	})
+	x, ok := b.written.get("playbook")
+	if called || !ok {
+		return nil
+	}
+	r := &report{src: b.source}
+	r.add(r.src.node(x.value), "W517", "give it a trigger in on, call it, or delete it", "nothing starts %s: it has no on, and none of these playbooks calls it", b.ID)
+	return r.findings
 }
 
 // loaded is a playbook that has been read and not been checked yet.
