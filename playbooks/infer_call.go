@@ -145,10 +145,11 @@ func (c *checker) test(k call, i int, item Type, f flow) {
 	c.wantBoolean(node, f, "the question of "+k.name)
 }
 
-// narrowed is the type of the items that passed a test, such as `# != nil`.
+// narrowed is the type of the items that passed a test, such as `# != nil` or
+// `.label != nil`.
 func (c *checker) narrowed(k call, i int, item Type) Type {
 	p, ok := k.args[i].(*ast.PredicateNode)
-	if !ok || !item.Optional() {
+	if !ok {
 		return item
 	}
 	root := func(n ast.Node) string {
@@ -157,10 +158,11 @@ func (c *checker) narrowed(k call, i int, item Type) Type {
 		}
 		return ""
 	}
-	if learn(p.Node, true, root)["#"].present {
-		return item.Present()
+	known := learn(p.Node, true, root)
+	if known["#"].present {
+		item = item.Present()
 	}
-	return item
+	return item.refine(func(field string) bool { return known["#."+field].present })
 }
 
 // constantText is a text argument that must be written.

@@ -158,6 +158,10 @@ func trapIn(src *fileText, n int) (trap, bool) {
 			at = span{at.from + i, at.from + i + 3}
 			return needs("${{ }} without quotes inside { } or [ ]", `quote it: {key: "${{ … }}"}`)
 		}
+		if i := questionIn(value); i >= 0 {
+			at = span{at.from + i, at.from + i + 1}
+			return needs("a ? before , ] or } is read as the sign of a key", `quote the value: {ask: "Go on?", …}`)
+		}
 		if i := bangIn(value); i >= 0 {
 			at = span{at.from + i, at.from + i + 1}
 			return trap{at, "E105", "a YAML tag: \"!\"", "write `not` or quote the value"}, true
@@ -170,6 +174,16 @@ func trapIn(src *fileText, n int) (trap, bool) {
 		}
 	}
 	return trap{}, false
+}
+
+// questionIn answers where a value inside { } or [ ] ends with ?, or -1.
+func questionIn(value string) int {
+	for _, end := range []string{"?,", "?}", "?]"} {
+		if i := unquoted(value, end); i >= 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // bangIn answers where a value inside { } or [ ] begins with !, or -1.

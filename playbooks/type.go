@@ -42,9 +42,10 @@ type typeDef struct {
 	elem    Type
 	fields  []TypeField
 	values  []string
-	literal bool // an enum that is nothing but texts written in an expression
-	atLeast int  // a list known to have that many items
-	source  any  // the reflect.Type it comes from
+	literal bool     // an enum that is nothing but texts written in an expression
+	atLeast int      // a list known to have that many items
+	source  any      // the reflect.Type it comes from
+	whole   *typeDef // of a record some of whose fields are known to be there: without that
 }
 
 // TypeField is a field of a record.
@@ -279,6 +280,33 @@ func (t Type) WithField(name string, ft Type) Type {
 	return RecordOf(t.Name(), append(fields, TypeField{Name: name, Type: ft})...)
 }
 
+// refine is the record in which those of its fields that may be absent are known
+// to be there.
+func (t Type) refine(known func(field string) bool) Type {
+	if t.kind != kindRecord || !slices.ContainsFunc(t.def.fields, func(f TypeField) bool { return f.Type.Optional() && known(f.Name) }) {
+		return t
+	}
+	def := *t.def
+	if def.whole == nil {
+		def.whole = t.def
+	}
+	def.fields = slices.Clone(def.fields)
+	for i, f := range def.fields {
+		if known(f.Name) {
+			def.fields[i].Type = f.Type.Present()
+		}
+	}
+	return Type{kindRecord, &def}
+}
+
+// unrefined is the record without what is known of its fields.
+func (t Type) unrefined() *typeDef {
+	if t.def.whole != nil {
+		return t.def.whole
+	}
+	return t.def
+}
+
 // Equal reports whether both are the same type.
 func (t Type) Equal(u Type) bool {
 	if t == u {
@@ -288,7 +316,7 @@ func (t Type) Equal(u Type) bool {
 		return false
 	}
 	a, b := t.def, u.def
-	if a.source != nil && a.source == b.source {
+	if a.source != nil && a.source == b.source && a.whole == nil && b.whole == nil {
 		return true
 	}
 	if a.name != b.name || a.literal != b.literal || a.atLeast != b.atLeast ||

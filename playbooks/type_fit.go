@@ -47,7 +47,7 @@ func (t Type) fitsRecord(u Type) bool {
 	if t.kind != kindRecord {
 		return false
 	}
-	if t.def.source != nil && t.def.source == u.def.source {
+	if t.def.source != nil && t.def.source == u.def.source && u.def.whole == nil {
 		return true
 	}
 	for _, f := range t.def.fields {
@@ -105,6 +105,8 @@ func Unify(t, u Type) (Type, bool) {
 	case t.kind == kindMap && u.kind == kindMap:
 		e, ok := Unify(t.def.elem, u.def.elem)
 		return MapOf(e), ok
+	case t.kind == kindRecord && u.kind == kindRecord && t.def.source != nil && t.def.source == u.def.source:
+		return Type{kindRecord, t.unrefined()}, true
 	case t.kind == kindRecord && u.kind == kindRecord:
 		return unifyRecord(t, u)
 	}
