@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // caseIndex is the part of a step path that tells items and rounds apart.
@@ -21,12 +23,7 @@ func CheckCases(f *CaseFile, book *Playbook, w World) []Finding {
 	}, file: f, paths: map[string]*Step{}}
 	c.places()
 	c.scope = book.checkScope(c.base())
-	note := func(prefix string) func(string, *Step) {
-		return func(path string, s *Step) { c.paths[prefix+path] = s }
-	}
-	Walk(book.Steps, note(""))
-	Walk(book.OnFailure, note("on_failure/"))
-	Walk(book.Finally, note("finally/"))
+	book.Walk(func(path string, s *Step) { c.paths[path] = s })
 	for i := range f.Cases {
 		c.one(&f.Cases[i])
 	}
@@ -85,8 +82,31 @@ func rootSteps(p *Playbook) []*Step {
 	return all
 }
 
-// Answers is the type of the step's output; none where it has none.
-func (s *Step) Answers() Type { return s.output }
+// LineOf is the line of a key of the step, that of the step where it has none.
+func (s *Step) LineOf(key string) int {
+	if x, ok := s.written.get(key); ok {
+		return x.key.Line
+	}
+	return s.Line
+}
+
+// LineOf is the line of a key such as on_failure or on.incident, or 1.
+func (p *Playbook) LineOf(key string) int {
+	f := p.written
+	top, below, nested := strings.Cut(key, ".")
+	x, ok := f.get(top)
+	if !ok {
+		return 1
+	}
+	if nested && x.value.Kind == yaml.MappingNode {
+		for i := 0; i < len(x.value.Content); i += 2 {
+			if x.value.Content[i].Value == below {
+				return x.value.Content[i].Line
+			}
+		}
+	}
+	return x.key.Line
+}
 
 // RootSteps are the steps whose outputs and vars a check of a case may name.
 func (p *Playbook) RootSteps() []*Step { return rootSteps(p) }

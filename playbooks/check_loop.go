@@ -16,6 +16,7 @@ func (c *linter) forEach(s *Step, f *reach) {
 	inner := f.scope
 	x, _ := s.written.get("for_each")
 	s.Each.List = c.question(x, inner, Type{})
+	s.Each.Filled = inner.filled(s.Each.List)
 	elem := c.element(x, typeOf(s.Each.List))
 	c.loopNames(s)
 	scope := inner

@@ -79,6 +79,16 @@ func (s Scope) Narrow(e *Expression, truth bool) Scope {
 	return Scope{names: s.names, facts: s.facts.and(learned), labels: s.labels}
 }
 
+// filled reports whether a list that an expression names is known to hold
+// something.
+func (s Scope) filled(e *Expression) bool {
+	if e == nil || e.root == nil {
+		return false
+	}
+	path := pathOf(e.root, pathOfName)
+	return path != "" && s.facts[path].atLeast > 0
+}
+
 // without forgets a path and all below it.
 func (f facts) without(path string) facts {
 	out := facts{}

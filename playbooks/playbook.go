@@ -139,6 +139,7 @@ type Each struct {
 	As          string // default item
 	Index       string // "" when not asked for
 	Batch       int    // 0: one by one
+	Filled      bool   // the list is known to hold something when the step is run
 	MaxParallel int    // default 8
 	Collect     []Binding
 }

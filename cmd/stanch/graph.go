@@ -87,17 +87,21 @@ func (sh *shell) graph(o graphOptions) error {
 
 // coverageReport is the part of a report of tests that a picture shows.
 type coverageReport struct {
-	Coverage []struct {
-		Playbook string `json:"playbook"`
-		Steps    []struct {
-			Path    string `json:"path"`
-			Covered bool   `json:"covered"`
-		} `json:"steps"`
-		Branches []struct {
-			Path    string `json:"path"`
-			Covered bool   `json:"covered"`
-		} `json:"branches"`
+	Coverage struct {
+		Playbooks []coveredPlaybook `json:"playbooks"`
 	} `json:"coverage"`
+}
+
+type coveredPlaybook struct {
+	Playbook string `json:"playbook"`
+	Steps    []struct {
+		Path    string `json:"path"`
+		Covered bool   `json:"covered"`
+	} `json:"steps"`
+	Branches []struct {
+		Path    string `json:"path"`
+		Covered bool   `json:"covered"`
+	} `json:"branches"`
 }
 
 // coverageOf reads what tests saw of a playbook.
@@ -110,7 +114,7 @@ func coverageOf(file string, book *playbooks.Playbook) (*picture.Coverage, error
 	if err := json.Unmarshal(text, &report); err != nil {
 		return nil, fmt.Errorf("%s is not what `stanch test --coverage --output json` prints: %w", file, err)
 	}
-	for _, c := range report.Coverage {
+	for _, c := range report.Coverage.Playbooks {
 		if c.Playbook != book.ID {
 			continue
 		}

@@ -46,6 +46,8 @@ Exits 1 when a case does not pass, or the coverage is below --min-coverage.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.only, "run", "", "only cases whose file and name `REGEX` finds")
+	f.BoolVar(&o.coverage, "coverage", false, "tell which steps and branches no case reaches")
+	f.Float64Var(&o.least, "min-coverage", 0, "exit 1 where steps or branches are covered by less than so many `PERCENT`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every case")
 	sh.outputFlag(c, "text", "json", "junit")
 	return c
@@ -75,6 +77,9 @@ func (sh *shell) test(ctx context.Context, o testOptions) error {
 	if playbooks.HasErrors(found.findings) {
 		return quietly(exitFailed)
 	}
+	if o.least < 0 || o.least > 100 {
+		return misused("--min-coverage is a percentage from 0 to 100, not %v", o.least)
+	}
 	report, err := rehearse.Run(ctx, found.ready, rehearsalOptions(cfg, only))
 	if err != nil {
 		return err
@@ -85,7 +90,7 @@ func (sh *shell) test(ctx context.Context, o testOptions) error {
 	if err := sh.testReport(report, o); err != nil {
 		return err
 	}
-	if report.Failed() {
+	if report.Failed() || sh.below(report.Coverage, o.least) {
 		return quietly(exitFailed)
 	}
 	return nil

@@ -23,7 +23,8 @@ type testCase struct {
 
 // testOutcome is the JSON of `stanch test`.
 type testOutcome struct {
-	Cases []testCase `json:"cases"`
+	Cases    []testCase   `json:"cases"`
+	Coverage testCoverage `json:"coverage"`
 }
 
 func caseOf(r rehearse.Result) testCase {
@@ -38,11 +39,15 @@ func (sh *shell) testReport(r rehearse.Report, o testOptions) error {
 		for _, one := range r.Results {
 			out.Cases = append(out.Cases, caseOf(one))
 		}
+		out.Coverage = coverageData(r.Coverage)
 		return sh.out.Data(terminal.Format("json"), out)
 	case "junit":
 		return sh.junit(r)
 	}
 	sh.testText(r, o)
+	if o.coverage {
+		sh.coverageText(r.Coverage)
+	}
 	return nil
 }
 

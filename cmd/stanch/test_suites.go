@@ -126,7 +126,7 @@ func (s *suites) load(file string, w playbooks.World, folders map[string]map[str
 		return nil
 	}
 	s.ready = append(s.ready, rehearse.Suite{
-		Cases: cases, Book: playbooks.Source{File: named, Text: body}, Dir: dir, Calls: folders[folder],
+		Cases: cases, Book: playbooks.Source{File: named, Text: body}, Checked: book, Dir: dir, Calls: folders[folder],
 	})
 	return nil
 }

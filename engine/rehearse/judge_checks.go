@@ -104,12 +104,12 @@ func (j *judge) records() (steps, vars map[string]any, err error) {
 			}
 			continue
 		}
-		if s.ID == "" || s.Answers().IsZero() {
+		if s.ID == "" || s.OutputType().IsZero() {
 			continue
 		}
 		steps[s.ID] = nil
 		if len(out) > 0 {
-			if steps[s.ID], err = s.Answers().Decode(out); err != nil {
+			if steps[s.ID], err = s.OutputType().Decode(out); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -138,4 +138,24 @@ func look(names map[string]any, dotted string) (any, bool) {
 		}
 	}
 	return at, true
+}
+
+// intOf reads a number of a step's output, 0 where there is none.
+func intOf(raw json.RawMessage, field string) int {
+	var fields map[string]json.RawMessage
+	n := 0
+	if json.Unmarshal(raw, &fields) == nil {
+		_ = json.Unmarshal(fields[field], &n) // what is no number is none
+	}
+	return n
+}
+
+// textOf reads a text of a step's output, "" where there is none.
+func textOf(raw json.RawMessage, field string) string {
+	var fields map[string]json.RawMessage
+	text := ""
+	if json.Unmarshal(raw, &fields) == nil {
+		_ = json.Unmarshal(fields[field], &text)
+	}
+	return text
 }

@@ -134,9 +134,10 @@ func (s *Suite) groups(b *playbooks.Playbook) map[string][]string {
 			groups[name] = slices.Compact(append(groups[name], slices.Compact(all)...))
 		}
 	}
-	playbooks.Walk(b.Steps, visit)
-	playbooks.Walk(b.OnFailure, visit)
-	playbooks.Walk(b.Finally, visit)
+	b.Walk(visit)
+	for _, called := range b.Calls {
+		called.Walk(visit)
+	}
 	for name := range groups {
 		slices.SortFunc(groups[name], cmp.Compare)
 		groups[name] = slices.Compact(groups[name])

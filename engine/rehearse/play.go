@@ -124,7 +124,7 @@ func (p *play) start(ctx context.Context) (err error) {
 	}
 	names["params"] = p.params
 	verdict, err := p.book.Matches(p.event, names, p.lane.o.World.OwnDomains, p.lane.now)
-	p.reached.trigger(p.book, p.event, verdict, err)
+	p.reached.trigger(p.book, p.event, verdict)
 	if err != nil || !verdict.Matched {
 		p.refused = verdict.Because
 		return nil

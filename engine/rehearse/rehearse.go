@@ -38,10 +38,11 @@ type Options struct {
 
 // Suite is a test file with its playbook, both without errors.
 type Suite struct {
-	Cases *playbooks.CaseFile
-	Book  playbooks.Source
-	Dir   string                      // where fixtures are looked for
-	Calls map[string]playbooks.Source // playbooks that it may call, by id
+	Cases   *playbooks.CaseFile
+	Book    playbooks.Source
+	Dir     string                      // where fixtures are looked for
+	Checked *playbooks.Playbook         // the same, checked
+	Calls   map[string]playbooks.Source // playbooks that it may call, by id
 }
 
 // The statuses of a Result.
