@@ -97,6 +97,10 @@ func (st *state) take(f fact, at time.Time) error {
 			p.ask = map[string]*questionState{}
 		}
 		p.ask[f.Question.Key] = &questionState{Question: *f.Question, at: at}
+	case kReminded:
+		if q := p.ask[f.Key]; q != nil {
+			q.reminded, q.reminders = at, q.reminders+1
+		}
 	case kDecision:
 		if q := p.ask[f.Key]; q != nil {
 			q.decisions, q.decidedAt = append(q.decisions, f), append(q.decidedAt, at)

@@ -37,9 +37,12 @@ type Approval struct {
 	Hash      string           `json:"hash"`
 	Approvers []string         `json:"approvers"`
 	Quorum    int              `json:"quorum"`
+	Form      []FormField      `json:"form,omitempty"` // what whoever approves fills in
 	Decided   []Decided        `json:"decided"`
 	AskedAt   time.Time        `json:"asked_at"`
 	ExpiresAt *time.Time       `json:"expires_at"`
+	Reminded  int              `json:"reminded,omitempty"` // how often it was asked again
+	RemindAt  *time.Time       `json:"remind_at,omitempty"`
 	Status    string           `json:"status"` // waiting | approved | rejected | timed_out | cancelled
 	Strand    string           `json:"strand,omitempty"`
 	Key       string           `json:"key"`
@@ -54,6 +57,8 @@ type Decided struct {
 	Decision string    `json:"decision"` // approve | reject
 	At       time.Time `json:"at"`
 	Reason   string    `json:"reason,omitempty"`
+
+	Form json.RawMessage `json:"form,omitempty"` // as it was filled in
 }
 
 // approvalID is short, and the same whenever the same question is meant.
@@ -69,6 +74,7 @@ func (h *holding) askGate(work context.Context, t *task) error {
 	q := &Question{
 		Key: gateKey, Reason: reasonGate, Ask: t.ask.text, Targets: t.ask.targets,
 		Approvers: t.ask.approvers, Quorum: max(a.Quorum, 1), Covers: []string{},
+		Remind: t.ask.remind, Form: formOf(a),
 	}
 	if t.ask.timeout > 0 {
 		q.Expires = h.storeNow().Add(t.ask.timeout)
@@ -200,6 +206,10 @@ func (q *questionState) approval(run *runContext, strand, path string) Approval 
 		ID: approvalID(run.id, path, q.Key), Run: run.id, Playbook: run.book.ID, Step: path, Reason: q.Reason, Cap: q.Cap, Ask: q.Ask,
 		Targets: q.Targets, Covers: q.Covers, Effects: q.Effects, Shown: q.Shown, Hash: q.Hash, Approvers: q.Approvers, Quorum: q.Quorum,
 		AskedAt: q.at, Status: "waiting", Strand: strand, Key: q.Key, Decided: q.words(),
+		Form: q.Form, Reminded: q.reminders,
+	}
+	if at := q.remindAt(); !at.IsZero() {
+		a.RemindAt = &at
 	}
 	if !q.Expires.IsZero() {
 		a.ExpiresAt = &q.Expires

@@ -131,6 +131,8 @@ func (r *asking) question(a Approval) (q *questionState, over string, err error)
 		case body.Path != a.Step:
 		case body.Kind == kAsked && body.Question != nil && body.Question.Key == a.Key:
 			q = &questionState{Question: *body.Question, at: f.At}
+		case body.Kind == kReminded && body.Key == a.Key && q != nil:
+			q.reminded, q.reminders = f.At, q.reminders+1
 		case body.Kind == kDecision && body.Key == a.Key && q != nil:
 			q.decisions, q.decidedAt = append(q.decisions, body), append(q.decidedAt, f.At)
 		case body.Kind == kDone, body.Kind == kFailed, body.Kind == kSkipped:

@@ -19,6 +19,7 @@ type Decision struct {
 	Via      string // how they are known: "operator:alice" reached the store directly
 	Approve  bool
 	Reason   string
+	Form     map[string]string // what whoever approves fills in: fields as texts
 }
 
 // Decide records a decision. It refuses (ErrRefused) who is no approver, who
@@ -101,6 +102,9 @@ func (e *Engine) decide(ctx context.Context, a Approval, d Decision) (Approval, 
 			return a, fmt.Errorf("%w: %s", ErrRefused, why)
 		}
 		f := fact{Kind: kDecision, Path: a.Step, Key: a.Key, Hash: q.Hash, By: d.By, Via: d.Via, Decision: "reject", Why: d.Reason, Void: e.void(q)}
+		if f.Form, err = e.fillIn(ctx, r.run, a, q, d); err != nil {
+			return a, err
+		}
 		if d.Approve {
 			f.Decision = "approve"
 		}

@@ -26,6 +26,7 @@ const (
 	kLasts    kind = "lasts"    // an effect is taken back at Until, by Run
 	kHeld     kind = "held"     // an effect waits for a thaw or for a person
 	kAsked    kind = "asked"    // people were asked
+	kReminded kind = "reminded" // those who have not decided were asked again
 	kDecision kind = "decision" // a person decided (a signal)
 	kResolve  kind = "resolve"  // a person told what became of an effect (a signal)
 	kAwait    kind = "await"    // the strand is registered for messages
@@ -95,14 +96,15 @@ type fact struct {
 	Await *awaited `json:"aw,omitempty"` // await
 	Mail  *Message `json:"m,omitempty"`  // received
 
-	Question *Question `json:"q,omitempty"`  // asked
-	Key      string    `json:"y,omitempty"`  // decision, held: of the question
-	Hash     string    `json:"hs,omitempty"` // decision: of the question as it was seen
-	By       string    `json:"by,omitempty"`
-	Via      string    `json:"via,omitempty"`
-	Decision string    `json:"dec,omitempty"` // approve | reject
-	Void     []string  `json:"void,omitempty"`
-	Happened bool      `json:"hap,omitempty"` // resolve
+	Question *Question       `json:"q,omitempty"`  // asked
+	Key      string          `json:"y,omitempty"`  // decision, held: of the question
+	Hash     string          `json:"hs,omitempty"` // decision: of the question as it was seen
+	By       string          `json:"by,omitempty"`
+	Via      string          `json:"via,omitempty"`
+	Form     json.RawMessage `json:"fm,omitempty"`  // decision: the form as it was filled in
+	Decision string          `json:"dec,omitempty"` // approve | reject
+	Void     []string        `json:"void,omitempty"`
+	Happened bool            `json:"hap,omitempty"` // resolve
 }
 
 func (f fact) encode() []byte {

@@ -38,6 +38,7 @@ const (
 	tSend                          // record the intent of an effect and send it
 	tCheck                         // look what became of an effect
 	tAsk                           // ask at an approve step
+	tRemind                        // ask again those who have not decided
 	tAwait                         // register for messages
 	tLook                          // look for messages
 	tTurn                          // ask whether a run that was queued is still wanted

@@ -17,6 +17,7 @@ type gateAsk struct {
 	params    []json.RawMessage // of each target: its JSON, as the covered actions take it
 	approvers []string
 	timeout   time.Duration
+	remind    time.Duration
 }
 
 // approve asks, waits and takes the outcome.
@@ -34,19 +35,23 @@ func (st *state) approve(m *move, step *playbooks.Step, path string, p *progress
 		m.task = &task{kind: tAsk, path: path, step: step, ask: ask, attempt: p.attempt + 1}
 		return true, nil
 	}
-	outcome, _ := q.outcome(st.now)
-	if st.run.planning() {
-		outcome = "approved"
-	}
+	outcome, by := q.outcome(st.now)
 	a := step.Approve
-	switch {
+	var plan *playbooks.Approval
+	if st.run.planning() {
+		outcome, plan = "approved", a
+	}
+	switch next := q.remindAt(); {
+	case outcome == "" && !next.IsZero() && !st.now.Before(next):
+		m.task = &task{kind: tRemind, path: path, step: step}
+		return true, nil
 	case outcome == "":
 		st.waitQuestion(m, q, path)
 		return true, nil
 	case outcome == "timed_out" && a.OnTimeout == "stop":
 		return false, st.emit(m, fact{Kind: kStopped, Path: path, Ending: stopped, Why: "nobody decided in time"})
 	case outcome == "approved", outcome == "timed_out" && a.OnTimeout == "approve", a.OnReject == "continue":
-		out, err := json.Marshal(map[string]string{"outcome": outcome})
+		out, err := q.output(outcome, by, plan)
 		if err != nil {
 			return false, err
 		}
@@ -79,6 +84,11 @@ func (st *state) gateAsk(step *playbooks.Step) (*gateAsk, error) {
 	if a.Timeout != nil {
 		if ask.timeout, err = st.duration(a.Timeout, 0); err != nil {
 			return nil, fmt.Errorf("timeout: %w", err)
+		}
+	}
+	if a.Remind != nil {
+		if ask.remind, err = st.duration(a.Remind, 0); err != nil {
+			return nil, fmt.Errorf("remind: %w", err)
 		}
 	}
 	if a.Targets == nil {

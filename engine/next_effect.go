@@ -121,9 +121,13 @@ func (st *state) send(m *move, step *playbooks.Step, path string, i int) (bool, 
 
 func (st *state) waitQuestion(m *move, q *questionState, path string) {
 	on := "approval at " + path
-	if q.Expires.IsZero() {
+	until := q.Expires
+	if next := q.remindAt(); !next.IsZero() && (until.IsZero() || next.Before(until)) {
+		until = next
+	}
+	if until.IsZero() {
 		st.waitEver(m, on)
 		return
 	}
-	st.waitUntil(m, q.Expires, on)
+	st.waitUntil(m, until, on)
 }

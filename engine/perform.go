@@ -24,6 +24,8 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		return h.check(work, t)
 	case tAsk:
 		return h.askGate(work, t)
+	case tRemind:
+		return h.remind(t)
 	case tAwait:
 		return h.await(t)
 	case tTurn:

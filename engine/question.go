@@ -28,6 +28,8 @@ type Question struct {
 	Approvers []string         `json:"approvers"` // groups and people, as written
 	Quorum    int              `json:"quorum"`
 	Expires   time.Time        `json:"expires,omitzero"`
+	Remind    time.Duration    `json:"remind,omitempty"` // how often those who have not decided are asked again
+	Form      []FormField      `json:"form,omitempty"`   // what whoever approves fills in
 	Denied    string           `json:"denied,omitempty"` // why nobody may approve: then it is a no
 }
 
@@ -69,7 +71,8 @@ func hashOf(q Question, o *outline) string {
 		Shown   []Shown
 		Covers  []string
 		Effects []string
-	}{q.Key, q.Targets, q.Shown, covers, q.Effects})
+		Form    []FormField `json:",omitempty"`
+	}{q.Key, q.Targets, q.Shown, covers, q.Effects, q.Form})
 	if err != nil {
 		panic(fmt.Sprintf("engine: question: %v", err))
 	}
@@ -83,6 +86,8 @@ type questionState struct {
 	at        time.Time
 	decisions []fact
 	decidedAt []time.Time
+	reminded  time.Time // last
+	reminders int
 	closed    bool // listed as answered
 }
 
@@ -133,7 +138,7 @@ func (q *questionState) approved(now time.Time) bool {
 func (q *questionState) words() []Decided {
 	words := make([]Decided, 0, len(q.decisions))
 	for i, d := range q.decisions {
-		words = append(words, Decided{By: d.By, Via: d.Via, Decision: d.Decision, At: q.decidedAt[i], Reason: d.Why})
+		words = append(words, Decided{By: d.By, Via: d.Via, Decision: d.Decision, At: q.decidedAt[i], Reason: d.Why, Form: d.Form})
 	}
 	return words
 }

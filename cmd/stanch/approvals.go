@@ -18,6 +18,7 @@ func approvalsCommand(sh *shell) *cobra.Command {
 		Short:   "Look at what waits for a person's word, and give it",
 		Example: `  stanch approvals list
   stanch approvals approve a7k2m5q3x1f --as dana.officer@contoso.example
+  stanch approvals approve a7k2m5q3x1f --as omar.officer@contoso.example --set reason="agreed with the owner"
   stanch approvals reject a7k2m5q3x1f --as omar.officer@contoso.example --reason "the link is meant to be open"`,
 	}
 	c.AddCommand(approvalsList(sh), decide(sh, true), decide(sh, false))
@@ -64,14 +65,41 @@ func (sh *shell) approvalTable(list []engine.Approval) {
 		if a.ExpiresAt != nil {
 			expires = instant(*a.ExpiresAt)
 		}
-		t.Add(a.ID, a.Run, a.Step, approvalState(a), fmt.Sprint(len(a.Targets)), expires, a.Ask)
+		state := approvalState(a)
+		if a.Reminded > 0 && a.Status == "waiting" {
+			state += ", reminded " + plural(a.Reminded, "time")
+		}
+		t.Add(a.ID, a.Run, a.Step, state, fmt.Sprint(len(a.Targets)), expires, a.Ask)
 	}
 	sh.out.Table(t)
+	sh.forms(list)
+}
+
+// forms tells what approvers are to fill in.
+func (sh *shell) forms(list []engine.Approval) {
+	t := table("APPROVAL", "FILL IN", "TYPE", "")
+	for _, a := range list {
+		if a.Status != "waiting" {
+			continue
+		}
+		for _, f := range a.Form {
+			note := f.Description
+			if f.Required {
+				note = strings.TrimSuffix("required: "+note, ": ")
+			}
+			t.Add(a.ID, f.Name, f.Type, note)
+		}
+	}
+	if len(t.Rows) > 0 {
+		sh.out.Printf("\n")
+		sh.out.Table(t)
+	}
 }
 
 type decideOptions struct {
 	id, as, reason string
 	approve        bool
+	set            []string
 }
 
 // decide makes `approvals approve` and `approvals reject`.
@@ -98,12 +126,32 @@ run does not approve it.`,
 	}
 	c.Flags().StringVar(&o.as, "as", "", "the `PERSON` who decides, by user principal name (default: you)")
 	c.Flags().StringVar(&o.reason, "reason", "", "why, for the record: a `TEXT`")
+	if approve {
+		c.Flags().StringArrayVar(&o.set, "set", nil, "fill in a field of its form: `FIELD=VALUE`, as often as needed")
+	}
 	sh.storeFlag(c)
 	sh.outputFlag(c)
 	return c
 }
 
+// fields reads FIELD=VALUE.
+func (o *decideOptions) fields() (map[string]string, error) {
+	form := map[string]string{}
+	for _, s := range o.set {
+		name, value, ok := strings.Cut(s, "=")
+		if _, twice := form[name]; !ok || name == "" || twice {
+			return nil, misused("--set is FIELD=VALUE, each field once, not %q", s)
+		}
+		form[name] = value
+	}
+	return form, nil
+}
+
 func (sh *shell) decide(ctx context.Context, o decideOptions) error {
+	form, err := o.fields()
+	if err != nil {
+		return err
+	}
 	d, err := sh.open(need{exists: true}, nil)
 	if err != nil {
 		return err
@@ -114,7 +162,7 @@ func (sh *shell) decide(ctx context.Context, o decideOptions) error {
 	if by == "" {
 		_, by, _ = strings.Cut(me, ":")
 	}
-	a, err := d.engine.Decide(ctx, engine.Decision{Approval: o.id, By: by, Via: me, Approve: o.approve, Reason: o.reason})
+	a, err := d.engine.Decide(ctx, engine.Decision{Approval: o.id, By: by, Via: me, Approve: o.approve, Reason: o.reason, Form: form})
 	if errors.Is(err, engine.ErrNotFound) {
 		return fmt.Errorf("there is no approval %s: `stanch approvals list` shows them", o.id)
 	}
