@@ -37,7 +37,7 @@ func (p *Playbook) Judge(ev Event, names map[string]any, own []string, now time.
 			j.listens(t, ev)
 		}
 	} else {
-		j.add("on."+ev.Trigger, j.Matched || condition != nil, "it listens to the trigger "+ev.Trigger, j.Because)
+		j.add("on."+ev.Trigger, p.On.has(ev.Trigger), "it listens to the trigger "+ev.Trigger, j.Because)
 	}
 	if condition != nil {
 		j.condition(p, condition, names, Env{Now: now, OwnDomains: own})
@@ -130,6 +130,9 @@ func (j *Judgement) condition(p *Playbook, condition *Expression, names map[stri
 			return
 		}
 		env.Names["params"] = params
+	}
+	if _, given := env.Names["lists"]; !given {
+		env.Names["lists"] = p.ListValues()
 	}
 	trace, err := condition.Trace(env)
 	c.Outcome, c.Trace = PartValue, &trace

@@ -470,13 +470,17 @@ func position(k asked, nth, total int) int {
 }
 
 // IncidentScope is what an expression may name about an incident: event,
-// incident, evidence and the params of the playbook, if there is one.
+// incident, evidence, and the params of the playbook, if there is one, with the
+// lists that it names.
 func IncidentScope(p *Playbook) Scope {
-	params := RecordOf("")
+	params, lists := RecordOf(""), RecordOf("")
 	if p != nil {
 		params = p.paramsType()
+		for _, l := range p.Lists {
+			lists = lists.WithField(l.Name, ListOf(l.Type))
+		}
 	}
 	return NewScope(map[string]Type{
-		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(), "params": params,
+		"event": eventType(), "incident": incidentType(), "evidence": evidenceType(), "params": params, "lists": lists,
 	})
 }

@@ -179,7 +179,7 @@ func (sh *shell) evalScope(ctx context.Context, o occurrence) (playbooks.Scope, 
 	if env.Names, err = asked.EventNames(ev); err != nil {
 		return none, env, err
 	}
-	env.Names["params"] = params
+	env.Names["params"], env.Names["lists"] = params, book.ListValues()
 	return scope, env, nil
 }
 

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"stanch/cmd/stanch/internal/terminal"
+	"stanch/connectors/incident"
 	"stanch/playbooks"
 	"stanch/playbooks/review"
 )
@@ -52,28 +56,92 @@ func (sh *shell) explainPlaybook(ctx context.Context, o occurrence) error {
 	if err != nil {
 		return err
 	}
-	ev, err := o.event(about, at)
+	events, err := o.events(book, about, at)
 	if err != nil {
 		return err
 	}
-	names, err := book.EventNames(ev)
-	if err != nil {
+	all := []judgedData{}
+	starts := false
+	for _, ev := range events {
+		names, err := book.EventNames(ev.Event)
+		if err != nil {
+			return err
+		}
+		names["params"] = params
+		j := book.Judge(ev.Event, names, d.cfg.OwnDomains, at)
+		starts = starts || j.Matched
+		all = append(all, judged(book, ev.about, j))
+		if sh.output == "text" {
+			sh.showJudgement(book, ev.about, j)
+		}
+	}
+	if err := sh.printText(all, func() {}); err != nil {
 		return err
 	}
-	names["params"] = params
-	j := book.Judge(ev, names, d.cfg.OwnDomains, at)
-	if err := sh.printText(judged(book, j), func() { sh.showJudgement(book, j) }); err != nil {
-		return err
-	}
-	if !j.Matched {
+	if !starts {
 		return quietly(exitFailed)
 	}
 	return nil
 }
 
-// judgedData is what `stanch explain PLAYBOOK --incident --output json` prints.
+// happening is an event with what it is about.
+type happening struct {
+	playbooks.Event
+	about string
+}
+
+// events are what the source tells of an incident: itself, and each alert for a
+// playbook that listens to alerts.
+func (o *occurrence) events(book *playbooks.Playbook, about incident.Incident, at time.Time) ([]happening, error) {
+	ev, err := o.event(about, at)
+	if err != nil {
+		return nil, err
+	}
+	all := []happening{}
+	if book.On.Incident != nil || book.On.Alert == nil {
+		all = append(all, happening{ev, "incident " + about.ID})
+	}
+	for _, a := range about.Alerts {
+		if book.On.Alert == nil || !slices.Contains(ev.NewAlerts, a.ID) {
+			continue
+		}
+		alert := playbooks.Event{ID: a.ID, Trigger: "alert", Kind: "created", At: at, Incident: ev.Incident}
+		if alert.Alert, err = json.Marshal(a); err != nil {
+			return nil, err
+		}
+		if alert.Evidence, err = evidenceOf(about.Evidence, a.ID); err != nil {
+			return nil, err
+		}
+		all = append(all, happening{alert, "alert " + a.ID})
+	}
+	return all, nil
+}
+
+// evidenceOf is the part of an incident's evidence that an alert names.
+func evidenceOf(all incident.Evidence, alert string) (json.RawMessage, error) {
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	var lists map[string][]map[string]any
+	if err := json.Unmarshal(raw, &lists); err != nil {
+		return nil, err
+	}
+	for kind, items := range lists {
+		lists[kind] = slices.DeleteFunc(items, func(item map[string]any) bool {
+			alerts, _ := item["alerts"].([]any)
+			return !slices.Contains(alerts, any(alert))
+		})
+	}
+	return json.Marshal(lists)
+}
+
+// judgedData is an element of what `stanch explain PLAYBOOK --incident --output
+// json` prints: one for the incident, and one for each alert where the playbook
+// listens to alerts.
 type judgedData struct {
 	Playbook string       `json:"playbook"`
+	About    string       `json:"about"` // incident ID, alert ID
 	Starts   bool         `json:"starts"`
 	Because  string       `json:"because"`
 	Checks   []lookedData `json:"checks"`
@@ -86,8 +154,8 @@ type lookedData struct {
 	Trace   *partData `json:"trace,omitempty"`
 }
 
-func judged(book *playbooks.Playbook, j playbooks.Judgement) judgedData {
-	out := judgedData{Playbook: book.ID, Starts: j.Matched, Because: j.Because, Checks: []lookedData{}}
+func judged(book *playbooks.Playbook, about string, j playbooks.Judgement) judgedData {
+	out := judgedData{Playbook: book.ID, About: about, Starts: j.Matched, Because: j.Because, Checks: []lookedData{}}
 	for _, c := range j.Checks {
 		data := lookedData{What: c.What, Outcome: lookedAs(c), Because: c.Because}
 		if c.Trace != nil {
@@ -111,13 +179,12 @@ func lookedAs(c playbooks.Looked) string {
 	return "failed"
 }
 
-func (sh *shell) showJudgement(book *playbooks.Playbook, j playbooks.Judgement) {
+func (sh *shell) showJudgement(book *playbooks.Playbook, about string, j playbooks.Judgement) {
 	verdict := terminal.Text{Style: terminal.Yellow, Text: "does not start"}
 	if j.Matched {
 		verdict = terminal.Text{Style: terminal.Green, Text: "starts"}
 	}
-	sh.out.Line(terminal.Text{Style: terminal.Bold, Text: book.ID}, " ", verdict)
-	sh.out.Printf("\n")
+	sh.out.Line(terminal.Text{Style: terminal.Bold, Text: book.ID}, " ", verdict, " for ", about)
 	for _, c := range j.Checks {
 		sh.out.Line(lookedMark(c), c.What+": ", shortText(c.Because, 200))
 		if c.Trace != nil {
