@@ -55,6 +55,7 @@ func check(p *Playbook, all *callees) ([]Finding, int) {
 		types: map[reflect.Type]Type{},
 	}
 	c.places()
+	c.permissions()
 	base := c.base()
 	p.scope = base
 	c.head(base)

@@ -48,3 +48,33 @@ func entityType(kind string) Type {
 
 // entities are entityTypes, made once.
 var entities = sync.OnceValue(entityTypes)
+
+// permissions gives params of the type permission the fields that the catalog's
+// permissions have.
+func (c *linter) permissions() {
+	elem := AnyType()
+	if c.w.Catalog != nil {
+		if a, ok := c.w.Catalog.Lookup("files.list_permissions"); ok {
+			list, _ := c.goType(a.Result).Field("permissions")
+			if t, ok := list.Elem(); ok {
+				elem = t
+			}
+		}
+	}
+	var fill func(Type) Type
+	fill = func(t Type) Type {
+		switch {
+		case t.IsRecord() && t.Name() == "permission" && len(t.Fields()) == 0:
+			return elem
+		case t.IsList():
+			inner, _ := t.Elem()
+			return ListOf(fill(inner))
+		case t.kind == kindOptional:
+			return OptionalOf(fill(t.Present()))
+		}
+		return t
+	}
+	for i := range c.p.Params {
+		c.p.Params[i].Type = fill(c.p.Params[i].Type)
+	}
+}

@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"regexp"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -51,9 +52,16 @@ type Param struct {
 	Default     any // decoded; nil when required
 	Required    bool
 	Description string
-	Minimum     *float64
+	Minimum     *float64 // of numbers; of a size in bytes, of a duration in nanoseconds
 	Maximum     *float64
-	Enum        []any
+	Enum        []any // the only values, of a list's items if it is one
+	MinLength   *int  // of texts, in characters
+	MaxLength   *int
+	Pattern     *regexp.Regexp // found somewhere in a text
+	Format      string         // of texts: one of ParamFormats
+	MinItems    *int           // of lists
+	MaxItems    *int
+	Unique      bool // no item of the list twice
 
 	key *yaml.Node
 }
