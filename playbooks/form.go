@@ -40,7 +40,7 @@ func (a *Approval) ReadForm(given map[string]string) (map[string]any, error) {
 		if !is {
 			continue
 		}
-		v, err := q.read(text)
+		v, err := q.Read(text)
 		if err == nil && q.Required && strings.TrimSpace(text) == "" {
 			err = errors.New("is empty")
 		}
