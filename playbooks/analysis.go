@@ -41,10 +41,9 @@ type Analysis struct {
 // left out, line by line, until the rest can: so steps, names and types are
 // known while a line is being typed.
 func Analyse(file string, text []byte, w World) *Analysis {
-	a := &Analysis{file: file, src: newFileText(file, text), world: w}
-	a.tree = outlineOf(a.src)
+	a := newAnalysis(file, text, w)
 	p, findings := Load(file, text)
-	if p == nil {
+	if p == nil && len(text) <= MaxFileSize {
 		if whole, ok := readableRest(a.src, a.tree); ok {
 			p, _ = Load(file, []byte(whole))
 		}
@@ -62,6 +61,16 @@ func Analyse(file string, text []byte, w World) *Analysis {
 	}
 	a.book, a.read, a.findings = p, p.source, findings
 	a.symbols = a.findSymbols()
+	return a
+}
+
+// newAnalysis reads the text's outline; of a text that is too long for a
+// playbook, none.
+func newAnalysis(file string, text []byte, w World) *Analysis {
+	a := &Analysis{file: file, src: newFileText(file, text), world: w, tree: &twig{indent: -1}}
+	if len(text) <= MaxFileSize {
+		a.tree = outlineOf(a.src)
+	}
 	return a
 }
 
@@ -250,4 +259,12 @@ func kindOfStep(step *twig) (shape, bool) {
 		return shape{}, false
 	}
 	return shapes()[i], true
+}
+
+// ID is the playbook's id, "" while it has none.
+func (a *Analysis) ID() string {
+	if a.book == nil {
+		return ""
+	}
+	return a.book.ID
 }

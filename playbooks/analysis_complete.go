@@ -35,8 +35,10 @@ type Completion struct {
 // language has it: keys, values, names of actions, and inside expressions
 // names, fields and functions. It works while the text is broken.
 func Complete(file string, text []byte, at Position, w World) []Completion {
-	a := &Analysis{file: file, src: newFileText(file, text), world: w}
-	a.tree = outlineOf(a.src)
+	if len(text) > MaxFileSize {
+		return nil
+	}
+	a := newAnalysis(file, text, w)
 	c := &completer{Analysis: a, at: a.offset(at)}
 	return c.all()
 }

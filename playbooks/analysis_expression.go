@@ -104,7 +104,9 @@ func (c *completer) scopeAt(t *twig) (Scope, Type, bool) {
 	if t.open && !t.flow {
 		to = max(to, c.src.lineEnd(c.at))
 	}
-	text := c.src.text[:from] + " " + name + closers + c.afterStep(t) + c.src.text[max(to, from):]
+	to = max(to, from)
+	rest := c.src.lineEnd(to)
+	text := c.src.text[:from] + " " + name + closers + c.src.text[to:rest] + c.afterStep(t) + c.src.text[rest:]
 	a := Analyse(c.file, []byte(text), c.world)
 	for _, s := range a.spots {
 		if at := a.read.node(s.node); at.from == from+1 && strings.TrimSpace(s.text) == "zz" {
@@ -114,16 +116,21 @@ func (c *completer) scopeAt(t *twig) (Scope, Type, bool) {
 	return Scope{}, Type{}, false
 }
 
-// afterStep is what makes a step whole that does nothing yet.
+// afterStep is what makes a step whole that does nothing yet, on a line of its
+// own.
 func (c *completer) afterStep(t *twig) string {
 	step := c.stepOf(t)
-	if step == nil || t.flow || t.parent != step {
+	if step == nil || step.flow || len(step.children) == 0 {
 		return ""
 	}
 	if _, ok := kindOfStep(step); ok {
 		return ""
 	}
-	return "\n" + strings.Repeat(" ", t.indent) + "stop: zz"
+	does := "stop: zz"
+	if step.child("with") != nil {
+		does = "uses: zz"
+	}
+	return "\n" + strings.Repeat(" ", step.children[0].indent) + does
 }
 
 // openText answers the text that is open at the end of an expression.

@@ -83,6 +83,7 @@ func TestCompletionOffersWhatMayStandThere(t *testing.T) {
 		"the trigger's condition": {"playbook: x\non:\n  incident:\n    if: incident.‸\nsteps: []\n", "severity"},
 		"covers":                  {editedHead + "  - approve: {ask: x, approvers: [a], covers: [‸]}\n", "access"},
 		"a broken file":           {"playbook: x\n  broken: {\n" + editedHead[17:] + "  - if: steps.‸\n    stop: x\n", "access"},
+		"with before uses":        {editedHead + "  - id: x\n    with: {file: \"${{ evidence.‸\n", "files users -incident"},
 		"a comment":               {editedHead + "  # incident.‸\n", "-severity -incident -id"},
 		"other letters":           {editedHead + "  - if: incident.title == \"größe🙂\" and incident.‸\n    stop: x\n", "severity"},
 	} {

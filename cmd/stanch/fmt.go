@@ -118,7 +118,7 @@ func (sh *shell) show(o fmtOptions, name string, text, out []byte) {
 			sh.difference(name, text, out)
 		}
 	case !o.check:
-		_, _ = sh.out.Write(out)
+		_, _ = sh.out.Raw().Write(out) // what could not be written is told at the end
 	case !bytes.Equal(text, out):
 		sh.out.Line(name)
 	}

@@ -47,9 +47,10 @@ var rooms = map[string][]string{
 	"examples": {},
 
 	"cmd/stanch/internal/config":   {"playbooks", "connectors"},
+	"cmd/stanch/internal/lsp":      {"playbooks", "actions"},
 	"cmd/stanch/internal/terminal": {},
 	"cmd/stanch": {
-		"cmd/stanch/internal/config", "cmd/stanch/internal/terminal", "examples", "triggers",
+		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "examples", "triggers",
 		"engine", "engine/rehearse", "engine/sqlitestore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
 		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",

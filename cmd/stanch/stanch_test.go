@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"state":   state,
 			"awaits":  awaits,
 			"unread":  unread,
+			"session": session,
 		},
 	})
 }
@@ -208,17 +209,26 @@ func unread(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(r.Close())
 	defer w.Close()
-	path, at := ts.Getenv("PATH"), ""
-	for _, dir := range filepath.SplitList(path) {
-		if _, err := os.Stat(filepath.Join(dir, args[0])); err == nil {
-			at = filepath.Join(dir, args[0])
-			break
-		}
-	}
 	var said strings.Builder
-	cmd := exec.Command(at, args[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + path}, w, &said
+	cmd := exec.Command(commandPath(ts, args[0]), args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}, w, &said
 	if err := cmd.Run(); err != nil || said.Len() > 0 {
 		ts.Fatalf("%v: %v: %s", args, err, said.String())
 	}
+}
+
+// commandPath answers where a script finds a command.
+func commandPath(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if at := filepath.Join(dir, name); isFile(at) {
+			return at
+		}
+	}
+	ts.Fatalf("there is no %s", name)
+	return ""
+}
+
+func isFile(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
