@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -112,49 +111,159 @@ on_failure:
     with: {thing: note, value: "failed at ${{ run.failed_step }}"}
 `
 
+// around lets time pass, goes round, calls and tidies up: each thing is changed
+// once.
+const around = `
+steps:
+  - set: {n: 0}
+  - id: guarded
+    timeout: 1h
+    steps:
+      - wait: 10s
+      - id: turns
+        repeat:
+          times: 3
+          every: 2s
+          steps:
+            - set: {n: vars.n + 1}
+            - uses: things.put
+              with: {thing: "turn${{ vars.n }}", value: x}
+          until: vars.n == 2
+      - uses: things.get
+        with: {thing: nothing}
+    on_error:
+      steps:
+        - uses: things.put
+          with: {thing: rescue, value: "${{ error.code }} after ${{ vars.n }}"}
+    finally:
+      - uses: things.put
+        with: {thing: tidy, value: x}
+  - id: sub
+    call: other
+    with: {name: "${{ 'n' + string(vars.n) }}"}
+    on_error: continue
+    finally:
+      - for_each: evidence.files
+        as: file
+        steps:
+          - uses: things.put
+            with: {thing: "${{ file }}", value: tidied}
+  - id: late
+    timeout: 20s
+    steps:
+      - wait: 1h
+        finally:
+          - uses: things.put
+            with: {thing: late, value: x}
+  - uses: things.put
+    with: {thing: never, value: x}
+on_failure:
+  - uses: things.put
+    with: {thing: note, value: "${{ error.code }} at ${{ run.failed_step }}"}
+finally:
+  - uses: things.put
+    with: {thing: final, value: "${{ error?.code ?? 'none' }}"}
+`
+
+// other is what around calls.
+const other = `
+params: {name: {type: string}}
+steps:
+  - uses: things.put
+    with: {thing: "${{ params.name }}", value: called}
+  - fail: Bad
+on_failure:
+  - uses: things.put
+    with: {thing: "${{ params.name }}-failed", value: "${{ error.message }}"}
+finally:
+  - uses: things.put
+    with: {thing: "${{ params.name }}-final", value: x}
+`
+
+func scenarios() map[string]scenario {
+	return map[string]scenario{
+		"everything": {
+			book:   everything,
+			values: map[string]string{"f0": "a", "f1": "b", "f2": "c"},
+			end:    map[string]string{"f0": "gone", "f1": "gone", "f2": "gone", "left": "n is 3", "right": "n is 6", "note": "failed at 5"},
+			code:   "failed",
+		},
+		"around": {
+			book: around, calls: map[string]string{"other": other},
+			end: map[string]string{
+				"turn1": "x", "turn2": "x", "rescue": "not_found after 2", "tidy": "x", "n2": "called", "n2-failed": "Bad", "n2-final": "x",
+				"f0": "tidied", "f1": "tidied", "f2": "tidied", "late": "x", "note": "timeout at late/0", "final": "timeout",
+			},
+			code: "timeout",
+		},
+	}
+}
+
+// scenario is a run with three files that fails, and what it leaves.
+type scenario struct {
+	book, code  string
+	calls       map[string]string
+	values, end map[string]string
+}
+
 // TestACrashAtEveryActLosesNothingAndRepeatsNothing kills the worker at every
 // act of a run, before and after the store took it, and lets another go on.
 func TestACrashAtEveryActLosesNothingAndRepeatsNothing(t *testing.T) {
-	values := map[string]string{"f0": "a", "f1": "b", "f2": "c"}
-	end := map[string]string{"f0": "gone", "f1": "gone", "f2": "gone", "left": "n is 3", "right": "n is 6", "note": "failed at 5"}
 	stride := 1
 	if testing.Short() {
 		stride = 6
 	}
-	for _, applied := range []bool{false, true} {
-		for k := 1; ; k += stride {
-			reached := false
-			t.Run(fmt.Sprintf("applied=%v/%d", applied, k), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(maps.Clone(values))
-					reached = crashAt(t, w, k, applied)
-					if !maps.Equal(w.values, end) {
-						t.Errorf("the world is %v, want %v", w.values, end)
-					}
-					for thing, n := range w.changes() {
-						want := 1
-						if strings.HasPrefix(thing, "f") {
-							want = 2 // marked, then dropped
+	for name, c := range scenarios() {
+		for _, applied := range []bool{false, true} {
+			for k := 1; ; k += stride {
+				reached := false
+				t.Run(fmt.Sprintf("%s/applied=%v/%d", name, applied, k), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						w := newWorld(maps.Clone(c.values))
+						if w.values == nil {
+							w.values = map[string]string{}
 						}
-						if n != want {
-							t.Errorf("%s was changed %d times, want %d", thing, n, want)
-						}
-					}
-					if twice := w.twice(); len(twice) > 0 {
-						t.Errorf("effects that happened twice: %v", twice)
-					}
+						reached = crashAt(t, w, c, crash{k, applied})
+						c.holds(t, w)
+					})
 				})
-			})
-			if !reached || t.Failed() {
-				break
+				if !reached || t.Failed() {
+					break
+				}
 			}
 		}
 	}
 }
 
-// crashAt runs the playbook with a worker that dies at act k and another that
+// holds compares the world with what the scenario leaves.
+func (c scenario) holds(t *testing.T, w *world) {
+	t.Helper()
+	if !maps.Equal(w.values, c.end) {
+		t.Errorf("the world is %v, want %v", w.values, c.end)
+	}
+	for thing, n := range w.changes() {
+		want := 1
+		if w.values[thing] == "gone" {
+			want = 2 // marked, then dropped
+		}
+		if n != want {
+			t.Errorf("%s was changed %d times, want %d", thing, n, want)
+		}
+	}
+	if twice := w.twice(); len(twice) > 0 {
+		t.Errorf("effects that happened twice: %v", twice)
+	}
+}
+
+// crash is the act at which a worker dies, and whether the store took it.
+type crash struct {
+	act     int
+	applied bool
+}
+
+// crashAt runs the playbook with a worker that dies at an act and another that
 // goes on. It answers false if the run ended before.
-func crashAt(t *testing.T, w *world, k int, applied bool) bool {
+func crashAt(t *testing.T, w *world, c scenario, at crash) bool {
 	store, err := sqlitestore.OpenMemory(time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -164,9 +273,9 @@ func crashAt(t *testing.T, w *world, k int, applied bool) bool {
 			t.Error(err)
 		}
 	}()
-	m := &mortal{Store: store, left: k, applied: applied, dead: make(chan struct{})}
+	m := &mortal{Store: store, left: at.act, applied: at.applied, dead: make(chan struct{})}
 	first := engine.New(m, store, w.catalog(), engine.Options{Workers: 4})
-	book := loadBook(t, first.World(), everything)
+	book := loadBook(t, callable(first.World(), c.calls), c.book)
 	begun, err := first.Start(t.Context(), engine.Start{Book: book, Event: event(3), Mode: engine.ModeLive, By: "trigger:incident"})
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +288,15 @@ func crashAt(t *testing.T, w *world, k int, applied bool) bool {
 	watching, stopWatching := context.WithCancel(t.Context())
 	go func() {
 		defer close(ended)
-		_, _ = first.Await(watching, begun.Run, nil)
+		for watching.Err() == nil {
+			if r, err := store.Run(watching, begun.Run); err == nil && !r.EndedAt.IsZero() {
+				return
+			}
+			select {
+			case <-watching.Done():
+			case <-time.After(time.Second): // virtual
+			}
+		}
 	}()
 	select {
 	case <-m.dead:
@@ -196,7 +313,7 @@ func crashAt(t *testing.T, w *world, k int, applied bool) bool {
 	second.work()
 	r := second.await(begun.Run)
 	second.end()
-	if r.Status != "failed" || r.Error == nil || r.Error.Message != "Over" {
+	if r.Status != "failed" || r.Error == nil || r.Error.Code != c.code {
 		t.Errorf("the run is %s: %v; steps %v", r.Status, r.Error, paths(r))
 	}
 	for _, s := range r.Steps {

@@ -15,6 +15,7 @@ func histories() map[string]string {
 	return map[string]string{
 		"everything": everything,
 		"gated":      gated,
+		"around":     around,
 		"cap":        "guardrails: {max_targets: {files: 1}}\n" + putAll,
 		"blocks": `
 steps:
@@ -61,7 +62,7 @@ func record(t *testing.T, book string, moved func(strand, live, rebuilt string))
 	w.faults["f1"] = []fault{{err: &thingError{code: "timeout", unsure: true}}, {err: &thingError{code: "throttled", after: time.Minute}}}
 	w.faults["x2"] = []fault{{err: &thingError{code: "unavailable"}}}
 	e = engine.New(store, store, w.catalog(), officers)
-	begun, err := e.Start(t.Context(), engine.Start{Book: loadBook(t, e.World(), book), Event: event(3), Mode: engine.ModeLive, By: "trigger:incident"})
+	begun, err := e.Start(t.Context(), engine.Start{Book: loadBook(t, callable(e.World(), map[string]string{"other": other}), book), Event: event(3), Mode: engine.ModeLive, By: "trigger:incident"})
 	if err != nil {
 		t.Fatal(err)
 	}

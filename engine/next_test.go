@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,119 +8,16 @@ import (
 	"time"
 
 	"stanch/actions"
-	"stanch/connectors/incident"
-	"stanch/playbooks"
 )
-
-type fuzzParams struct {
-	Thing string `json:"thing" doc:"what"`
-}
-
-type fuzzResult struct {
-	Value string `json:"value" doc:"what it is"`
-}
-
-func fuzzCatalog() *actions.Catalog {
-	change := actions.Spec[fuzzParams, fuzzResult]{
-		Doc: "Change a thing.", Class: actions.Writes, NoUndo: "never", Settling: time.Second,
-		Plan: func(context.Context, actions.Call, fuzzParams) ([]actions.Effect, fuzzResult, error) {
-			panic("not pure")
-		},
-		Do:    func(context.Context, actions.Call, actions.Effect) (actions.Outcome, error) { panic("not pure") },
-		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) { panic("not pure") },
-	}
-	return actions.Of(map[string]actions.Action{
-		"things.put": change.Action(),
-		"things.get": actions.Spec[fuzzParams, fuzzResult]{
-			Doc: "Get a thing.", Class: actions.Reads,
-			Read: func(context.Context, actions.Call, fuzzParams) (fuzzResult, error) { panic("not pure") },
-		}.Action(),
-	})
-}
-
-// fuzzBook has every kind of step.
-const fuzzBook = `
-playbook: fuzz
-title: Fuzz
-status: stable
-on: {manual: {}}
-timeout: 1h
-steps:
-  - id: got
-    uses: things.get
-    with: {thing: x}
-    retry: {attempts: 3, jitter: none}
-    on_error: continue
-  - set: {n: 1}
-  - id: gate
-    approve: {ask: Well, approvers: [a@c.example, b@c.example], quorum: 2, timeout: 10m, on_reject: continue}
-  - id: block
-    if: steps.got != nil
-    steps:
-      - id: put
-        uses: things.put
-        with: {thing: "${{ steps.got.value }}"}
-      - if: vars.n > 0
-        steps:
-          - set: {m: vars.n + 1}
-        else:
-          - fail: No
-    on_error: continue
-  - id: each
-    for_each: "['a', 'b', 'c']"
-    steps:
-      - id: inner
-        uses: things.put
-        with: {thing: "${{ item }}"}
-      - if: item == "b"
-        stop: Two
-    collect: {v: item}
-    on_error: continue
-  - id: par
-    parallel:
-      - set: {left: 1}
-      - id: right
-        uses: things.put
-        with: {thing: w}
-  - approve: {ask: Well, approvers: [a@c.example]}
-  - if: vars.n == 3
-    stop: Three
-on_failure:
-  - id: late
-    uses: things.put
-    with: {thing: z}
-outputs: {n: vars.n, left: vars.left}
-`
-
-func fuzzRun(t testing.TB, mode string) *runContext {
-	t.Helper()
-	book, findings := playbooks.LoadAndCheck("fuzz.yaml", []byte(fuzzBook), playbooks.World{Catalog: fuzzCatalog()})
-	for _, f := range findings {
-		if playbooks.HasErrors([]playbooks.Finding{f}) {
-			t.Fatal(f.Text())
-		}
-	}
-	raw, err := json.Marshal(incident.Incident{ID: "i/1", Source: "i", Title: "T", Severity: "low"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := New(nil, nil, fuzzCatalog(), Options{})
-	head := Head{StartedBy: "x", Event: playbooks.Event{ID: "e", Trigger: "manual", Kind: "manual", At: fuzzEpoch(), Incident: raw}}
-	run, err := e.newContext(RunHead{ID: "r", Playbook: "fuzz", Mode: mode, BegunAt: fuzzEpoch()}, head, newOutline(book))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
-func fuzzEpoch() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }
 
 // fuzzFacts reads facts out of bytes: kind, step, what about it, and time.
 func fuzzFacts(data []byte, paths []string) []Fact {
 	kinds := []kind{
 		kEntered, kSkipped, kDone, kFailed, kRetry, kOpened, kJoined, kPrepared, kIntent, kResult,
 		kOpen, kHeld, kAsked, kDecision, kResolve, kLost, kFailing, kStopped, "newer",
+		kPart, kRound, kWaits, kFinal, kMarked, kLasts, kAwait, kMail, kReceived,
 	}
+	endings := []ending{stopped, rejected, cancelled, failed, succeeded, "x"}
 	outs := []string{"", "{}", `{"value":"v"}`, `{"n":1}`, `{"m":2}`, `{"left":1}`, `{"vars":{"left":1}}`, "null", "[", `{"total":1,"items":[]}`, `{"outcome":"approved"}`}
 	statuses := []actions.Status{actions.Done, actions.AlreadySo, actions.NotDone, actions.Refused, actions.Unknown, actions.Begun, ""}
 	pick := func(b byte, n int) int { return int(b) % n }
@@ -132,7 +28,9 @@ func fuzzFacts(data []byte, paths []string) []Fact {
 		at = at.Add(time.Duration(data[4]) * time.Minute / 4)
 		f := fact{Kind: kinds[pick(data[0], len(kinds))], Path: paths[pick(data[1], len(paths))], Effect: int(b%5) - 1, Attempt: int(a % 4)}
 		f.Until, f.DoneIn, f.Happened, f.Count = at.Add(time.Duration(a)*time.Second), time.Duration(b)*time.Second, a%2 == 0, int(b%4)-1
-		f.Status, f.Branch, f.Ending = statuses[pick(a, len(statuses))], []string{"then", "else", "x"}[a%3], []ending{stopped, rejected, "x"}[a%3]
+		f.Status, f.Branch, f.Ending = statuses[pick(a, len(statuses))], []string{"then", "else", onError, finally, "x"}[a%5], endings[pick(b, len(endings))]
+		f.Forced, f.Due, f.Marked = a%5 == 1, []time.Time{{}, {}, at, at.Add(time.Duration(b) * time.Minute)}[a%4], at
+		f.Lasts, f.Run, f.Await, f.Mail = time.Duration(a%2)*time.Hour, []string{"", "r2"}[b%2], &awaited{Name: "n", Key: "k", Until: f.Due}, &Message{ID: "m", Name: "n", Key: "k", At: at}
 		f.Key, f.By, f.Decision, f.Hash = []string{gateKey, heldFrozen, "k"}[b%3], []string{"a@c.example", "A@C.example", "b@c.example"}[a%3], []string{"approve", "reject"}[b%2], "h"
 		f.Doubt, f.Looks, f.Planned = doubt(b%3), int(a%3), b%7 == 0
 		if out := outs[pick(b, len(outs))]; json.Valid([]byte(out)) {
@@ -162,7 +60,11 @@ func fuzzState(run *runContext, strand string, facts []Fact, cancel Cancel) (*st
 			return nil, err
 		}
 	}
-	st, err := rebuild(run, strand, above, []byte(`"b"`), facts)
+	item := []byte(`"b"`)
+	if strand == "sub[0]" {
+		item = []byte(`{"params":{"n":1},"due":"2026-03-01T02:00:00Z"}`)
+	}
+	st, err := rebuild(run, strand, above, item, facts)
 	if err != nil {
 		return nil, err
 	}
@@ -236,8 +138,14 @@ func (h *history) forward(t *testing.T, how byte) bool {
 	case mv.task != nil:
 		h.answer(mv.task, how)
 	case mv.then.Open != nil:
-		outcome := []string{"succeeded", "failed", "skipped", "rejected", "cancelled"}[how%5]
-		h.told(fact{Kind: kJoined, Children: []Ended{{Outcome: "succeeded", Result: []byte(`{"vars":{"left":1}}`)}, {Index: 1, Outcome: outcome}}})
+		children := []Ended{{Index: 1, Outcome: []string{"succeeded", "failed", "skipped", "rejected", "cancelled"}[how%5]}}
+		if mv.then.Open.Count > 1 {
+			children = append([]Ended{{Outcome: "succeeded", Result: []byte(`{"vars":{"left":1}}`)}}, children...)
+		}
+		if how%7 == 6 {
+			children[0].Result = []byte(`{"late":true,"marked":"2026-03-01T00:00:30Z","outputs":{"m":3}}`)
+		}
+		h.told(fact{Kind: kJoined, Children: children})
 	case mv.then.Wait != nil && how%2 == 0 && !mv.then.Wait.Ever:
 		h.now = h.now.Add(mv.then.Wait.For)
 	case mv.then.Wait != nil:
@@ -277,15 +185,26 @@ func (h *history) answer(t *task, how byte) {
 		h.told([][]fact{{result}, {onEffect}, {{Kind: kOpen, Path: t.path, Effect: t.effect, Until: h.now.Add(time.Minute)}}, nil}[how%4]...)
 	case tCheck:
 		h.told([]fact{result, onEffect, result}[how%3])
+	case tUndoLater:
+		h.told(fact{Kind: kLasts, Path: t.path, Effect: t.effect, Until: h.now.Add(time.Hour), Run: "r2"})
+	case tAwait:
+		h.told(fact{Kind: kAwait, Path: t.path, Await: t.await})
+	case tLook:
+		h.told(fact{Kind: kReceived, Path: t.path, Mail: &Message{ID: "m", Name: t.await.Name, Key: t.await.Key, At: h.now}})
 	}
 }
 
 // FuzzNext gives Next any history: it never panics, decides the same twice, and
 // decides the same once what it decided is known.
 func FuzzNext(f *testing.F) {
-	live, plan := fuzzRun(f, ModeLive), fuzzRun(f, ModePlan)
-	strands := []string{"", "each[1]", "par[0]", "par[1]"}
-	for which := range strands {
+	books := []struct {
+		live, plan *runContext
+		strands    []string
+	}{
+		{fuzzRun(f, fuzzBook, ModeLive), fuzzRun(f, fuzzBook, ModePlan), []string{"", "each[1]", "par[0]", "par[1]"}},
+		{fuzzRun(f, flowBook, ModeLive), fuzzRun(f, flowBook, ModePlan), []string{"", "sub[0]", "poll#1/items[1]", "tidied/finally/tidies[0]", "poll#2/items[0]"}},
+	}
+	for which := range 10 {
 		for how := range byte(32) {
 			for answers := range 12 {
 				data := make([]byte, 0, 240)
@@ -296,13 +215,27 @@ func FuzzNext(f *testing.F) {
 			}
 		}
 	}
+	for which := range 10 {
+		for walk := range byte(64) { // whole walks, in which nearly all goes well
+			data := make([]byte, 0, 300)
+			for i := range byte(50) {
+				answer := byte(0)
+				if i%5 == walk%5 {
+					answer = walk
+				}
+				data = append(data, 1, answer, 0, 0, 0, 0)
+			}
+			f.Add(byte(which), walk&^31, data, "")
+		}
+	}
 	f.Fuzz(func(t *testing.T, which, how byte, data []byte, raw string) {
-		h := &history{run: live, strand: strands[int(which)%len(strands)], now: fuzzEpoch()}
+		book := books[int(which)/5%len(books)]
+		h := &history{run: book.live, strand: book.strands[int(which)%5%len(book.strands)], now: fuzzEpoch()}
 		if how&4 != 0 {
-			h.run = plan
+			h.run = book.plan
 		}
 		paths := fuzzPaths(h.run, h.strand)
-		for ; len(data) >= 6 && len(h.facts) < 100; data = data[6:] {
+		for ; len(data) >= 6 && len(h.facts) < 150; data = data[6:] {
 			if data[0]%2 == 0 {
 				h.now = h.now.Add(time.Duration(data[5]) * time.Minute / 4)
 				h.add(fuzzFacts(data[1:6], paths)...)
@@ -358,8 +291,14 @@ func decidesTheSame(t *testing.T, h *history) {
 // fuzzPaths are paths of steps, of the strand and of others, in order.
 func fuzzPaths(run *runContext, strand string) []string {
 	paths := []string{"", "nothing"}
-	for path := range run.outline.steps {
-		paths = append(paths, path)
+	outlines := []*outline{run.outline}
+	for _, called := range run.outline.calls {
+		outlines = append(outlines, called)
+	}
+	for _, o := range outlines {
+		for path := range o.steps {
+			paths = append(paths, path)
+		}
 	}
 	slices.Sort(paths)
 	for _, p := range slices.Clone(paths) {
@@ -373,6 +312,10 @@ func fuzzPaths(run *runContext, strand string) []string {
 // cutStatic answers what of a static path stands in a strand.
 func cutStatic(strand, path string) (string, bool) {
 	of, _, ok := cutIndex(strand)
+	if ok && of == "sub" {
+		return path, true // what is called has paths of its own
+	}
+	of = staticPath(of)
 	if !ok || len(path) <= len(of)+1 || path[:len(of)] != of || path[len(of)] != '/' {
 		return "", false
 	}

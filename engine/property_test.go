@@ -22,8 +22,16 @@ type writer struct {
 	rt     *rapid.T
 	n      int      // steps so far
 	things []string // that have effects, for faults
-	loops  []string // names of the loops around
+	loops  []loop   // around
 	gated  bool     // what destroys would have to be covered from here on
+	calls  map[string]string
+}
+
+// loop is something around a step that runs it several times, and how that tells
+// itself apart.
+type loop struct {
+	expr   string
+	values []string
 }
 
 func (w *writer) name(kind string) string {
@@ -37,18 +45,25 @@ func (w *writer) chance(percent int) bool {
 
 // thing names what a step acts upon; in a loop each item has its own.
 func (w *writer) thing() string {
-	name := w.name("t")
-	text, names := name, []string{name}
+	text, names := w.apart(w.name("t"))
+	w.things = append(w.things, names...)
+	return text
+}
+
+// apart is a name of its own for each time that what is written here is run.
+func (w *writer) apart(name string) (text string, names []string) {
+	text, names = name, []string{name}
 	for _, loop := range w.loops {
-		text += "-${{ " + loop + ".id }}"
+		text += "-${{ " + loop.expr + " }}"
 		var items []string
 		for _, n := range names {
-			items = append(items, n+"-f0", n+"-f1")
+			for _, v := range loop.values {
+				items = append(items, n+"-"+v)
+			}
 		}
 		names = items
 	}
-	w.things = append(w.things, names...)
-	return text
+	return text, names
 }
 
 func (w *writer) list(depth int) string {
@@ -64,12 +79,12 @@ func indented(s string, n int) string {
 }
 
 func (w *writer) step(depth int) string {
-	simple := []func() string{w.set, w.read, w.effect, w.effect, w.effect, w.maybe}
+	simple := []func() string{w.set, w.read, w.effect, w.effect, w.effect, w.maybe, w.timed}
 	if depth == 0 {
 		return rapid.SampledFrom(simple).Draw(w.rt, "kind")()
 	}
 	kinds := append(simple, w.gate)
-	deep := []func(int) string{w.block, w.either, w.branches, w.each}
+	deep := []func(int) string{w.block, w.either, w.branches, w.each, w.turns, w.rescued, w.tidied, w.call}
 	if i := rapid.IntRange(0, len(kinds)+len(deep)-1).Draw(w.rt, "kind"); i < len(deep) {
 		return deep[i](depth - 1)
 	} else {
@@ -131,11 +146,58 @@ func (w *writer) branches(depth int) string {
 }
 
 func (w *writer) each(depth int) string {
-	loop := w.name("item")
-	w.loops = append(w.loops, loop)
-	defer func() { w.loops = w.loops[:len(w.loops)-1] }()
+	loop := w.within(w.name("item"), ".id", "f0", "f1")
+	defer w.without()
 	return fmt.Sprintf("id: %s\nfor_each: evidence.files\nas: %s\nmax_parallel: %d\nsteps:\n  %s\ncollect: {id: %s.id}\non_error: continue",
 		w.name("e"), loop, rapid.IntRange(1, 3).Draw(w.rt, "parallel"), indented(w.list(depth), 2), loop)
+}
+
+// within is a loop around what is written next, until without.
+func (w *writer) within(name, field string, values ...string) string {
+	w.loops = append(w.loops, loop{name + field, values})
+	return name
+}
+
+func (w *writer) without() { w.loops = w.loops[:len(w.loops)-1] }
+
+// timed is longer than it may be.
+func (w *writer) timed() string {
+	s := fmt.Sprintf("timeout: 2m\nsteps:\n  - wait: 1h\n    finally:\n      - %s", indented(w.effect(), 8))
+	return s + "\non_error: continue"
+}
+
+func (w *writer) turns(depth int) string {
+	n := w.name("turn")
+	w.within("vars.", n, "1", "2")
+	defer w.without()
+	return fmt.Sprintf("steps:\n  - set: {%s: 0}\n  - id: %s\n    repeat:\n      times: 2\n      every: 20s\n      steps:\n        - set: {%s: vars.%s + 1}\n        %s",
+		n, w.name("r"), n, n, indented(w.list(depth), 8))
+}
+
+func (w *writer) rescued(depth int) string {
+	return fmt.Sprintf("id: %s\nsteps:\n  %s\non_error:\n  steps:\n    %s", w.name("b"), indented(w.list(depth), 2), indented(w.list(0), 4))
+}
+
+func (w *writer) tidied(depth int) string {
+	return fmt.Sprintf("id: %s\nsteps:\n  %s\nfinally:\n  %s", w.name("b"), indented(w.list(depth), 2), indented(w.list(min(depth, 1)), 2))
+}
+
+// call calls a playbook of its own.
+func (w *writer) call(depth int) string {
+	text, names := w.apart("c")
+	around := w.loops
+	w.loops = []loop{{"params.name", names}}
+	id := strings.ReplaceAll(w.name("called"), "called", "called-")
+	body := fmt.Sprintf("on: {incident: {events: [created]}}\nparams: {name: {type: string, default: none}}\nsteps:\n  - set: {name: params.name}\n  %s\n", indented(w.list(depth), 2))
+	if w.chance(50) {
+		body += "on_failure:\n  " + indented(w.list(0), 2) + "\n"
+	}
+	if w.chance(50) {
+		body += "finally:\n  " + indented(w.list(0), 2) + "\n"
+	}
+	w.calls[id] = body
+	w.loops = around
+	return fmt.Sprintf("id: %s\ncall: %s\nwith: {name: \"%s\"}", w.name("s"), id, text)
 }
 
 // ending is what a run comes to.
@@ -149,9 +211,9 @@ type ending struct {
 	reached         bool // the crash
 }
 
-// play runs a playbook to its end on a store of its own; its worker dies at act
-// k, if k is not 0, and another goes on.
-func play(t *testing.T, text string, faults map[string][]fault, k int, applied bool) (e ending) {
+// play runs a playbook to its end on a store of its own; its worker dies at an
+// act, if that is not 0, and another goes on.
+func play(t *testing.T, c scenario, faults map[string][]fault, at crash) (e ending) {
 	synctest.Test(t, func(t *testing.T) {
 		store, err := sqlitestore.OpenMemory(time.Now)
 		if err != nil {
@@ -163,14 +225,14 @@ func play(t *testing.T, text string, faults map[string][]fault, k int, applied b
 		for thing, list := range faults {
 			w.faults[thing] = slices.Clone(list)
 		}
-		m := &mortal{Store: store, left: k, applied: applied, dead: make(chan struct{})}
-		if k == 0 {
+		m := &mortal{Store: store, left: at.act, applied: at.applied, dead: make(chan struct{})}
+		if at.act == 0 {
 			m.left = 1 << 30
 		}
 		o := officers
 		o.Workers = 3
 		first := engine.New(m, store, w.catalog(), o)
-		book := loadBook(t, first.World(), text)
+		book := loadBook(t, callable(first.World(), c.calls), c.book)
 		begun, err := first.Start(t.Context(), engine.Start{Book: book, Event: event(2), Mode: engine.ModeLive, By: "trigger:incident"})
 		if err != nil {
 			e.err = err
@@ -232,7 +294,7 @@ func play(t *testing.T, text string, faults map[string][]fault, k int, applied b
 // same, no effect happens twice, and no run is stuck.
 func TestACrashChangesNoEnd(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &writer{rt: rt}
+		w := &writer{rt: rt, calls: map[string]string{}}
 		text := "steps:\n  " + indented(w.list(3), 2) + "\non_failure:\n  - uses: things.put\n    with: {thing: note, value: \"${{ error.step }}\"}\noutputs: {n: len(evidence.files)}\n"
 		faults := map[string][]fault{}
 		for _, thing := range w.things {
@@ -246,11 +308,12 @@ func TestACrashChangesNoEnd(t *testing.T) {
 				}), 0, 2).Draw(rt, "faults")
 			}
 		}
-		want := play(t, text, faults, 0, false)
-		got := play(t, text, faults, rapid.IntRange(1, 60).Draw(rt, "act"), rapid.Bool().Draw(rt, "applied"))
+		c := scenario{book: text, calls: w.calls}
+		want := play(t, c, faults, crash{})
+		got := play(t, c, faults, crash{rapid.IntRange(1, 60).Draw(rt, "act"), rapid.Bool().Draw(rt, "applied")})
 		for name, e := range map[string]ending{"undisturbed": want, "after a crash": got} {
 			if e.err != nil || len(e.twice) > 0 {
-				rt.Fatalf("%s: %v, twice %v\n%s", name, e.err, e.twice, text)
+				rt.Fatalf("%s: %v, twice %v\n%s\n%v", name, e.err, e.twice, text, w.calls)
 			}
 			for thing, n := range e.changes {
 				if n > 1 {
