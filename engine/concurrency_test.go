@@ -122,7 +122,8 @@ func TestWhoHasWaitedAsksTheTriggerAgain(t *testing.T) {
 func TestReplaceLeavesTheNewest(t *testing.T) {
 	w := newWorld(map[string]string{})
 	rehearse(t, w, engine.Options{}, func(b *bench) {
-		book := b.load(busy("replace"))
+		// The first takes a while to tidy up: the others come before its end.
+		book := b.load(strings.Replace(busy("replace"), "finally:\n", "finally:\n  - wait: 1m\n", 1))
 		var runs []string
 		for i := range 4 {
 			runs = append(runs, b.offer(book, fmt.Sprint("e", i)).Run)

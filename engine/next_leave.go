@@ -58,6 +58,9 @@ func (st *state) leaveStrand(m *move, part string, o outcome) error {
 		if o = st.complete(); o.ending == failed {
 			return st.leaveStrand(m, part, o)
 		}
+	case o.ending == cancelled && !st.begun():
+		st.close(o) // there is nothing to tidy up
+		return nil
 	case o.ending == failed && len(st.outline.book.OnFailure) > 0:
 		return st.emit(m, fact{Kind: kFailing, Fault: o.fault, Forced: o.forced})
 	}
@@ -66,6 +69,16 @@ func (st *state) leaveStrand(m *move, part string, o outcome) error {
 	}
 	st.close(o)
 	return nil
+}
+
+// begun reports whether a step of the strand has begun.
+func (st *state) begun() bool {
+	for _, p := range st.steps {
+		if p.begun {
+			return true
+		}
+	}
+	return false
 }
 
 // close says how the strand ends.
