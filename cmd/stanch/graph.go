@@ -85,32 +85,15 @@ func (sh *shell) graph(o graphOptions) error {
 	return err
 }
 
-// coverageReport is the part of a report of tests that a picture shows.
-type coverageReport struct {
-	Coverage struct {
-		Playbooks []coveredPlaybook `json:"playbooks"`
-	} `json:"coverage"`
-}
-
-type coveredPlaybook struct {
-	Playbook string `json:"playbook"`
-	Steps    []struct {
-		Path    string `json:"path"`
-		Covered bool   `json:"covered"`
-	} `json:"steps"`
-	Branches []struct {
-		Path    string `json:"path"`
-		Covered bool   `json:"covered"`
-	} `json:"branches"`
-}
-
 // coverageOf reads what tests saw of a playbook.
 func coverageOf(file string, book *playbooks.Playbook) (*picture.Coverage, error) {
 	text, err := readFile(file, maxCoverage)
 	if err != nil {
 		return nil, err
 	}
-	var report coverageReport
+	var report struct {
+		Coverage testCoverage `json:"coverage"`
+	}
 	if err := json.Unmarshal(text, &report); err != nil {
 		return nil, fmt.Errorf("%s is not what `stanch test --coverage --output json` prints: %w", file, err)
 	}

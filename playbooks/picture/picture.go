@@ -63,7 +63,7 @@ const (
 // Coverage is what tests of a playbook saw.
 type Coverage struct {
 	Steps    map[string]bool // by path: whether it ran
-	Branches map[string]bool // by path and /if=true, /if=false: whether the condition was so
+	Branches map[string]bool // by path and way, such as gate/if=false: whether it was taken
 }
 
 // New makes the picture of a checked playbook. Coverage may be nil.
@@ -136,6 +136,7 @@ func (b builder) node(s *playbooks.Step, path string) Node {
 		n.text(s.Text.Source())
 	}
 	n.common(s)
+	b.missed(&n)
 	b.around(&n, s)
 	return n
 }
@@ -171,6 +172,29 @@ func (b builder) mark(n *Node) {
 	n.Tested = markOf(b.coverage.Steps[n.Path])
 	if n.If != "" {
 		n.Yes, n.No = markOf(b.coverage.Branches[n.Path+"/if=true"]), markOf(b.coverage.Branches[n.Path+"/if=false"])
+	}
+}
+
+// missed adds which ways out of a step no test took, but those of its condition.
+func (b builder) missed(n *Node) {
+	if b.coverage == nil {
+		return
+	}
+	for _, way := range []struct{ key, told string }{
+		{"for_each=some", "no test has an item"},
+		{"for_each=none", "no test has an empty list"},
+		{"on_error=taken", "no test lets it fail"},
+		{"approve=approved", "no test approves"},
+		{"approve=rejected", "no test rejects"},
+		{"approve=timed_out", "no test lets it time out"},
+		{"wait=received", "no test sends the event"},
+		{"wait=timed_out", "no test waits in vain"},
+		{"repeat=until", "no test comes to its end"},
+		{"repeat=times", "no test uses up its times"},
+	} {
+		if taken, known := b.coverage.Branches[n.Path+"/"+way.key]; known && !taken {
+			n.text(way.told)
+		}
 	}
 }
 

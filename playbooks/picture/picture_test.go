@@ -40,7 +40,7 @@ func every(t *testing.T) *playbooks.Playbook {
 func half() *Coverage {
 	return &Coverage{
 		Steps:    map[string]bool{"seen": true, "choice": true, "choice/0": true, "both": true, "guarded/on_error/0": true},
-		Branches: map[string]bool{"choice/if=true": true},
+		Branches: map[string]bool{"choice/if=true": true, "gate/approve=approved": true, "gate/approve=rejected": false},
 	}
 }
 
@@ -99,7 +99,7 @@ func TestAPictureShowsEveryStep(t *testing.T) {
 
 func TestCoverageIsDrawn(t *testing.T) {
 	svg := New(every(t), nil, half()).SVG()
-	for _, want := range []string{`class="tick"`, `class="cross"`, "no · no test", "no test ran it"} {
+	for _, want := range []string{`class="tick"`, `class="cross"`, "no · no test", "no test ran it", ">no test rejects<"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("%s is not there", want)
 		}
