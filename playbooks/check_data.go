@@ -38,6 +38,10 @@ func (c *linter) listData(n *yaml.Node, s Scope, want Type, what string) *Templa
 	t := &Template{isList: true, typ: ListOf(elem), list: make([]*Template, 0, len(n.Content))}
 	ok := true
 	for _, item := range n.Content {
+		if n.Style&yaml.FlowStyle != 0 && item.Kind == yaml.ScalarNode && item.Style == 0 && strings.Count(item.Value, "(") != strings.Count(item.Value, ")") {
+			c.add(c.src.node(item), "E110", "quote the whole, or put it on a line of its own behind -", "a comma cut this value in two: %s", quoted(item.Value))
+			return nil
+		}
 		e := c.data(item, s, elem, "an entry of "+what)
 		ok = ok && e != nil
 		t.list = append(t.list, e)

@@ -202,6 +202,10 @@ func (l *loader) whole(n *yaml.Node, what string, b numberRange) int {
 		l.add(l.src.node(n), "E203", "", "%s is a whole number written in digits, not %s", what, kindOf(n))
 		return b.absent
 	}
+	if !plainNumber.MatchString(n.Value) {
+		l.add(l.src.node(n), "E203", "write digits only", "%s is written %s, which readers and programs take for different numbers", what, n.Value)
+		return b.absent
+	}
 	if v < b.least || v > b.most {
 		l.add(l.src.node(n), "E204", "", "%s is between %d and %d, not %d", what, b.least, b.most, v)
 		return b.absent

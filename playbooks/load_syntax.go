@@ -71,7 +71,8 @@ func reported(err error) (line int, problem string) {
 		return 1, err.Error()
 	}
 	line, _ = strconv.Atoi(m[1])
-	if strings.HasPrefix(m[2], "did not find expected") && !strings.Contains(m[2], "alphabetic") || line == 0 {
+	ofScanner := strings.Contains(m[2], "alphabetic") || strings.Contains(m[2], "whitespace")
+	if strings.HasPrefix(m[2], "did not find expected") && !ofScanner || line == 0 {
 		line++
 	}
 	return line, m[2]
@@ -166,6 +167,16 @@ func trapIn(src *fileText, n int) (trap, bool) {
 			at = span{at.from + i, at.from + i + 1}
 			return trap{at, "E105", "a YAML tag: \"!\"", "write `not` or quote the value"}, true
 		}
+		if i := startsIn(value, "*"); i >= 0 {
+			at = span{at.from + i, at.from + i + 1}
+			return needs("YAML takes a * at the beginning for an alias", "quote the value")
+		}
+		for _, optional := range []string{" ?? ", " ? "} {
+			if i := unquoted(value, optional); i >= 0 {
+				at = span{at.from + i + 1, at.from + i + len(optional) - 1}
+				return needs("YAML takes a ? inside { } or [ ] for a key", "quote the expression, or put it on a line of its own")
+			}
+		}
 	default:
 		if i := strings.Index(value, ": "); i > 0 && c != '&' && c != '|' && c != '>' {
 			at.from += i
@@ -187,10 +198,13 @@ func questionIn(value string) int {
 }
 
 // bangIn answers where a value inside { } or [ ] begins with !, or -1.
-func bangIn(value string) int {
-	for _, before := range []string{": !", "[!", ", !"} {
-		if i := unquoted(value, before); i >= 0 {
-			return i + len(before) - 1
+func bangIn(value string) int { return startsIn(value, "!") }
+
+// startsIn answers where a value inside { } or [ ] begins with a text, or -1.
+func startsIn(value, text string) int {
+	for _, before := range []string{": ", "[", ", "} {
+		if i := unquoted(value, before+text); i >= 0 {
+			return i + len(before)
 		}
 	}
 	return -1

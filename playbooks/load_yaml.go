@@ -221,8 +221,9 @@ func (c *nodeCheck) tag(n *yaml.Node, at int) {
 		end = at + 1
 	}
 	hint, tag := "delete the tag", strings.TrimLeft(text[at:end], "!")
-	if (tag == "") != (n.Value == "") && !strings.HasPrefix(text[at:end], "!!") {
-		hint = fmt.Sprintf("YAML takes ! for a tag and the negation is lost: write `not %s` or quote the value", tag+n.Value)
+	expression := strings.ContainsAny(tag, "(.[")
+	if ((tag == "") != (n.Value == "") || expression) && !strings.HasPrefix(text[at:end], "!!") {
+		hint = fmt.Sprintf("YAML takes ! for a tag and the negation is lost: write `not %s` or quote the value", strings.TrimSpace(tag+" "+n.Value))
 	}
 	c.broken = true
 	c.rep.add(span{at, max(end, at+1)}, "E105", hint, "a YAML tag: %s", quoted(text[at:max(end, at+1)]))

@@ -25,9 +25,9 @@ func lintCommand(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "lint [PATH…]",
 		GroupID: "write",
-		Short:   "Find everything that is wrong with playbooks",
-		Long: `Find everything that is wrong with playbooks, all at once, each with its
-place, and what to do. A PATH is a file, a folder, or - for standard input;
+		Short:   "Find everything that is wrong with playbooks and their tests",
+		Long: `Find everything that is wrong with playbooks and their tests (*_test.yaml), all
+at once, each with its place, and what to do. A PATH is a file, a folder, or - for standard input;
 without one it is the folder you are in. Silent when there is nothing to say.
 ` + "`stanch explain CODE`" + ` tells more of a finding, and how to suppress a warning
 that is meant.
@@ -81,12 +81,11 @@ func (sh *shell) lint(ctx context.Context, o lintOptions) error {
 	for _, file := range found.others {
 		sh.err.Printf("note: %s is not a playbook (it has no `playbook:`): left out\n", file)
 	}
-	files := found.linted(o.least)
 	findings := []playbooks.Finding{}
-	for _, f := range files {
+	for _, f := range found.files {
 		findings = append(findings, f.findings...)
 	}
-	if err := sh.lintOutput(files, findings, o); err != nil {
+	if err := sh.lintOutput(found.files, findings, o); err != nil {
 		return err
 	}
 	if playbooks.HasErrors(findings) || o.strict && len(findings) > 0 {
@@ -124,54 +123,76 @@ func (sh *shell) lintOutput(files []linted, findings []playbooks.Finding, o lint
 	return sh.out.Data(terminal.Format(sh.output), findings)
 }
 
-// linted answers the files in order of their names, with the findings of a
-// severity and above.
-func (s shelf) linted(least string) []linted {
+// linted answers the files in order of their names.
+func (s shelf) linted() []linted {
 	var files []linted
 	for _, b := range s.books {
-		f := linted{file: b.file}
-		for _, x := range b.findings {
-			if least == playbooks.SeverityWarning || x.Severity == least {
-				f.findings = append(f.findings, x)
-			}
-		}
-		if b.playbook != nil && least == playbooks.SeverityWarning {
+		f := linted{file: b.file, findings: b.findings}
+		if b.playbook != nil {
 			f.suppressed = b.playbook.Suppressed
 		}
 		files = append(files, f)
 	}
-	slices.SortStableFunc(files, func(a, b linted) int { return cmp.Compare(a.file, b.file) })
 	return files
 }
 
+// atLeast leaves out what is less severe.
+func (f linted) atLeast(severity string) linted {
+	if severity == playbooks.SeverityWarning {
+		return f
+	}
+	isLess := func(x playbooks.Finding) bool { return x.Severity != severity }
+	return linted{file: f.file, findings: slices.DeleteFunc(slices.Clone(f.findings), isLess)}
+}
+
+// inspected is what lint found in files; others are YAML files in its folders
+// that are none of the language's.
+type inspected struct {
+	files  []linted
+	others []string
+}
+
 // lint loads and checks what paths name.
-func lint(o lintOptions, in io.Reader, w playbooks.World) (shelf, error) {
+func lint(o lintOptions, in io.Reader, w playbooks.World) (inspected, error) {
 	paths := o.paths
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	var files []string
+	var named []string
 	var texts []playbooks.Source
 	for _, p := range paths {
 		if p != "-" {
-			files = append(files, p)
+			named = append(named, p)
 			continue
 		}
 		text, err := readAll(in, "standard input", maxPlaybook)
 		if err != nil {
-			return shelf{}, err
+			return inspected{}, err
 		}
 		in = strings.NewReader("") // a second - finds nothing more
 		texts = append(texts, playbooks.Source{File: "-", Text: text})
 	}
-	s, err := loadBooks(files, w, texts...)
+	tests, named, err := testsIn(named)
 	if err != nil {
-		return s, err
+		return inspected{}, err
 	}
-	if len(s.books) == 0 {
-		return s, fmt.Errorf("no playbooks in %s", strings.Join(paths, ", "))
+	s, err := loadBooks(named, w, texts...)
+	if err != nil {
+		return inspected{}, err
 	}
-	return s, nil
+	ofTests, err := lintTests(tests, s, w)
+	if err != nil {
+		return inspected{}, err
+	}
+	out := inspected{others: s.others}
+	for _, f := range append(s.linted(), ofTests...) {
+		out.files = append(out.files, f.atLeast(o.least))
+	}
+	slices.SortStableFunc(out.files, func(a, b linted) int { return cmp.Compare(a.file, b.file) })
+	if len(out.files) == 0 {
+		return out, fmt.Errorf("no playbooks in %s", strings.Join(paths, ", "))
+	}
+	return out, nil
 }
 
 func (sh *shell) finding(f playbooks.Finding) {

@@ -31,7 +31,7 @@ func lintedTexts(t *testing.T, texts map[string]string) []linted {
 		}
 		s.check(set, world(catalog, &config.Config{}))
 	}
-	return s.linted(playbooks.SeverityWarning)
+	return s.linted()
 }
 
 // badTexts are a playbook for each code, and one that is nasty everywhere a
