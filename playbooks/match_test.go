@@ -19,7 +19,7 @@ func exampleBook(t *testing.T, file string) *Playbook {
 }
 
 // exampleEvent is an incident that the example's trigger takes.
-func exampleEvent(t *testing.T) Event {
+func exampleEvent(t testing.TB) Event {
 	t.Helper()
 	name := "pay ${{ run.id }}.xlsx"
 	raw, err := json.Marshal(incident.Incident{
