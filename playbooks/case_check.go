@@ -3,7 +3,6 @@ package playbooks
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,8 +17,7 @@ var caseIndex = regexp.MustCompile(`\[[0-9]+\]|#[0-9]+`)
 // checked without errors, and answers every finding at once.
 func CheckCases(f *CaseFile, book *Playbook, w World) []Finding {
 	c := &caseChecker{linter: &linter{
-		report: &report{src: f.source}, p: book, w: w, used: map[string]bool{}, ids: map[string]*Step{}, names: map[string]int{},
-		types: map[reflect.Type]Type{},
+		report: &report{src: f.source}, p: book, w: w, all: newCallees(w), used: map[string]bool{}, ids: map[string]*Step{}, names: map[string]int{},
 	}, file: f, paths: map[string]*Step{}}
 	c.places()
 	c.scope = book.checkScope(c.base())
@@ -158,7 +156,7 @@ func (c *caseChecker) action(k *Case, name string) {
 		c.add(c.word(name), "E601", suggest(name, c.w.Catalog.Names()), "case %s answers the action %s, which there is not", quoted(k.Name), quoted(name))
 		return
 	}
-	out := c.goType(a.Result)
+	out := c.all.types.of(a.Result)
 	for _, r := range k.Actions[name] {
 		at := c.src.lineSpan(r.line)
 		if r.Error != nil && !slices.Contains(ErrorCodes(), r.Error.Code) {

@@ -3,7 +3,6 @@ package playbooks
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -49,10 +48,9 @@ func Check(p *Playbook, w World) []Finding {
 func check(p *Playbook, all *callees) ([]Finding, int) {
 	c := &linter{
 		report: &report{src: p.source}, p: p, w: all.world, all: all, used: map[string]bool{}, named: map[string]bool{},
-		entities: entityTypes(), guarded: map[*Step]bool{}, width: 1,
+		entities: entities(), guarded: map[*Step]bool{}, width: 1,
 		before: map[*Step]facts{}, facts: map[*Step]facts{},
 		ids: map[string]*Step{}, names: map[string]int{}, lastSet: map[string]field{},
-		types: map[reflect.Type]Type{},
 	}
 	c.places()
 	c.permissions()
@@ -114,7 +112,6 @@ type linter struct {
 	ids      map[string]*Step
 	names    map[string]int // lines that set vars first
 	lastSet  map[string]field
-	types    map[reflect.Type]Type
 	compiled int    // expressions
 	blind    bool   // an approval is broken: what it covers is not known
 	asked    string // the trigger whose condition is compiled, or ""
@@ -225,16 +222,6 @@ func (c *linter) use(e *Expression) {
 			c.p.reads = append(c.p.reads, name)
 		}
 	}
-}
-
-// goType is TypeOf, kept for the next step that uses the same action.
-func (c *linter) goType(t reflect.Type) Type {
-	known, ok := c.types[t]
-	if !ok {
-		known = TypeOf(t)
-		c.types[t] = known
-	}
-	return known
 }
 
 // typeOf is the type of an expression, unknown after a finding.

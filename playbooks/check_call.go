@@ -2,8 +2,10 @@ package playbooks
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
@@ -18,8 +20,26 @@ type callees struct {
 	known  map[string]*callee
 	path   []string // ids of those being checked, the caller first
 
+	types   *goTypes
 	steps   map[*Step]listed // what the walks found out
 	covered map[*Step]bool   // by an approval of their own playbook
+}
+
+// goTypes is TypeOf, kept for the next step that uses the same action.
+type goTypes struct {
+	mu    sync.Mutex
+	known map[reflect.Type]Type
+}
+
+func (g *goTypes) of(t reflect.Type) Type {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known, ok := g.known[t]
+	if !ok {
+		known = TypeOf(t)
+		g.known[t] = known
+	}
+	return known
 }
 
 type callee struct {
@@ -30,7 +50,7 @@ type callee struct {
 }
 
 func newCallees(w World) *callees {
-	return &callees{world: w, known: map[string]*callee{}, steps: map[*Step]listed{}, covered: map[*Step]bool{}}
+	return &callees{world: w, known: map[string]*callee{}, types: &goTypes{known: map[reflect.Type]Type{}}, steps: map[*Step]listed{}, covered: map[*Step]bool{}}
 }
 
 // resolve answers a playbook of the world by its id, checked; false if there is

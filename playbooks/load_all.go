@@ -2,8 +2,12 @@ package playbooks
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // LoadAll loads and checks playbooks that may call each other, each file once.
@@ -19,8 +23,8 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 		calls[id] = src
 	}
 	byID := map[string][]int{}
+	atOnce(len(files), func(i int) { books[i], found[i] = Load(files[i].File, files[i].Text) })
 	for i, f := range files {
-		books[i], found[i] = Load(f.File, f.Text)
 		if b := books[i]; b != nil && b.ID != "" {
 			byID[b.ID] = append(byID[b.ID], i)
 			calls[b.ID] = f
@@ -39,6 +43,7 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 			all.loaded[id] = loaded{books[at[0]], found[at[0]]}
 		}
 	}
+	all.leaves(books, found, byID)
 	for i, b := range books {
 		switch {
 		case b == nil:
@@ -85,6 +90,53 @@ func neverStarted(b *Playbook, all []*Playbook) []Finding {
 	r := &report{src: b.source}
 	r.add(r.src.node(x.value), "W517", "give it a trigger in on, call it, or delete it", "nothing starts %s: it has no on, and none of these playbooks calls it", b.ID)
 	return r.findings
+}
+
+// leaves checks the playbooks that call none, at the same time.
+func (all *callees) leaves(books []*Playbook, found [][]Finding, byID map[string][]int) {
+	parts := make([]*callees, len(books))
+	atOnce(len(books), func(i int) {
+		b := books[i]
+		if b == nil || len(byID[b.ID]) != 1 || b.mayCall() {
+			return
+		}
+		parts[i] = newCallees(all.world)
+		parts[i].types = all.types
+		parts[i].check(b.ID, b, found[i])
+	})
+	for _, part := range parts {
+		if part != nil {
+			maps.Copy(all.known, part.known)
+			maps.Copy(all.steps, part.steps)
+			maps.Copy(all.covered, part.covered)
+		}
+	}
+}
+
+// mayCall reports whether the playbook has a step that calls another.
+func (p *Playbook) mayCall() bool {
+	calls := false
+	p.Walk(func(_ string, s *Step) { calls = calls || s.Kind == Call })
+	return calls
+}
+
+// atOnce does something for each number below n, as many at once as there are
+// processors.
+func atOnce(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // loaded is a playbook that has been read and not been checked yet.
