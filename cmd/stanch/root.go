@@ -170,7 +170,8 @@ func exitCodes() *cobra.Command {
 		Long: `Exit codes of stanch:
 
   0    done
-  1    findings (lint), or the run failed or was cancelled
+  1    findings (lint), a test or a run that failed or was cancelled, a difference
+       (diff), no (explain --incident), or no value (eval)
   2    the command line is wrong; nothing was done
   3    could not do it: a file, the configuration, the store or the network
   4    run --live: an approval was rejected
