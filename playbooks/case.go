@@ -75,6 +75,17 @@ type CaseEffect struct {
 	Target string `json:"target" doc:"name of what is changed; default: what the action acts upon"`
 	Before any    `json:"before" doc:"its state before"`
 	After  any    `json:"after" doc:"its state after"`
+
+	Entities []CaseEntity `json:"entities" doc:"what it belongs to beside what the action acts upon, for guardrails"`
+}
+
+// CaseEntity is a thing, or several that are alike, that an effect touches.
+type CaseEntity struct {
+	Kind    string   `json:"kind" required:"true" doc:"file, user, device, site, mailbox, label or incident"`
+	ID      string   `json:"id" required:"true" doc:"its id"`
+	Name    string   `json:"name" doc:"its name"`
+	Aliases []string `json:"aliases" doc:"its other names, such as an address or a site's path"`
+	Count   int      `json:"count" doc:"so many of them, with numbers behind their ids; default 1"`
 }
 
 // CaseError is how an action fails.

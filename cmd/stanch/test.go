@@ -19,6 +19,7 @@ type testOptions struct {
 	verbose  bool
 	coverage bool
 	least    float64
+	mutate   bool
 }
 
 func testCommand(sh *shell) *cobra.Command {
@@ -35,7 +36,9 @@ practice tenant inside this process; nothing goes over the network.
 PATH is a folder, a test file, or a playbook with one beside it; without one it
 is the folder you are in.
 
-Exits 1 when a case does not pass, or the coverage is below --min-coverage.`,
+Exits 1 when a case does not pass, when the coverage is below --min-coverage,
+and with --mutate when no case notices that a guard is gone or that the playbook
+acts on more.`,
 		Example: `  stanch test
   stanch test examples --coverage
   stanch test contain_test.yaml --run 'anonymous link' -v`,
@@ -47,6 +50,7 @@ Exits 1 when a case does not pass, or the coverage is below --min-coverage.`,
 	f := c.Flags()
 	f.StringVar(&o.only, "run", "", "only cases whose file and name `REGEX` finds")
 	f.BoolVar(&o.coverage, "coverage", false, "tell which steps and branches no case reaches")
+	f.BoolVar(&o.mutate, "mutate", false, "change conditions, guards, targets and steps, and tell which changes no case notices")
 	f.Float64Var(&o.least, "min-coverage", 0, "exit 1 where steps or branches are covered by less than so many `PERCENT`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every case")
 	sh.outputFlag(c, "text", "json", "junit")
@@ -87,8 +91,19 @@ func (sh *shell) test(ctx context.Context, o testOptions) error {
 	if len(report.Results) == 0 {
 		return fmt.Errorf("no case is called like %q", o.only)
 	}
-	if err := sh.testReport(report, o); err != nil {
+	var mutation *rehearse.Mutation
+	if o.mutate && !report.Failed() {
+		m, err := rehearse.Mutate(ctx, found.ready, report.Results, rehearsalOptions(cfg, only))
+		if err != nil {
+			return err
+		}
+		mutation = &m
+	}
+	if err := sh.testReport(report, mutation, o); err != nil {
 		return err
+	}
+	if mutation != nil && mutation.Class(playbooks.MutantWidens)+mutation.Class(playbooks.MutantGuard) > 0 {
+		return quietly(exitFailed)
 	}
 	if report.Failed() || sh.below(report.Coverage, o.least) {
 		return quietly(exitFailed)

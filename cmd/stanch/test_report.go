@@ -23,8 +23,9 @@ type testCase struct {
 
 // testOutcome is the JSON of `stanch test`.
 type testOutcome struct {
-	Cases    []testCase   `json:"cases"`
-	Coverage testCoverage `json:"coverage"`
+	Cases    []testCase         `json:"cases"`
+	Coverage testCoverage       `json:"coverage"`
+	Mutation *rehearse.Mutation `json:"mutation,omitempty"`
 }
 
 func caseOf(r rehearse.Result) testCase {
@@ -32,14 +33,14 @@ func caseOf(r rehearse.Result) testCase {
 }
 
 // testReport prints a report as asked.
-func (sh *shell) testReport(r rehearse.Report, o testOptions) error {
+func (sh *shell) testReport(r rehearse.Report, m *rehearse.Mutation, o testOptions) error {
 	switch sh.output {
 	case "json":
 		out := testOutcome{Cases: []testCase{}}
 		for _, one := range r.Results {
 			out.Cases = append(out.Cases, caseOf(one))
 		}
-		out.Coverage = coverageData(r.Coverage)
+		out.Coverage, out.Mutation = coverageData(r.Coverage), m
 		return sh.out.Data(terminal.Format("json"), out)
 	case "junit":
 		return sh.junit(r)
@@ -47,6 +48,9 @@ func (sh *shell) testReport(r rehearse.Report, o testOptions) error {
 	sh.testText(r, o)
 	if o.coverage {
 		sh.coverageText(r.Coverage)
+	}
+	if m != nil {
+		sh.mutationText(*m)
 	}
 	return nil
 }

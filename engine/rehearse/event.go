@@ -204,8 +204,9 @@ func treeOf(i incident.Incident) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tree map[string]any
-	return tree, json.Unmarshal(raw, &tree)
+	v, err := playbooks.AnyType().Decode(raw) // whole numbers stay whole
+	tree, _ := v.(map[string]any)
+	return tree, err
 }
 
 // strict reads the model back; what it does not know is an error.
@@ -231,8 +232,7 @@ func copied(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out any
-	return out, json.Unmarshal(raw, &out)
+	return playbooks.AnyType().Decode(raw)
 }
 
 // put sets what stands at a path.

@@ -28,10 +28,11 @@ type lane struct {
 	engines map[string]*engine.Engine      // by groups and lists
 	stage   *stage
 	trouble *troubles
+	moves   int // how often the clock of a case may be moved
 }
 
 func newLane(o Options) (*lane, error) {
-	l := &lane{o: o, now: founded(), books: map[string]*playbooks.Playbook{}, engines: map[string]*engine.Engine{}, trouble: &troubles{}}
+	l := &lane{o: o, now: founded(), books: map[string]*playbooks.Playbook{}, engines: map[string]*engine.Engine{}, trouble: &troubles{}, moves: mostMoves}
 	var err error
 	if l.desk, err = o.Desk(l.clock); err != nil {
 		return nil, err

@@ -162,7 +162,7 @@ func asStable(b *playbooks.Playbook) *playbooks.Playbook {
 func (p *play) drive(ctx context.Context) error {
 	l := p.lane
 	until := p.started.Add(longest)
-	for range mostMoves {
+	for range l.moves {
 		next, err := p.engine.RunDue(ctx)
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func (p *play) drive(ctx context.Context) error {
 			l.now = next
 		}
 	}
-	return &stuckError{fmt.Sprintf("the clock was moved %d times and the run has not ended; %s", mostMoves, p.waits(ctx))}
+	return &stuckError{fmt.Sprintf("the clock was moved %d times and the run has not ended; %s", l.moves, p.waits(ctx))}
 }
 
 // over reports whether the run waits for what the case does not give and is

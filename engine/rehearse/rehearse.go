@@ -107,6 +107,12 @@ func Run(ctx context.Context, suites []Suite, o Options) (Report, error) {
 	return report, err
 }
 
+// catalog answers the actions that there are.
+func (o Options) catalog() (*actions.Catalog, error) {
+	desk, err := o.Desk(founded)
+	return desk.Catalog, err
+}
+
 // lanes does n jobs on as many lanes as are wanted; a lane does one at a time.
 func (o Options) lanes(n int, do func(l *lane, i int) error) error {
 	count := o.Lanes

@@ -195,6 +195,7 @@ func (s *stage) effects(a actions.Action, r *playbooks.CaseReply, params map[str
 		if n.Target != "" {
 			e.Target.ID, e.Target.Name = entity.ID+"/"+n.Target, n.Target
 		}
+		e.Target.Entities = append(e.Target.Entities, entitiesOf(n.Entities)...)
 		var err error
 		if e.Before, err = stateOf(n.Before); err != nil {
 			return nil, err
@@ -205,6 +206,21 @@ func (s *stage) effects(a actions.Action, r *playbooks.CaseReply, params map[str
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// entitiesOf are the further things that an effect touches.
+func entitiesOf(list []playbooks.CaseEntity) []actions.Entity {
+	var all []actions.Entity
+	for _, one := range list {
+		for i := range max(one.Count, 1) {
+			e := actions.Entity{Kind: one.Kind, ID: one.ID, Name: one.Name, Aliases: one.Aliases}
+			if one.Count > 1 {
+				e.ID = fmt.Sprintf("%s-%d", one.ID, i+1)
+			}
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 func stateOf(v any) (json.RawMessage, error) {
@@ -303,8 +319,9 @@ func (e *faultError) Unsure() bool                      { return e.unsure }
 func (e *faultError) RetryAfter() (time.Duration, bool) { return e.after, e.after > 0 }
 
 func paramsOf(raw json.RawMessage) map[string]any {
-	var params map[string]any
-	if json.Unmarshal(raw, &params) != nil {
+	v, err := playbooks.AnyType().Decode(raw) // whole numbers stay whole
+	params, is := v.(map[string]any)
+	if err != nil || !is {
 		return map[string]any{}
 	}
 	return params
