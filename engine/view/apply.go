@@ -108,7 +108,11 @@ func (b *batch) begin(r *engine.Record) error {
 	h := r.Head
 	err := b.exec("INSERT OR REPLACE INTO view_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, '')",
 		h.ID, h.Playbook, h.Subject, h.Edition, h.Mode, head.StartedBy, head.Undoes, head.Event.Trigger, r.Status, stamp(h.BegunAt))
-	b.strands[strandKey{h.ID, ""}] = strand{state: "due"}
+	root := strand{state: "due"}
+	if r.Status == "queued" {
+		root = strand{state: "waiting", on: "its turn"}
+	}
+	b.strands[strandKey{h.ID, ""}] = root
 	return err
 }
 
