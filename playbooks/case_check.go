@@ -156,7 +156,7 @@ func (c *caseChecker) action(k *Case, name string) {
 		c.add(c.word(name), "E601", suggest(name, c.w.Catalog.Names()), "case %s answers the action %s, which there is not", quoted(k.Name), quoted(name))
 		return
 	}
-	out := c.all.types.of(a.Result)
+	out := c.goType(a.Result)
 	for _, r := range k.Actions[name] {
 		at := c.src.lineSpan(r.line)
 		if r.Error != nil && !slices.Contains(ErrorCodes(), r.Error.Code) {

@@ -42,6 +42,8 @@ func (g *goTypes) of(t reflect.Type) Type {
 	return known
 }
 
+func (c *linter) goType(t reflect.Type) Type { return c.all.types.of(t) }
+
 type callee struct {
 	book     *Playbook // nil: cannot be read
 	findings []Finding

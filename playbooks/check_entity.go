@@ -55,7 +55,7 @@ func (c *linter) permissions() {
 	elem := AnyType()
 	if c.w.Catalog != nil {
 		if a, ok := c.w.Catalog.Lookup("files.list_permissions"); ok {
-			list, _ := c.all.types.of(a.Result).Field("permissions")
+			list, _ := c.goType(a.Result).Field("permissions")
 			if t, ok := list.Elem(); ok {
 				elem = t
 			}

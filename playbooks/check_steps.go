@@ -154,7 +154,7 @@ func (c *linter) action(s *Step, f *reach) {
 	a, ok := c.lookup(s)
 	if ok {
 		s.Action = a
-		params, result = c.all.types.of(a.Params), c.all.types.of(a.Result)
+		params, result = c.goType(a.Params), c.all.types.of(a.Result)
 	}
 	c.with(s, params, f.scope)
 	if x, given := s.written.get("for"); given {
