@@ -114,7 +114,7 @@ func (c *linter) elsewhere(p *Problem, text string) {
 		p.Message = name + " is not known: nothing starts this playbook but a call"
 		p.Hint = "make it a param, of the type " + name + ", or name a trigger that gives it in `on`"
 		if name == "evidence" {
-			p.Hint = "make what it needs a param, such as files: {type: [string]}, or name a trigger that gives it in `on`"
+			p.Hint = "make what it needs a param, such as files: {type: [file]}, or name a trigger that gives it in `on`"
 		}
 		return
 	}

@@ -43,8 +43,9 @@ func TestTheManualNamesEveryKey(t *testing.T) {
 	keys := slices.Concat(playbookPlace().keys, stepKeys(), []string{
 		"max_targets", "protect", "key", "when_busy", "attempts", "backoff", "initial", "cap", "jitter",
 		"ask", "targets", "covers", "approvers", "quorum", "remind", "on_timeout", "on_reject", "form",
-		"until", "event", "since", "data", "every", "times",
-	})
+		"until", "event", "since", "data", "every", "times", "events", "changes", "cron", "zone", "misfire", "dst", "jitter",
+		"source", "query", "let", "columns", "start", "max_rows", "path", "auth", "body", "subject", "format",
+	}, triggerNames())
 	for _, key := range keys {
 		if !strings.Contains(Reference(), "`"+key+"`") && !strings.Contains(Reference(), "\n### "+key) {
 			t.Errorf("%s is not explained", key)
