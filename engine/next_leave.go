@@ -8,6 +8,9 @@ import (
 
 // end ends the body of a step.
 func (st *state) end(m *move, p *progress, o outcome) error {
+	if o.over != nil && o.over.of == p.path {
+		o.forced = false // its own time: its on_error may go on
+	}
 	f := fact{Kind: kStopped, Path: p.path, Ending: o.ending, Why: o.why}
 	switch o.ending {
 	case succeeded:
@@ -29,9 +32,6 @@ func (st *state) leave(m *move, o outcome) error {
 		st.blame()
 		part := fact{Kind: kPart, Path: f.of.path, Branch: f.part, Ending: o.ending, Why: o.why, Fault: o.fault, Forced: o.forced}
 		return st.emit(m, part)
-	}
-	if o.over != nil && o.over.of == f.of.path {
-		o.forced = false // its own time: its on_error may go on
 	}
 	if f.of.step.Kind == playbooks.Repeat && o.ending == succeeded {
 		return st.turned(m, f.of)
@@ -61,7 +61,7 @@ func (st *state) leaveStrand(m *move, part string, o outcome) error {
 	case o.ending == cancelled && !st.begun():
 		st.close(o) // there is nothing to tidy up
 		return nil
-	case o.ending == failed && len(st.outline.book.OnFailure) > 0:
+	case o.ending == failed && len(st.outline.book.OnFailure) > 0 && !st.overOutside(o):
 		return st.emit(m, fact{Kind: kFailing, Fault: o.fault, Forced: o.forced})
 	}
 	if len(st.outline.book.Finally) > 0 {
@@ -69,6 +69,12 @@ func (st *state) leaveStrand(m *move, part string, o outcome) error {
 	}
 	st.close(o)
 	return nil
+}
+
+// overOutside reports whether the time was over of something around what is
+// called: its on_failure could not run.
+func (st *state) overOutside(o outcome) bool {
+	return o.over != nil && st.above != nil && (o.over.of != "" || !o.over.at.Equal(st.due))
 }
 
 // begun reports whether a step of the strand has begun.

@@ -15,18 +15,13 @@ type limit struct {
 	of string // path of the step; "" for the run or what is called
 }
 
-// around answers the limits of time of what a step opens.
-func (st *state) around(p *progress) []limit {
-	var limits []limit
-	if p != nil && !p.deadline.IsZero() {
-		limits = append(limits, limit{p.deadline, p.path})
+// limited answers the limits of time at the place of the strand, those of the
+// step there among them, the innermost first. Nothing bounds a finally from
+// outside.
+func (st *state) limited() (limits []limit) {
+	if p := st.standing(); p != nil && p.status == "" && p.part == "" && !p.deadline.IsZero() {
+		limits = append(limits, limit{p.deadline, p.path}) // between the turns of a repeat
 	}
-	return st.limited(limits)
-}
-
-// limited appends the limits of time at the place of the strand, the innermost
-// first. Nothing bounds a finally from outside.
-func (st *state) limited(limits []limit) []limit {
 	for i := len(st.frames) - 1; i >= 0; i-- {
 		f := &st.frames[i]
 		switch {
@@ -64,7 +59,7 @@ func (st *state) until(t time.Time) time.Time {
 		earlier(st.marked.Add(tidying))
 	}
 	if st.bounded() {
-		for _, l := range st.limited(nil) {
+		for _, l := range st.limited() {
 			earlier(l.at)
 		}
 	}
@@ -81,7 +76,18 @@ func (st *state) bounded() bool {
 			return true
 		}
 	}
-	return false
+	p := st.standing()
+	return p != nil && !p.deadline.IsZero()
+}
+
+// standing is what is known of the step at which the strand stands; nil if
+// nothing is, or the list has been run to its end.
+func (st *state) standing() *progress {
+	f := &st.frames[len(st.frames)-1]
+	if f.at >= len(f.list) {
+		return nil
+	}
+	return st.steps[f.path+f.list[f.at].Name]
 }
 
 // force answers how the strand has to leave the place where it is, or nil: the
@@ -97,7 +103,7 @@ func (st *state) force() *outcome {
 		return nil
 	}
 	var over *limit
-	for _, l := range st.limited(nil) {
+	for _, l := range st.limited() {
 		if !st.now.Before(l.at) {
 			over = &l
 		}
@@ -145,12 +151,8 @@ func (st *state) cutShort(m *move) (acted, over bool, err error) {
 // joining reports whether the children of the step at which the strand stands
 // have ended, and it has not.
 func (st *state) joining() bool {
-	f := st.frames[len(st.frames)-1]
-	if st.children == nil || f.at >= len(f.list) {
-		return false
-	}
-	p := st.steps[f.path+f.list[f.at].Name]
-	return p != nil && p.opened && p.status == "" && p.part == ""
+	p := st.standing()
+	return st.children != nil && p != nil && p.opened && p.status == "" && p.part == ""
 }
 
 // settleOpen moves the effects of a step on that were begun and have no outcome.

@@ -175,7 +175,7 @@ func newState(run *runContext, strand string, above *state, item json.RawMessage
 	st.prefix = strand + "/"
 	st.outline, st.static = above.outline, above.static+turnless(path[len(above.prefix):])+"/"
 	above.seek()
-	st.limits, st.shelter = above.around(above.steps[path]), above.sheltered()
+	st.limits, st.shelter = above.limited(), above.sheltered()
 	st.marked, st.planned = above.marked, above.planned
 	st.names, st.vars, st.outs = maps.Clone(above.names), maps.Clone(above.vars), maps.Clone(above.outs)
 	list, err := st.own(item)
