@@ -135,12 +135,12 @@ func TestGuardrailsOfAPlaybookThatIsCalledStandBesideThoseOfItsCaller(t *testing
 }
 
 // TestAnApprovalCoversWhatIsCalled: what is called has no effect before the yes,
-// and none on other targets.
+// and none on a target that has changed since.
 func TestAnApprovalCoversWhatIsCalled(t *testing.T) {
 	book := `
 steps:
   - id: gate
-    approve: {ask: Well, targets: "take(evidence.files, 1)", approvers: [officers], covers: [each]}
+    approve: {ask: Well, targets: evidence.files, approvers: [officers], covers: [each]}
   - id: each
     for_each: evidence.files
     as: file
@@ -158,9 +158,10 @@ steps:
 				id := b.start(book, 2)
 				b.until(id, "waiting")
 				list, err := b.engine.Approvals(b.t.Context(), false)
-				if err != nil || len(list) != 1 || len(b.w.changes()) != 0 || len(list[0].Shown) != 1 {
+				if err != nil || len(list) != 1 || len(b.w.changes()) != 0 || len(list[0].Shown) != 2 {
 					t.Fatalf("%v changed, asked %+v (%v)", b.w.changes(), list, err)
 				}
+				b.w.set("f1", "changed meanwhile")
 				decides(approve)(b, id)
 				if !approve {
 					if r := b.await(id); r.Status != "rejected" || len(b.w.changes()) != 0 {
@@ -168,12 +169,12 @@ steps:
 					}
 					return
 				}
-				b.until(id, "waiting") // the second file was not shown
-				if list, err = b.engine.Approvals(b.t.Context(), false); err != nil || len(list) != 1 || list[0].Reason != "changed" || b.w.get("f0") != "b" || b.w.get("f1") != "" {
+				b.until(id, "waiting") // the second file is not as it was shown
+				if list, err = b.engine.Approvals(b.t.Context(), false); err != nil || len(list) != 1 || list[0].Reason != "changed" || b.w.get("f0") != "b" || b.w.get("f1") != "changed meanwhile" {
 					t.Fatalf("asked %+v (%v), the world %v", list, err, b.w.values)
 				}
 				decides(false)(b, id)
-				if r := b.await(id); r.Status != "succeeded" || b.w.get("f1") != "" {
+				if r := b.await(id); r.Status != "succeeded" || b.w.get("f1") != "changed meanwhile" {
 					t.Errorf("the run is %s (%v), the world %v", r.Status, r.Error, b.w.values)
 				}
 			})
