@@ -6,13 +6,16 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"stanch/actions"
 	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors/incident"
 	"stanch/playbooks"
 )
 
@@ -215,6 +218,35 @@ func TestPagesHoldForTheRealActions(t *testing.T) {
 		}
 		if !good && len(f.findings) == 0 {
 			t.Errorf("%s: no finding", f.file)
+		}
+	}
+}
+
+// What actions say of themselves for lint is meant: fields of the incident, and
+// languages that there is an escape for.
+func TestActionsDeclareWhatLintKnows(t *testing.T) {
+	catalog, err := catalogOf(clients{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := []string{}
+	for f := range reflect.TypeFor[incident.Incident]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields = append(fields, name)
+	}
+	for a := range catalog.All() {
+		for _, field := range a.Writes {
+			if !slices.Contains(fields, field) {
+				t.Errorf("%s writes %s, which is no field of an incident", a.Name, field)
+			}
+		}
+		if strings.HasPrefix(a.Name, "incidents.") && a.Class != actions.Reads && len(a.Writes) == 0 {
+			t.Errorf("%s does not say what it writes", a.Name)
+		}
+		for param, language := range a.ParamTag("lang") {
+			if !slices.Contains([]string{"kql", "odata", "html", "json", "url"}, language) {
+				t.Errorf("%s: %s is text of %q, which no function escapes for", a.Name, param, language)
+			}
 		}
 	}
 }
