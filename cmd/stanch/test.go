@@ -20,6 +20,9 @@ type testOptions struct {
 	coverage bool
 	least    float64
 	mutate   bool
+	record   string
+	out      string
+	watch    bool
 }
 
 func testCommand(sh *shell) *cobra.Command {
@@ -44,6 +47,16 @@ acts on more.`,
   stanch test contain_test.yaml --run 'anonymous link' -v`,
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.paths = args
+			switch {
+			case o.out != "" && o.record == "":
+				return misused("--out names the file of --record")
+			case o.record != "" && len(args) > 0:
+				return misused("--record makes a test of a run: it takes no PATH")
+			case o.record != "":
+				return sh.record(ctx, o)
+			case o.watch:
+				return sh.watchTests(ctx, o)
+			}
 			return sh.test(ctx, o)
 		}),
 	}
@@ -51,6 +64,10 @@ acts on more.`,
 	f.StringVar(&o.only, "run", "", "only cases whose file and name `REGEX` finds")
 	f.BoolVar(&o.coverage, "coverage", false, "tell which steps and branches no case reaches")
 	f.BoolVar(&o.mutate, "mutate", false, "change conditions, guards, targets and steps, and tell which changes no case notices")
+	f.StringVar(&o.record, "record", "", "make a test of a `RUN` in the store, with stand-ins for names and addresses")
+	f.StringVar(&o.out, "out", "", "`FILE` that --record writes (default beside the playbook)")
+	f.BoolVar(&o.watch, "watch", false, "run again whenever a file changes, until Ctrl-C")
+	sh.storeFlag(c)
 	f.Float64Var(&o.least, "min-coverage", 0, "exit 1 where steps or branches are covered by less than so many `PERCENT`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every case")
 	sh.outputFlag(c, "text", "json", "junit")

@@ -149,6 +149,19 @@ func (p *play) fixture(file string) (incident.Incident, []byte, error) {
 	if json.Unmarshal(raw, &sentinel) == nil && (strings.Contains(sentinel.Type, "SecurityInsights") || sentinel.Properties != nil) {
 		return incident.Incident{}, nil, fmt.Errorf("fixture %s is an incident of Sentinel, which this version does not read yet: give the incident of Defender, or write it in the model", file)
 	}
+	var model struct {
+		Source   incident.Source `json:"source"`
+		Evidence json.RawMessage `json:"evidence"`
+	}
+	if json.Unmarshal(raw, &model) == nil && model.Source != "" && model.Evidence != nil {
+		v, err := playbooks.AnyType().Decode(raw)
+		tree, _ := v.(map[string]any)
+		if err != nil {
+			return incident.Incident{}, nil, fmt.Errorf("fixture %s: %w", file, err)
+		}
+		about, err := strict(tree)
+		return about, nil, err
+	}
 	about, err := incident.FromGraph(raw)
 	if err != nil {
 		return about, nil, fmt.Errorf("fixture %s: %w", file, err)
