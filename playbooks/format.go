@@ -175,6 +175,8 @@ func (f form) behind(key string) form {
 		return placeForm(f.place)
 	case formQuestions:
 		return questionForm()
+	case formTypes, formType:
+		return form{kind: formType}
 	}
 	return form{kind: formData}
 }
@@ -183,6 +185,9 @@ func (f form) behind(key string) form {
 func (f form) item() form {
 	if f.kind == formSteps {
 		return placeForm("step")
+	}
+	if f.kind == formType {
+		return f
 	}
 	return form{kind: formData}
 }

@@ -85,7 +85,7 @@ func (p placed) names() []string {
 // they mean. A test holds it against the loader, key by key.
 var grammar = sync.OnceValue(func() map[string]placed {
 	all := map[string]placed{}
-	for _, part := range []func() map[string]placed{grammarHead, grammarTriggers, grammarSteps, grammarParts} {
+	for _, part := range []func() map[string]placed{grammarHead, grammarTriggers, grammarSteps, grammarParts, grammarFiles} {
 		for name, p := range part() {
 			all[name] = p
 		}
@@ -103,7 +103,7 @@ func wordsForm(all ...string) form {
 }
 func wholeForm(least, most int) form { return form{kind: formWhole, least: least, most: most} }
 func placeForm(place string) form    { return form{kind: formPlace, place: place} }
-func stepsForm() form                { return form{kind: formSteps} }
+func stepsForm() form                { return form{kind: formSteps, least: 1} }
 
 func (f form) or(other form) form {
 	f.other = &other
@@ -126,8 +126,8 @@ func grammarHead() map[string]placed {
 			{"concurrency", placeForm("concurrency"), "What becomes of runs that share a key. Default: playbook and subject, queued.", false},
 			{"timeout", lastingForm(), "How long a run may last, waits and approvals included.", false},
 			{"steps", stepsForm(), "What the playbook does, from top to bottom.", true},
-			{"on_failure", stepsForm(), "Steps that run when the run fails. They know `error`, and every step may be absent.", false},
-			{"finally", stepsForm(), "Steps that run however the run has ended, after on_failure.", false},
+			{"on_failure", form{kind: formSteps}, "Steps that run when the run fails. They know `error`, and every step may be absent.", false},
+			{"finally", form{kind: formSteps}, "Steps that run however the run has ended, after on_failure.", false},
 			{"outputs", form{kind: formQuestions}, "What the run answers: an expression per name, computed when the last step has settled.", false},
 		}},
 		"param": {"A typed input of the playbook.", []keyword{
@@ -197,7 +197,7 @@ func grammarTriggers() map[string]placed {
 		"on.webhook": {"A signed request to /hooks/PATH.", []keyword{
 			{"path", textForm(), "The last part of the address.", true},
 			{"auth", wordForm("hmac", "token"), "How a sender shows who it is.", false},
-			{"body", form{kind: formTypes}, "The fields of the request and their types.", false},
+			{"body", form{kind: formType}, "The fields of the request and their types.", false},
 			condition,
 		}},
 		"on.manual": {"A person starts it.", []keyword{

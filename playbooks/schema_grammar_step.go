@@ -41,7 +41,7 @@ func grammarParts() map[string]placed {
 	return map[string]placed{
 		"retry": {"When a failed attempt is made again.", []keyword{
 			{"attempts", wholeForm(1, 100), "How many attempts at most; the first counts.", true},
-			{"backoff", wordForm("exponential", "constant"), "How the pauses grow.", false},
+			{"backoff", wordForm("exponential", "constant", "fibonacci"), "How the pauses grow.", false},
 			{"initial", lastingForm(), "The first pause; default 2s.", false},
 			{"cap", lastingForm(), "The longest pause; default 5m.", false},
 			{"jitter", wordForm("full", "none"), "Whether pauses are drawn by lot.", false},
@@ -65,7 +65,7 @@ func grammarParts() map[string]placed {
 			{"event", textForm(), "The name of the event that is waited for.", false},
 			{"key", proseForm(), "Which of the events with that name.", false},
 			{"since", form{kind: formTime}, "How old an event may be that came before; default: the run's start.", false},
-			{"data", form{kind: formTypes}, "The fields of what the event brings and their types.", false},
+			{"data", form{kind: formType}, "The fields of what the event brings and their types.", false},
 			{"timeout", lastingForm(), "How long; default: as long as the run lasts.", false},
 			{"on_timeout", wordForm("fail", "continue", "stop"), "What happens when no event came in time.", false},
 		}},
