@@ -5,8 +5,10 @@
 // Where to begin: store.go is what is kept, state.go and apply.go what facts
 // amount to, next*.go what follows from that; holding.go drives a strand under
 // its lease, perform.go, effect.go and check.go act on the world, guard.go and
-// covered.go say what may be done, approval*.go and decide.go ask people,
-// undo*.go goes back, describe*.go tells.
+// covered.go say what may be done, approval*.go, form.go, remind.go and decide.go
+// ask people, mailbox.go and await.go bring events, undo*.go, lasting.go and
+// rollback.go go back, turn.go asks for whom a key has become free, describe*.go
+// tells.
 //
 // Why it is as it is:
 //   - Facts are written, states are computed: a run is the facts of its strands,
@@ -33,5 +35,21 @@
 //   - A cancel ends a strand once its open effect has its outcome.
 //   - A plan runs the same code: effects are prepared and not begun, and what
 //     fails only for want of them is skipped.
+//   - An event is kept first, then those who wait are told; a strand is registered
+//     first, then looks into the box. Whoever dies between, the message is seen:
+//     by the look, or by a strand that is told, at the latest by a worker's sweep.
+//     What is told is only that there is something: the strand itself takes it,
+//     and a document per message and run says which step of the run did.
+//   - An effect with for, its result and the run that takes it back are one act.
+//     The next worker that finds the result without the name of that run begins
+//     it again: its dedupe key is the effect.
+//   - on_error: rollback is an on_error of one step that nobody wrote. What it
+//     undoes is a fact, gathered once; the undo is a strand like one that is
+//     called. What the run's end or a cancel forces to leave is not rolled back,
+//     as it is not rescued: an undo of the run is.
+//   - Who approves first fills in the form; the others approve what they see.
+//   - A run that waited for its key, and whose trigger's condition is no longer
+//     true of the newest revision of the incident, ends as cancelled: it has done
+//     nothing, its on_failure and finally neither.
 //   - The engine sees actions.Catalog only: it cannot know that Entra exists.
 package engine

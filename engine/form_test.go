@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stanch/engine"
+	"stanch/engine/sqlitestore"
 )
 
 const formed = `
@@ -179,6 +181,47 @@ func (b *bench) audited(kind string) []engine.Audit {
 		}
 		if cursor = page.Cursor; !page.More {
 			return found
+		}
+	}
+}
+
+// TestAnApprovalSurvivesTheWorker kills the worker at every act of a run that
+// waits for two people and reminds them.
+func TestAnApprovalSurvivesTheWorker(t *testing.T) {
+	for _, applied := range []bool{false, true} {
+		for k := 1; k <= 5; k++ {
+			t.Run(fmt.Sprintf("applied=%v/%d", applied, k), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store, err := sqlitestore.OpenMemory(time.Now)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer store.Close()
+					w := newWorld(map[string]string{"f0": "a"})
+					m := &mortal{Store: store, left: k, applied: applied, dead: make(chan struct{})}
+					first := &bench{t: t, w: w, store: store, engine: engine.New(m, store, w.catalog(), officers)}
+					id := first.start(formed, 1)
+					first.work()
+					<-time.After(5 * time.Hour)
+					first.stop()
+					<-first.done
+					second := &bench{t: t, w: w, store: store, engine: engine.New(store, store, w.catalog(), officers)}
+					second.work()
+					<-time.After(time.Minute)
+					for _, by := range []string{"dana@c.example", "omar@c.example"} {
+						d := engine.Decision{Approval: second.waiting().ID, By: by, Approve: true, Form: filled("audit", "", "legal")}
+						if _, err := second.engine.Decide(t.Context(), d); err != nil {
+							t.Fatal(err)
+						}
+					}
+					r := second.await(id)
+					second.end()
+					a := step(t, r, "gate").Approval
+					if r.Status != "succeeded" || w.get("f0") != "audit 30 legal" || a.Reminded != len(second.audited("approval.reminded")) {
+						t.Errorf("the run is %s (%v), reminded %d times, the world %v", r.Status, r.Error, a.Reminded, w.values)
+					}
+				})
+			})
 		}
 	}
 }
