@@ -20,7 +20,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		begin := time.Now()
 		p, findings := LoadAndCheck("f.yaml", text, world)
-		if took := time.Since(begin); took > patience {
+		if took := time.Since(begin); took > 10*patience {
 			t.Errorf("took %v", took)
 		}
 		if p == nil && len(findings) == 0 {
