@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,6 +115,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		s.Mode = ModeShadow
 	}
 	edition := edition{Language: 1, File: s.Book.File, Text: string(s.Book.Text)}
+	edition.Lists = listsOf(s.Book)
 	for _, called := range s.Book.Calls {
 		if edition.Calls == nil {
 			edition.Calls = map[string]playbooks.Source{}
@@ -222,10 +225,27 @@ type edition struct {
 	File     string                      `json:"file,omitempty"`
 	Text     string                      `json:"text,omitempty"`
 	Calls    map[string]playbooks.Source `json:"calls,omitempty"`
+	Lists    []playbooks.Source          `json:"lists,omitempty"` // reference data that one of them names
 	Undo     *undo                       `json:"undo,omitempty"`
 }
 
 const docEdition = "edition"
+
+// listsOf are the texts of the lists that a playbook, or one that it may call,
+// names: each once, in the order of their names.
+func listsOf(book *playbooks.Playbook) []playbooks.Source {
+	texts := map[string]playbooks.Source{}
+	for _, b := range append([]*playbooks.Playbook{book}, book.Calls...) {
+		for _, l := range b.Lists {
+			texts[l.Name] = l.Source
+		}
+	}
+	var all []playbooks.Source
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		all = append(all, texts[name])
+	}
+	return all
+}
 
 // keep stores an edition under its digest.
 func (e *Engine) keep(ctx context.Context, ed edition) (string, error) {
@@ -302,6 +322,10 @@ func (e *Engine) read(kept []byte) (*outline, error) {
 	}
 	world := e.World()
 	world.Calls = ed.Calls
+	var faults []playbooks.Finding
+	if world.Lists, faults = playbooks.LoadLists(ed.Lists); playbooks.HasErrors(faults) {
+		return nil, fmt.Errorf("its list does not check with this version: %s", faults[0].Message)
+	}
 	world.Groups = nil // who is in a group now is no fault of what was started then
 	book, findings := playbooks.LoadAndCheck(ed.File, []byte(ed.Text), world)
 	for _, f := range findings {

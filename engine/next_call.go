@@ -55,7 +55,7 @@ func (st *state) callItem(c *playbooks.Called) ([]byte, error) {
 	}
 	if c.Book.Timeout != nil {
 		env := st.env()
-		env.Names = st.calledNames(params)
+		env.Names = st.calledNames(c.Book, params)
 		v, err := c.Book.Timeout.Eval(env)
 		if err != nil {
 			return nil, fmt.Errorf("timeout of %s: %w", c.Playbook, err)
@@ -70,9 +70,10 @@ func (st *state) callItem(c *playbooks.Called) ([]byte, error) {
 }
 
 // calledNames are the names that a called playbook knows at its beginning:
-// those of the run, and its own params.
-func (st *state) calledNames(params map[string]any) map[string]any {
+// those of the run, and its own params and lists.
+func (st *state) calledNames(book *playbooks.Playbook, params map[string]any) map[string]any {
 	names := maps.Clone(st.run.names)
+	names["lists"] = book.ListValues()
 	names["params"] = params
 	return names
 }
@@ -93,7 +94,7 @@ func (st *state) called(raw json.RawMessage) ([]*playbooks.Step, error) {
 		return nil, fmt.Errorf("strand %q: %w", st.strand, err)
 	}
 	st.outline, st.static, st.due = o, "", item.Due
-	st.vars, st.outs, st.names = map[string]any{}, map[string]any{}, st.calledNames(params)
+	st.vars, st.outs, st.names = map[string]any{}, map[string]any{}, st.calledNames(o.book, params)
 	return o.book.Steps, nil
 }
 

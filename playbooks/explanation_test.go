@@ -38,6 +38,11 @@ func examples(e Explanation) (bad, good []Finding) {
 	if strings.Contains(e.Bad, "\ncases:") { // a page about test files
 		return caseFindings("bad_test.yaml", e.Bad), caseFindings("good_test.yaml", e.Good)
 	}
+	if KindOfFile([]byte(e.Bad)) == ListFile {
+		_, bad = LoadList("bad.yaml", []byte(e.Bad))
+		_, good = LoadList("good.yaml", []byte(e.Good))
+		return bad, good
+	}
 	if e.With == "" {
 		_, bad = LoadAndCheck("bad.yaml", []byte(e.Bad), testWorld())
 		_, good = LoadAndCheck("good.yaml", []byte(e.Good), testWorld())

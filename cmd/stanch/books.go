@@ -31,6 +31,7 @@ const maxPlaybook = 1<<20 + 1
 // that are none, such as the operator's.
 type shelf struct {
 	books  []book
+	beside []book // lists read with them: no playbooks
 	others []string
 }
 
@@ -44,8 +45,9 @@ var looksLikePlaybook = regexp.MustCompile(`(?m)^\x{feff}?["']?(playbook|steps|o
 // with a dot.
 func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source) (shelf, error) {
 	var s shelf
+	var lists []playbooks.Source
 	seen := map[string]bool{}
-	for _, p := range paths {
+	for _, p := range withLists(paths) {
 		files, err := playbookFiles(p)
 		if err != nil {
 			return s, err
@@ -59,6 +61,10 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 			if err != nil {
 				return s, err
 			}
+			if playbooks.KindOfFile(text) == playbooks.ListFile {
+				lists = append(lists, playbooks.Source{File: file, Text: text})
+				continue
+			}
 			if file != p && !looksLikePlaybook.Match(text) {
 				s.others = append(s.others, file)
 				continue
@@ -66,6 +72,7 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 			texts = append(texts, playbooks.Source{File: file, Text: text})
 		}
 	}
+	world.Lists, s.beside = withOwn(world.Lists, lists)
 	s.check(texts, world)
 	return s, nil
 }
@@ -111,7 +118,7 @@ func playbookFiles(p string) ([]string, error) {
 // findings are those of all books, in order of files and places.
 func (s shelf) findings() []playbooks.Finding {
 	all := []playbooks.Finding{}
-	for _, b := range s.books {
+	for _, b := range slices.Concat(s.books, s.beside) {
 		all = append(all, b.findings...)
 	}
 	slices.SortStableFunc(all, func(a, b playbooks.Finding) int {
@@ -135,7 +142,7 @@ func (s shelf) usable() ([]*playbooks.Playbook, error) {
 // world is what playbooks are checked against: the actions of this build, and
 // the groups and domains of the operator, if there is an operator's file.
 func world(catalog *actions.Catalog, c *config.Config) playbooks.World {
-	w := playbooks.World{Catalog: catalog, OwnDomains: c.OwnDomains, Labels: c.Labels}
+	w := playbooks.World{Catalog: catalog, OwnDomains: c.OwnDomains, Lists: listsOfConfig(c), Labels: c.Labels}
 	if c.File != "" {
 		w.Groups = c.Groups
 		if w.Groups == nil {

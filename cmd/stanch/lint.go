@@ -126,7 +126,7 @@ func (sh *shell) lintOutput(files []linted, findings []playbooks.Finding, o lint
 // linted answers the files in order of their names.
 func (s shelf) linted() []linted {
 	var files []linted
-	for _, b := range s.books {
+	for _, b := range slices.Concat(s.books, s.beside) {
 		f := linted{file: b.file, findings: b.findings}
 		if b.playbook != nil {
 			f.suppressed = b.playbook.Suppressed

@@ -34,9 +34,6 @@ func (c *Config) check(d *decoder) {
 		}
 		d.note("listen", "the console and the API are not in this version")
 	}
-	if len(c.Lists) > 0 {
-		d.note("lists", "reference lists are not in this version")
-	}
 	if c.Archive != "" {
 		d.note("archive", "the archive is not in this version; ended runs stay in the store")
 	}
@@ -68,8 +65,13 @@ func oneOf(d *decoder, path, got string, want ...string) bool {
 }
 
 func (c *Config) checkFolders(d *decoder) {
-	for i, dir := range c.Playbooks {
-		path := fmt.Sprintf("playbooks[%d]", i)
+	folders(d, "playbooks", c.Playbooks)
+	folders(d, "lists", c.Lists)
+}
+
+func folders(d *decoder, key string, all []string) {
+	for i, dir := range all {
+		path := fmt.Sprintf("%s[%d]", key, i)
 		switch info, err := os.Stat(dir); {
 		case err != nil:
 			d.fault(d.places[path], "paths are meant from the folder of this file", "%s: %v", path, err)
