@@ -53,7 +53,7 @@ func (l *loader) listType(n *yaml.Node, t Type) {
 func (l *loader) items(n *yaml.Node, t Type) []any {
 	nodes := l.list(n, "items")
 	if len(nodes) > MaxItems {
-		l.add(l.src.node(n), "E642", "keep it where it can be asked for, and read it with an action", "the list has %d items; the most is %d", len(nodes), MaxItems)
+		l.add(l.src.node(n), "E204", "keep it where it can be asked for, and read it with an action", "the list has %d items; the most is %d", len(nodes), MaxItems)
 		return nil
 	}
 	all, seen := []any{}, map[string]int{}

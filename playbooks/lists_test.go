@@ -69,7 +69,7 @@ func TestWhatIsWrongWithAListIsSaid(t *testing.T) {
 		"name: a\ntype: {x: string}\nitems: [{y: b}]\n":                        "E404 an item needs x (string)",
 		"name: a\ntype: {x: string}\nitems: [{x: b, xx: c}]\n":                 `E405 an item has no "xx"`,
 		"name: a\ntype: string\nitems: [\"${{ now() }}\"]\nother: 5\n":         `E201 a list has no key "other"`,
-		"name: a\ntype: string\nitems: [" + strings.Repeat("a,", 10_001) + "]": "E642",
+		"name: a\ntype: string\nitems: [" + strings.Repeat("a,", 10_001) + "]": "E204 the list has 10001 items",
 	} {
 		l, findings := LoadList("l.yaml", []byte(text))
 		said := ""
