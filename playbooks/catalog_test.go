@@ -201,7 +201,7 @@ func testCalls() map[string]Source {
 		"old-way":      "status: deprecated\nsteps:\n  - stop: x\n",
 		"has-errors":   "steps:\n  - uses: files.vanish\n",
 		"tag-incident": "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
-		"count-labels": "params:\n  files: {type: [string]}\n  least: {type: integer}\nsteps:\n  - if: len(params.files) < params.least\n    stop: Too few\n  - id: facts\n    for_each: params.files\n    as: file\n    steps:\n      - id: of\n        uses: files.get\n        with: {file: \"${{ file }}\"}\n    collect:\n      label: steps.of.label\noutputs:\n  found: count(steps.facts.items, .label != nil)\n  looked: steps.facts.total\n",
+		"count-labels": "params:\n  files: {type: [string]}\n  least: {type: integer, minimum: 1}\nsteps:\n  - if: len(params.files) < params.least\n    stop: Too few\n  - id: facts\n    for_each: params.files\n    as: file\n    steps:\n      - id: of\n        uses: files.get\n        with: {file: \"${{ file }}\"}\n    collect:\n      label: steps.of.label\noutputs:\n  found: count(steps.facts.items, .label != nil)\n  looked: steps.facts.total\n",
 		"delete-files": "params:\n  files: {type: [string]}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n",
 		"deep-9":       "steps:\n  - stop: x\n",
 	} {

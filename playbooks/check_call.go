@@ -216,9 +216,28 @@ func (c *linter) callWith(s *Step, params Type, scope Scope) {
 		return
 	}
 	s.Call.With = c.data(x.value, scope, params, s.Call.Playbook)
+	c.constantParams(s, x)
 	for _, q := range params.Fields() { // lists, too, must be given: data lets them out
 		if !q.Type.Optional() && !q.Type.needed() && !c.gives(x, q.Name) {
 			c.add(c.src.node(x.value), "E404", fmt.Sprintf("write %s: [] if there is none", q.Name), "%s needs %s (%s)", s.Call.Playbook, q.Name, q.Type)
+		}
+	}
+}
+
+// constantParams looks that values written out keep to what the called playbook
+// says of its params; others are looked at when they are given.
+func (c *linter) constantParams(s *Step, x field) {
+	if s.Call.Book == nil || s.Call.With == nil {
+		return
+	}
+	for _, q := range s.Call.Book.Params {
+		given := s.Call.With.field(q.Name)
+		if given == nil || given.literal == nil {
+			continue
+		}
+		if err := q.fault(given.literal); err != nil {
+			n, _ := child(x.value, q.Name)
+			c.add(c.src.node(n.value), "E402", "", "%s %v", q.Name, err)
 		}
 	}
 }
