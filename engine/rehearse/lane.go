@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,22 +57,31 @@ func (l *lane) clock() time.Time { return l.now }
 func (l *lane) close() { _ = l.store.Close() } // it is in memory: there is nothing to lose
 
 // world is what the playbook of a suite is checked against.
-func (l *lane) world(s *Suite) playbooks.World {
+func (l *lane) world(s *Suite, c *playbooks.Case) playbooks.World {
 	w := l.o.World
 	w.Catalog = l.catalog
 	if s.Calls != nil {
 		w.Calls = s.Calls
+	}
+	if len(c.Lists) > 0 {
+		w.Lists = maps.Clone(w.Lists)
+		if w.Lists == nil {
+			w.Lists = map[string]playbooks.List{}
+		}
+		for name, items := range c.Lists {
+			w.Lists[name] = listOf(name, items, w.Lists[name].Type)
+		}
 	}
 	return w
 }
 
 // book answers a playbook whose steps act through this lane.
 func (l *lane) book(s *Suite, c *playbooks.Case) (*playbooks.Playbook, error) {
-	key := s.Book.File + "\x00" + string(s.Book.Text)
+	key := s.Book.File + "\x00" + string(s.Book.Text) + "\x00" + compact(c.Lists)
 	if b := l.books[key]; b != nil {
 		return b, nil
 	}
-	b, findings := playbooks.LoadAndCheck(s.Book.File, s.Book.Text, l.world(s))
+	b, findings := playbooks.LoadAndCheck(s.Book.File, s.Book.Text, l.world(s, c))
 	for _, f := range findings {
 		if f.Severity == playbooks.SeverityError {
 			return nil, fmt.Errorf("the playbook has errors: %s:%d:%d: %s", f.File, f.Line, f.Column, f.Message)
@@ -79,6 +89,20 @@ func (l *lane) book(s *Suite, c *playbooks.Case) (*playbooks.Playbook, error) {
 	}
 	l.books[key] = b
 	return b, nil
+}
+
+// listOf is a reference list of a case: of the type of the real one, else of
+// texts or numbers, as its items are.
+func listOf(name string, items []any, t playbooks.Type) playbooks.List {
+	if t.IsZero() {
+		t = playbooks.StringType()
+		for _, item := range items {
+			if _, text := item.(string); !text {
+				t = playbooks.AnyType()
+			}
+		}
+	}
+	return playbooks.List{Name: name, Type: t, Items: items}
 }
 
 // engine answers the engine for a case: the people of its groups are those of

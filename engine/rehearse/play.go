@@ -198,7 +198,15 @@ func (p *play) over(ctx context.Context) bool {
 		return false
 	}
 	r, err := p.engine.Run(ctx, p.begun)
-	return err == nil && (r.Ended() || r.Status == "waiting" && p.idle())
+	if err != nil || r.Ended() || !p.idle() {
+		return err == nil && r.Ended()
+	}
+	for _, q := range p.answers {
+		if q.answer == nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.WaitsFor, func(on string) bool { return strings.Contains(on, "event ") })
 }
 
 // idle reports whether the case has nothing more to give.
@@ -304,8 +312,16 @@ func (p *play) decide(ctx context.Context, q *question) error {
 }
 
 func (p *play) decision(q *question, who string) engine.Decision {
+	form := map[string]string{}
+	for name, v := range q.answer.Form {
+		if text, is := v.(string); is {
+			form[name] = text
+		} else {
+			form[name] = compact(v)
+		}
+	}
 	return engine.Decision{
-		Approval: q.approval.ID, By: who, Via: "rehearsal", Approve: q.answer.Outcome == "approved", Reason: q.answer.Reason,
+		Approval: q.approval.ID, By: who, Via: "rehearsal", Approve: q.answer.Outcome == "approved", Reason: q.answer.Reason, Form: form,
 	}
 }
 
