@@ -89,14 +89,24 @@ func (s *server) publish() error {
 		}
 		d.dirty = false
 		p := publishParams{URI: d.uri, Version: d.version, Diagnostics: []diagnostic{}}
-		if d.isPlaybook() {
-			for _, f := range s.analysed(d).Findings() {
-				p.Diagnostics = append(p.Diagnostics, d.diagnostic(f))
-			}
+		for _, f := range s.findings(d) {
+			p.Diagnostics = append(p.Diagnostics, d.diagnostic(f))
 		}
 		if err := s.out.notify("textDocument/publishDiagnostics", p); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// findings are those of a playbook or of its tests; of other files none.
+func (s *server) findings(d *document) []playbooks.Finding {
+	if d.isPlaybook() {
+		return s.analysed(d).Findings()
+	}
+	if playbooks.KindOfFile([]byte(d.text)) == playbooks.TestFile {
+		_, findings := playbooks.LoadCases(d.file, []byte(d.text))
+		return findings
 	}
 	return nil
 }
