@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	retry "github.com/sethvargo/go-retry"
@@ -13,9 +14,11 @@ import (
 	"stanch/playbooks"
 )
 
-// backoff is the wait after so many failed attempts.
+// backoff is the wait after so many failed attempts. With full jitter it is
+// anything up to that, so that those who failed together do not come back
+// together.
 func backoff(r *playbooks.Retry, failures int) time.Duration {
-	initial, longest, jitter, constant := 2*time.Second, 5*time.Minute, true, false
+	initial, longest, jitter, kind := 2*time.Second, 5*time.Minute, true, ""
 	if r != nil {
 		if r.Initial > 0 {
 			initial = r.Initial
@@ -23,19 +26,24 @@ func backoff(r *playbooks.Retry, failures int) time.Duration {
 		if r.Cap > 0 {
 			longest = r.Cap
 		}
-		jitter, constant = r.Jitter != "none", r.Backoff == "constant"
+		jitter, kind = r.Jitter != "none", r.Backoff
 	}
-	b := retry.NewExponential(initial)
-	if constant {
+	var b retry.Backoff
+	switch kind {
+	case "constant":
 		b = retry.NewConstant(initial)
-	}
-	if jitter {
-		b = retry.WithJitterPercent(50, b)
+	case "fibonacci":
+		b = retry.NewFibonacci(initial)
+	default:
+		b = retry.NewExponential(initial)
 	}
 	b = retry.WithCappedDuration(longest, b)
 	var d time.Duration
-	for range min(failures, 30) + 1 {
+	for range min(failures, 100) + 1 {
 		d, _ = b.Next()
+	}
+	if jitter {
+		d = rand.N(d) + 1
 	}
 	return d
 }

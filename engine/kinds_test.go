@@ -124,6 +124,23 @@ steps:
 outputs: {got: steps.a != nil}`,
 			values: map[string]string{}, status: "succeeded", steps: []string{"a failed"}, output: `{"got":false}`,
 		},
+		"a loop in batches": {
+			book: `
+steps:
+  - id: all
+    for_each: evidence.files
+    as: some
+    index: n
+    batch: 2
+    steps:
+      - uses: things.put
+        with: {thing: "batch${{ n }}", value: "${{ join(map(some, .id), '+') }}"}
+    collect: {n: n, size: len(some)}
+outputs: {all: steps.all}`,
+			files: 5, values: map[string]string{}, status: "succeeded",
+			world:  map[string]string{"batch0": "f0+f1", "batch1": "f2+f3", "batch2": "f4"},
+			output: `{"all":{"total":3,"succeeded":3,"failed":0,"skipped":0,"rejected":0,"items":[{"n":0,"size":2},{"n":1,"size":2},{"n":2,"size":1}]}}`,
+		},
 		"nested loops": {
 			book: `
 steps:
