@@ -43,6 +43,9 @@ func examples(e Explanation) (bad, good []Finding) {
 		_, good = LoadList("good.yaml", []byte(e.Good))
 		return bad, good
 	}
+	if KindOfFile([]byte(e.Bad)) == RuleFile {
+		return ruleFindings(e.Bad, e.With), ruleFindings(e.Good, e.With)
+	}
 	if e.With == "" {
 		_, bad = LoadAndCheck("bad.yaml", []byte(e.Bad), testWorld())
 		_, good = LoadAndCheck("good.yaml", []byte(e.Good), testWorld())
