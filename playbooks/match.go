@@ -60,6 +60,9 @@ func NewOffer(ev Event) *Offer {
 	return o
 }
 
+// Event is what is offered.
+func (o *Offer) Event() Event { return o.event }
+
 // EventNames are the names that an event gives to a playbook's expressions, as
 // plain values: event, and what its triggers give of incident, alert, evidence
 // and subject, nil where this event has none; and lists.

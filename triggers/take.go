@@ -62,8 +62,9 @@ func (f *Feed) take(ctx context.Context, b graph.Incident, p *Polled) error {
 	if ev.Incident, err = json.Marshal(in); err != nil {
 		return fmt.Errorf("incident %s: %w", in.ID, err)
 	}
+	offered := playbooks.NewOffer(ev)
 	for _, book := range f.Books {
-		if err := f.offer(ctx, book, ev, in, p); err != nil {
+		if err := f.offer(ctx, book, offered, in, p); err != nil {
 			return err
 		}
 	}
@@ -71,11 +72,12 @@ func (f *Feed) take(ctx context.Context, b graph.Incident, p *Polled) error {
 }
 
 // offer asks a playbook whether the event concerns it, and begins its run.
-func (f *Feed) offer(ctx context.Context, book *playbooks.Playbook, ev playbooks.Event, in incident.Incident, p *Polled) error {
+func (f *Feed) offer(ctx context.Context, book *playbooks.Playbook, offered *playbooks.Offer, in incident.Incident, p *Polled) error {
 	if book.On.Incident == nil || book.Status == "draft" {
 		return nil
 	}
-	names, err := book.EventNames(ev)
+	ev := offered.Event()
+	names, err := offered.Names(book)
 	if err != nil {
 		return fmt.Errorf("incident %s for %s: %w", in.ID, book.ID, err)
 	}

@@ -31,7 +31,7 @@ const maxPlaybook = 1<<20 + 1
 // that are none, such as the operator's.
 type shelf struct {
 	books  []book
-	beside []book // lists read with them: no playbooks
+	beside []book // lists and rules read with them: no playbooks
 	others []string
 }
 
@@ -45,7 +45,7 @@ var looksLikePlaybook = regexp.MustCompile(`(?m)^\x{feff}?["']?(playbook|steps|o
 // with a dot.
 func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source) (shelf, error) {
 	var s shelf
-	var lists []playbooks.Source
+	var lists, rules []playbooks.Source
 	seen := map[string]bool{}
 	for _, p := range withLists(paths) {
 		files, err := playbookFiles(p)
@@ -65,6 +65,10 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 				lists = append(lists, playbooks.Source{File: file, Text: text})
 				continue
 			}
+			if playbooks.KindOfFile(text) == playbooks.RuleFile {
+				rules = append(rules, playbooks.Source{File: file, Text: text})
+				continue
+			}
 			if file != p && !looksLikePlaybook.Match(text) {
 				s.others = append(s.others, file)
 				continue
@@ -74,6 +78,7 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 	}
 	world.Lists, s.beside = withOwn(world.Lists, lists)
 	s.check(texts, world)
+	s.beside = append(s.beside, ofRules(rules, s.books, world)...)
 	return s, nil
 }
 

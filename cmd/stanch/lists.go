@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/playbooks"
@@ -36,12 +37,40 @@ func withOwn(known map[string]playbooks.List, texts []playbooks.Source) (map[str
 	all := map[string]playbooks.List{}
 	maps.Copy(all, known)
 	maps.Copy(all, own)
+	return all, each(texts, findings)
+}
+
+// ofRules loads and checks rules as they stand together with playbooks, and
+// answers their files with their findings.
+func ofRules(texts []playbooks.Source, books []book, world playbooks.World) []book {
+	known := map[string]playbooks.Source{}
+	maps.Copy(known, world.Calls)
+	for _, b := range books {
+		if b.playbook != nil {
+			known[b.playbook.ID] = playbooks.Source{File: b.file, Text: b.playbook.Text}
+		}
+	}
+	world.Calls = known
+	var rules []*playbooks.Rule
+	var findings []playbooks.Finding
+	for _, t := range texts {
+		r, found := playbooks.LoadRule(t.File, t.Text)
+		findings = append(findings, found...)
+		if r != nil {
+			rules = append(rules, r)
+		}
+	}
+	return each(texts, append(findings, playbooks.CheckRules(rules, world, time.Now())...))
+}
+
+// each answers the files of texts with what was found in them.
+func each(texts []playbooks.Source, findings []playbooks.Finding) []book {
 	var files []book
 	for _, t := range texts {
 		of := slices.DeleteFunc(slices.Clone(findings), func(f playbooks.Finding) bool { return f.File != t.File })
 		files = append(files, book{file: t.File, findings: of})
 	}
-	return all, files
+	return files
 }
 
 // listsOfConfig are the lists of the configuration's folders. One with errors is
