@@ -29,10 +29,18 @@
 //     took to get there. Verdicts of gates in branches are carried to the join.
 //   - An answer is for one question: its hash stands in the fact. A question
 //     about another effect, or a target in another state, is another question.
-//   - The time of a run ends every wait in it, those of children too; the step it
-//     stands at and the blocks around it fail, whatever their on_error says.
-//     on_failure has no time.
-//   - A cancel ends a strand once its open effect has its outcome.
+//   - How a list of steps ends (next_leave.go) is carried outwards, list by list:
+//     a step's body, then its on_error, then its finally, each a list of its own;
+//     what went wrong first stands. A called playbook is one child strand with
+//     names, outline, on_failure and finally of its own.
+//   - The time of a run, of a call and of a whole step (next_limit.go) is read off
+//     the place where a strand stands, so that nothing has to remember that it is
+//     over: it ends every wait inside, those of children too, and fails the steps
+//     inside whatever their on_error says. Nothing around bounds a finally, and
+//     on_failure not the time of its own playbook.
+//   - A cancel ends a strand once its open effect has its outcome; every finally
+//     around runs, ten minutes in all from when the mark was first seen. Where
+//     nothing has begun there is nothing to tidy up. Terminate tidies nothing up.
 //   - A plan runs the same code: effects are prepared and not begun, and what
 //     fails only for want of them is skipped.
 //   - An event is kept first, then those who wait are told; a strand is registered
