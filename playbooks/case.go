@@ -21,7 +21,7 @@ type CaseFile struct {
 // Case is one run of the playbook with what it has to come to.
 type Case struct {
 	Name      string                `json:"name" required:"true" doc:"a promise, in a few words; unique in the file"`
-	Event     CaseEvent             `json:"event" required:"true" doc:"what starts the run"`
+	Event     CaseEvent             `json:"event" doc:"what starts the run; left out where the playbook is only called"`
 	Mode      string                `json:"mode" enum:"live,plan,shadow" doc:"default live"`
 	Now       time.Time             `json:"now" doc:"when the run starts; default: the time of the event"`
 	Params    map[string]any        `json:"params" doc:"params of the run; default: those of the playbook"`

@@ -124,6 +124,7 @@ func (c *caseChecker) one(k *Case) {
 			c.add(c.word(name), "E601", "", "case %s gives the param %s, which the playbook has not", quoted(k.Name), name)
 		}
 	}
+	c.event(k)
 	e := &k.Expect
 	for _, steps := range []map[string]string{e.Steps, e.AllSteps} {
 		for _, path := range slices.Sorted(maps.Keys(steps)) {
@@ -146,6 +147,18 @@ func (c *caseChecker) one(k *Case) {
 	}
 	for i := range e.Check {
 		e.Check[i].Expr = c.question(e.Check[i].node.field, c.scope, BooleanType())
+	}
+}
+
+// event looks whether a case says what starts the run. A playbook that is only
+// called needs its params; an incident is then there for its actions.
+func (c *caseChecker) event(k *Case) {
+	given := k.Event.given()
+	switch {
+	case !c.p.OnlyCalled() && len(given) == 0 && k.Event.Kind != "manual":
+		c.add(c.src.lineSpan(k.Line), "E603", "such as `event: {incident: fixtures/share.json}`", "the event of case %s says nothing: it needs one of incident, alert, scheduled_at, row, rows, body, subject, or kind: manual", quoted(k.Name))
+	case c.p.OnlyCalled() && (k.Event.Kind != "" || len(given) > 0 && given[0] != "incident"):
+		c.add(c.src.lineSpan(k.Line), "E603", "leave event out and give params; event: {incident: …} only says that there is this incident", "case %s starts %s by an event, and it is only called", quoted(k.Name), c.p.ID)
 	}
 }
 

@@ -46,8 +46,19 @@ func (l *loader) judgeCase(c *Case, names map[string]bool) {
 		l.add(at, "E206", "every case has a name of its own", "two cases are called %s", quoted(c.Name))
 	}
 	names[c.Name] = true
-	e := c.Event
-	given := []string{}
+	if given := c.Event.given(); len(given) > 1 {
+		l.add(at, "E603", "", "the event of case %s is several at once: %s", quoted(c.Name), strings.Join(given, ", "))
+	}
+	for _, p := range c.Events {
+		if !p.At.IsZero() && p.After > 0 {
+			l.add(at, "E204", "give one of them", "event %s of case %s has both at and after", p.Name, quoted(c.Name))
+		}
+	}
+}
+
+// given are the keys that say what the event is.
+func (e CaseEvent) given() []string {
+	var given []string
 	for name, is := range map[string]bool{
 		"incident": e.Incident != nil, "alert": e.Alert != nil, "scheduled_at": !e.ScheduledAt.IsZero(),
 		"row": e.Row != nil, "rows": e.Rows != nil, "body": e.Body != nil, "subject": e.Subject != nil,
@@ -57,17 +68,7 @@ func (l *loader) judgeCase(c *Case, names map[string]bool) {
 		}
 	}
 	slices.Sort(given)
-	switch {
-	case len(given) == 0 && e.Kind != "manual":
-		l.add(at, "E603", "such as `event: {incident: fixtures/share.json}`", "the event of case %s says nothing: it needs one of incident, alert, scheduled_at, row, rows, body, subject, or kind: manual", quoted(c.Name))
-	case len(given) > 1:
-		l.add(at, "E603", "", "the event of case %s is several at once: %s", quoted(c.Name), strings.Join(given, ", "))
-	}
-	for _, p := range c.Events {
-		if !p.At.IsZero() && p.After > 0 {
-			l.add(at, "E204", "give one of them", "event %s of case %s has both at and after", p.Name, quoted(c.Name))
-		}
-	}
+	return given
 }
 
 // record reads a mapping into a struct by its tags.

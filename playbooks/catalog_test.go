@@ -197,13 +197,15 @@ func testWorld() World {
 func testCalls() map[string]Source {
 	calls := map[string]Source{}
 	for id, text := range map[string]string{
-		"notify-owner": "params:\n  user: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: i-1, text: \"For ${{ params.user }}\"}\n",
-		"old-way":      "status: deprecated\nsteps:\n  - stop: x\n",
-		"has-errors":   "steps:\n  - uses: files.vanish\n",
-		"tag-incident": "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
-		"count-labels": "params:\n  files: {type: [string]}\n  least: {type: integer, minimum: 1}\nsteps:\n  - if: len(params.files) < params.least\n    stop: Too few\n  - id: facts\n    for_each: params.files\n    as: file\n    steps:\n      - id: of\n        uses: files.get\n        with: {file: \"${{ file }}\"}\n    collect:\n      label: steps.of.label\noutputs:\n  found: count(steps.facts.items, .label != nil)\n  looked: steps.facts.total\n",
-		"delete-files": "params:\n  files: {type: [string]}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n",
-		"deep-9":       "steps:\n  - stop: x\n",
+		"notify-owner":    "params:\n  user: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: i-1, text: \"For ${{ params.user }}\"}\n",
+		"tell-owner":      "params:\n  about: {type: string}\nsteps:\n  - uses: incidents.comment\n    with: {incident: \"${{ params.about }}\", text: Told}\n",
+		"delete-and-tell": "params:\n  files: {type: [string]}\n  about: {type: string}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n  - call: tell-owner\n    with: {about: \"${{ params.about }}\"}\n",
+		"old-way":         "status: deprecated\nsteps:\n  - stop: x\n",
+		"has-errors":      "steps:\n  - uses: files.vanish\n",
+		"tag-incident":    "on: {incident: {}}\nsteps:\n  - uses: incidents.tag\n    with: {incident: \"${{ incident.id }}\", add: [seen]}\n",
+		"count-labels":    "params:\n  files: {type: [string]}\n  least: {type: integer, minimum: 1}\nsteps:\n  - if: len(params.files) < params.least\n    stop: Too few\n  - id: facts\n    for_each: params.files\n    as: file\n    steps:\n      - id: of\n        uses: files.get\n        with: {file: \"${{ file }}\"}\n    collect:\n      label: steps.of.label\noutputs:\n  found: count(steps.facts.items, .label != nil)\n  looked: steps.facts.total\n",
+		"delete-files":    "params:\n  files: {type: [string]}\nsteps:\n  - for_each: params.files\n    as: file\n    steps:\n      - uses: files.delete\n        with: {file: \"${{ file }}\"}\n",
+		"deep-9":          "steps:\n  - stop: x\n",
 	} {
 		calls[id] = Source{File: id + ".yaml", Text: []byte("playbook: " + id + "\n" + text)}
 	}

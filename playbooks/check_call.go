@@ -297,5 +297,6 @@ func (p *Playbook) calls() []*Playbook {
 	return all
 }
 
-// onlyCalled reports whether nothing starts the playbook but a call.
-func (p *Playbook) onlyCalled() bool { return p.On == (On{}) }
+// OnlyCalled reports whether nothing starts the playbook but a call: it has no
+// trigger.
+func (p *Playbook) OnlyCalled() bool { return p.On == (On{}) }

@@ -47,7 +47,7 @@ func (c *linter) cover(gate *Step, behind []*Step) {
 		}
 	case !named && a.Entity != "":
 		for _, s := range effectSteps(behind) {
-			if kinds := c.kinds(s); len(kinds) == 1 && kinds[0] == a.Entity && a.Entity != "incident" {
+			if a.Entity != ofIncident && slices.Contains(c.kinds(s), a.Entity) {
 				a.Covers = append(a.Covers, s)
 			}
 		}
@@ -91,7 +91,7 @@ func (c *linter) coverByName(gate *Step, n *yaml.Node, behind []*Step) {
 		if a.Targets != nil && a.Entity == "" {
 			continue // a finding already
 		}
-		wrong := slices.DeleteFunc(c.kinds(s), func(kind string) bool { return kind == a.Entity || kind == "incident" })
+		wrong := slices.DeleteFunc(c.kinds(s), func(kind string) bool { return kind == a.Entity || kind == ofIncident })
 		if len(wrong) > 0 {
 			c.blind = true
 			shown := "no targets"
@@ -220,16 +220,16 @@ func (c *linter) fromTargets(gate *Step, behind []*Step) {
 		t.names[sameText(a.Targets.Source())] = true
 	}
 	t.walk(behind, func(s *Step, e touched) {
-		ofIncident := e.kind == "incident" && a.Entity != "incident"
+		another := e.kind == ofIncident && a.Entity != ofIncident
 		switch {
-		case !slices.Contains(a.Covers, s), ofIncident && e.ownIncident, e.from && !ofIncident:
+		case !slices.Contains(a.Covers, s), another && e.ownIncident, e.from && !another:
 			return
 		}
 		at, hint := c.at(s, "uses"), "act on ${{ incident.id }}: other incidents are not covered"
 		if x, ok := s.written.get("with"); ok {
 			at = c.src.node(x.key)
 		}
-		if !ofIncident && a.Targets != nil {
+		if !another && a.Targets != nil {
 			hint = "act on what the approval shows: for_each: " + strings.TrimSpace(a.Targets.Source())
 		}
 		c.add(at, "E412", hint, "the approval on line %d covers %s, but what it acts upon does not come from its targets", gate.Line, e.name)

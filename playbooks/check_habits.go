@@ -13,7 +13,7 @@ func (c *linter) habits() {
 	if c.blind {
 		return // what an approval covers is not known
 	}
-	if c.p.onlyCalled() {
+	if c.p.OnlyCalled() {
 		return // its callers answer for what it does
 	}
 	every := slices.Concat(c.p.Steps, c.p.OnFailure, c.p.Finally)
@@ -77,7 +77,7 @@ func (c *linter) walkHabits(steps []*Step) {
 		if len(effects) == 0 {
 			return
 		}
-		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.all.covered[e] && !c.capped(e) }); i >= 0 && s.Kind == ForEach {
+		if i := slices.IndexFunc(effects, func(e *Step) bool { return !c.all.covered[e] && !c.capped(e) && !c.onOwnIncident(e) }); i >= 0 && s.Kind == ForEach {
 			c.add(c.at(s, "for_each"), "W511", "add guardrails: {max_targets: …}, or an approval", "this loop has effects (%s) and nothing limits how many", called(effects[i]))
 		}
 		if x, ok := s.written.get("if"); ok && s.If != nil {

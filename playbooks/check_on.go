@@ -308,7 +308,7 @@ func (c *linter) notGiven(p *Problem, name string, ofEvent bool) bool {
 	switch {
 	case c.asked != "":
 		p.Message = fmt.Sprintf("on.%s gives no %s", c.asked, name)
-	case c.p.onlyCalled():
+	case c.p.OnlyCalled():
 		p.Message, p.Hint = name+" is not known: nothing starts this playbook but a call", "give it as a param"
 	}
 	return true

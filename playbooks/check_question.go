@@ -110,7 +110,7 @@ func (c *linter) elsewhere(p *Problem, text string) {
 		return
 	}
 	name, before := string(runes[p.From:p.To]), strings.TrimRight(string(runes[:p.From]), " ?.")
-	if p.Code == "E303" && c.p.onlyCalled() && slices.Contains([]string{"incident", "evidence", "alert", "subject"}, name) {
+	if p.Code == "E303" && c.p.OnlyCalled() && slices.Contains([]string{"incident", "evidence", "alert", "subject"}, name) {
 		p.Message = name + " is not known: nothing starts this playbook but a call"
 		p.Hint = "make it a param, of the type " + name + ", or name a trigger that gives it in `on`"
 		if name == "evidence" {

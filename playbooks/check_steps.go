@@ -148,6 +148,10 @@ func (c *linter) bring(s *Step, f *reach, t Type) {
 // that has no output.
 func (s *Step) OutputType() Type { return s.output }
 
+// ofIncident is the kind of what actions on incidents act upon, and their
+// parameter that names it.
+const ofIncident = "incident"
+
 // action checks a step with `uses`.
 func (c *linter) action(s *Step, f *reach) {
 	params, result := AnyType(), Type{kind: kindBroken}
@@ -163,7 +167,11 @@ func (c *linter) action(s *Step, f *reach) {
 	}
 	c.facts[s] = f.scope.facts
 	if ok {
-		if name, kind, has := a.EntityParam(); has {
+		name, kind, has := a.EntityParam()
+		if !has && s.With.field(ofIncident) != nil { // incidents are named by their id
+			name, kind, has = ofIncident, ofIncident, true
+		}
+		if has {
 			c.all.steps[s] = listed{entity: s.With.field(name), kind: kind}
 		}
 	}

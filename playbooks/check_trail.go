@@ -89,12 +89,23 @@ func (t trail) call(s *Step, visit func(*Step, touched)) {
 			inside.names["params."+name] = t.data(given) || given.expr != nil && t.list(given.expr)
 		}
 	}
-	inside.walk(s.Call.Book.Steps, func(inner *Step, e touched) {
-		if !t.c.all.covered[inner] { // else the called playbook has asked itself
-			e.name = called(inner) + " in " + s.Call.Playbook
-			visit(s, e)
-		}
-	})
+	for _, steps := range [][]*Step{s.Call.Book.Steps, s.Call.Book.OnFailure, s.Call.Book.Finally} {
+		inside.walk(steps, func(inner *Step, e touched) {
+			if !t.c.all.covered[inner] { // else the called playbook has asked itself
+				e.name = called(inner) + " in " + s.Call.Playbook
+				visit(s, e)
+			}
+		})
+	}
+}
+
+// onOwnIncident reports whether all that a step does without asking is done to
+// the incident of the run.
+func (c *linter) onOwnIncident(s *Step) bool {
+	only := true
+	t := trail{c: c, names: map[string]bool{}, gate: &Step{}}
+	t.inside(s, func(_ *Step, e touched) { only = only && e.kind == ofIncident && e.ownIncident })
+	return only
 }
 
 // ownIncident reports whether an action acts on the incident of the run.

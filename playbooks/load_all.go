@@ -73,7 +73,7 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 // neverStarted says that no trigger starts a playbook and none of the others
 // calls it.
 func neverStarted(b *Playbook, all []*Playbook) []Finding {
-	if !b.onlyCalled() || b.ID == "" {
+	if !b.OnlyCalled() || b.ID == "" {
 		return nil
 	}
 	called := slices.ContainsFunc(all, func(other *Playbook) bool {

@@ -23,7 +23,7 @@ type serveOptions struct {
 func serveCommand(sh *shell) *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
-		Use:     "serve [DIR…]",
+		Use:     "serve [PATH…]",
 		GroupID: "run",
 		Short:   "Watch for incidents and run the playbooks that concern them",
 		Long: `Poll the tenant for incidents, start the playbooks whose triggers concern them,
@@ -31,9 +31,9 @@ and do the work, until Ctrl-C: then what is under way is finished or handed
 over, and everything goes on at the next start. A second Ctrl-C ends it at once;
 nothing is lost by that either.
 
-Playbooks are those of the folders given, else of the configuration's; it
-refuses to start while one of them has errors.`,
-		Example: "  stanch serve --config stanch.yaml\n  stanch serve examples --config examples/practice.yaml",
+Playbooks are those of the folders and files given, else of the configuration's;
+it refuses to start while one of them has errors.`,
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
@@ -87,7 +87,7 @@ func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error
 		folders = d.cfg.Playbooks
 	}
 	if len(folders) == 0 {
-		return nil, misused("no playbooks: name their folders, or list them as `playbooks` in the configuration")
+		return nil, misused("no playbooks: name their folders or files, or list them as `playbooks` in the configuration")
 	}
 	s, err := loadBooks(folders, world(d.catalog, d.cfg))
 	if err != nil {

@@ -97,7 +97,9 @@ func tenant(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), served.ca, 0o600))
 	text, err := os.ReadFile(filepath.Join(ts.Getenv("EXAMPLES"), "practice.yaml"))
 	ts.Check(err)
-	pointed := strings.Replace(pointedAt(string(text), served.address()), "playbooks: [.]", "playbooks: ["+ts.Getenv("EXAMPLES")+"]", 1)
+	pointed := regexp.MustCompile(`[a-z-]+\.yaml`).ReplaceAllStringFunc(pointedAt(string(text), served.address()), func(name string) string {
+		return filepath.Join(ts.Getenv("EXAMPLES"), name)
+	})
 	ts.Check(os.WriteFile(ts.MkAbs("tenant.yaml"), []byte(pointed), 0o600))
 }
 

@@ -37,6 +37,9 @@ func (p *play) sceneOf() (scene, error) {
 	if e.Kind == "manual" {
 		s.event.Trigger = "manual"
 	}
+	if p.book.OnlyCalled() {
+		s.event.Trigger, s.event.Kind = "call", "called"
+	}
 	var err error
 	switch {
 	case e.Incident != nil:

@@ -121,11 +121,13 @@ func (p *play) start(ctx context.Context) (err error) {
 		return err
 	}
 	names["params"] = p.params
-	verdict, err := p.book.Matches(p.event, names, p.lane.o.World.OwnDomains, p.lane.now)
-	p.reached.trigger(p.book, p.event, verdict)
-	if err != nil || !verdict.Matched {
-		p.refused = verdict.Because
-		return nil
+	if !p.book.OnlyCalled() {
+		verdict, err := p.book.Matches(p.event, names, p.lane.o.World.OwnDomains, p.lane.now)
+		p.reached.trigger(p.book, p.event, verdict)
+		if err != nil || !verdict.Matched {
+			p.refused = verdict.Because
+			return nil
+		}
 	}
 	mode := p.c.Mode
 	if mode == "" {

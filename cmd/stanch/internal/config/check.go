@@ -75,8 +75,8 @@ func folders(d *decoder, key string, all []string) {
 		switch info, err := os.Stat(dir); {
 		case err != nil:
 			d.fault(d.places[path], "paths are meant from the folder of this file", "%s: %v", path, err)
-		case !info.IsDir():
-			d.fault(d.places[path], "name the folder "+filepath.Dir(dir), "%s: %s is a file, not a folder", path, dir)
+		case !info.IsDir() && !slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(dir)):
+			d.fault(d.places[path], "name the folder "+filepath.Dir(dir), "%s: %s is neither a folder nor a YAML file", path, dir)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type Config struct {
 	Notes []Fault `yaml:"-"`
 
 	Store      string              `yaml:"store" doc:"where runs are kept, such as sqlite:/var/lib/stanch/stanch.db"`
-	Playbooks  []string            `yaml:"playbooks" doc:"folders of playbooks that serve runs"`
+	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
