@@ -30,6 +30,29 @@ func withLists(paths []string) []string {
 	return all
 }
 
+// listsBeside are the known lists and those in the folder of lists beside a
+// playbook, which go first. One with errors is not there, as in listsOfConfig.
+func listsBeside(playbook string, known map[string]playbooks.List) (map[string]playbooks.List, error) {
+	var texts []playbooks.Source
+	for _, folder := range withLists([]string{playbook})[1:] {
+		files, err := playbookFiles(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			text, err := readFile(file, maxPlaybook)
+			if err != nil {
+				return nil, err
+			}
+			if playbooks.KindOfFile(text) == playbooks.ListFile {
+				texts = append(texts, playbooks.Source{File: file, Text: text})
+			}
+		}
+	}
+	all, _ := withOwn(known, texts)
+	return all, nil
+}
+
 // withOwn are the lists of the configuration and those read with the playbooks,
 // which go first, and the files of the latter with their findings.
 func withOwn(known map[string]playbooks.List, texts []playbooks.Source) (map[string]playbooks.List, []book) {

@@ -115,6 +115,9 @@ func (s *suites) load(file string, w playbooks.World, folders map[string]map[str
 		}
 	}
 	w.Calls = folders[folder]
+	if w.Lists, err = listsBeside(named, w.Lists); err != nil {
+		return err
+	}
 	book, wrong := playbooks.LoadAndCheck(named, body, w)
 	if book == nil || playbooks.HasErrors(wrong) {
 		s.findings = append(s.findings, slices.DeleteFunc(wrong, func(f playbooks.Finding) bool { return f.Severity != playbooks.SeverityError })...)
@@ -126,7 +129,7 @@ func (s *suites) load(file string, w playbooks.World, folders map[string]map[str
 		return nil
 	}
 	s.ready = append(s.ready, rehearse.Suite{
-		Cases: cases, Book: playbooks.Source{File: named, Text: body}, Checked: book, Dir: dir, Calls: folders[folder],
+		Cases: cases, Book: playbooks.Source{File: named, Text: body}, Checked: book, Dir: dir, Calls: folders[folder], Lists: w.Lists,
 	})
 	return nil
 }

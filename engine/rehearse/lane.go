@@ -57,11 +57,14 @@ func (l *lane) clock() time.Time { return l.now }
 func (l *lane) close() { _ = l.store.Close() } // it is in memory: there is nothing to lose
 
 // world is what the playbook of a suite is checked against.
-func (l *lane) world(s *Suite, c *playbooks.Case) playbooks.World {
+func (l *lane) world(s *Suite, c *playbooks.Case) (playbooks.World, error) {
 	w := l.o.World
 	w.Catalog = l.catalog
 	if s.Calls != nil {
 		w.Calls = s.Calls
+	}
+	if s.Lists != nil {
+		w.Lists = s.Lists
 	}
 	if len(c.Lists) > 0 {
 		w.Lists = maps.Clone(w.Lists)
@@ -69,10 +72,16 @@ func (l *lane) world(s *Suite, c *playbooks.Case) playbooks.World {
 			w.Lists = map[string]playbooks.List{}
 		}
 		for name, items := range c.Lists {
-			w.Lists[name] = listOf(name, items, w.Lists[name].Type)
+			known := w.Lists[name]
+			known.Name = name
+			other, err := known.With(items)
+			if err != nil {
+				return w, err
+			}
+			w.Lists[name] = other
 		}
 	}
-	return w
+	return w, nil
 }
 
 // book answers a playbook whose steps act through this lane.
@@ -81,7 +90,11 @@ func (l *lane) book(s *Suite, c *playbooks.Case) (*playbooks.Playbook, error) {
 	if b := l.books[key]; b != nil {
 		return b, nil
 	}
-	b, findings := playbooks.LoadAndCheck(s.Book.File, s.Book.Text, l.world(s, c))
+	w, err := l.world(s, c)
+	if err != nil {
+		return nil, err
+	}
+	b, findings := playbooks.LoadAndCheck(s.Book.File, s.Book.Text, w)
 	for _, f := range findings {
 		if f.Severity == playbooks.SeverityError {
 			return nil, fmt.Errorf("the playbook has errors: %s:%d:%d: %s", f.File, f.Line, f.Column, f.Message)
@@ -89,20 +102,6 @@ func (l *lane) book(s *Suite, c *playbooks.Case) (*playbooks.Playbook, error) {
 	}
 	l.books[key] = b
 	return b, nil
-}
-
-// listOf is a reference list of a case: of the type of the real one, else of
-// texts or numbers, as its items are.
-func listOf(name string, items []any, t playbooks.Type) playbooks.List {
-	if t.IsZero() {
-		t = playbooks.StringType()
-		for _, item := range items {
-			if _, text := item.(string); !text {
-				t = playbooks.AnyType()
-			}
-		}
-	}
-	return playbooks.List{Name: name, Type: t, Items: items}
 }
 
 // engine answers the engine for a case: the people of its groups are those of

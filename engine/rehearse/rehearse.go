@@ -43,6 +43,7 @@ type Suite struct {
 	Dir     string                      // where fixtures are looked for
 	Checked *playbooks.Playbook         // the same, checked
 	Calls   map[string]playbooks.Source // playbooks that it may call, by id
+	Lists   map[string]playbooks.List   // reference lists beside it; nil: those of Options.World
 }
 
 // The statuses of a Result.
