@@ -113,7 +113,7 @@ func (p *printer) ordered(n *yaml.Node, f form) []pair {
 		all = append(all, pair{n.Content[i], n.Content[i+1], f.behind(n.Content[i].Value)})
 	}
 	f = f.forMapping()
-	if f.kind != formPlace {
+	if f.kind != formPlace || cutSomewhere(n) {
 		return all
 	}
 	names := grammar()[f.place].names()
@@ -125,6 +125,17 @@ func (p *printer) ordered(n *yaml.Node, f form) []pair {
 	}
 	slices.SortStableFunc(all, func(a, b pair) int { return rank(a) - rank(b) })
 	return all
+}
+
+// cutSomewhere reports a flow mapping in which a comma has cut a value in two:
+// what is the rest of what, only its order tells.
+func cutSomewhere(n *yaml.Node) bool {
+	for i := 0; n.Style&yaml.FlowStyle != 0 && i+1 < len(n.Content); i += 2 {
+		if isCut(n.Content[i], n.Content[i+1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // headOf are the lines above an entry; what stood behind it and has no place
