@@ -88,6 +88,12 @@ func (h *holding) send(work, hard context.Context, t *task) error {
 	case verdict.question != nil:
 		return h.ask(t, verdict.question)
 	}
+	looked := time.Now()
+	if e.Undoes != "" {
+		if still, err := h.stillToUndo(work, t, &e); err != nil || !still {
+			return err
+		}
+	}
 	begun := time.Now()
 	settled, err := h.intent(hard, t, e.Effect, intentOf(t, action), verdict.take)
 	if err != nil {
@@ -104,7 +110,7 @@ func (h *holding) send(work, hard context.Context, t *task) error {
 		ID: e.ID, SendBy: begun.Add(min(t.timeout/2, 5*time.Second)), DoneBy: begun.Add(t.timeout),
 		Frozen: func() error { return h.e.mayLeave(work, begun) },
 	}
-	if !time.Now().Before(call.Sending.SendBy) {
+	if !time.Now().Before(call.Sending.SendBy) || e.Undoes != "" && time.Since(looked) > undoStall {
 		return h.notSent(t, "its time to be sent had passed when its intent was recorded")
 	}
 	ctx, cancel := context.WithDeadline(work, call.Sending.DoneBy)

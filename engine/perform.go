@@ -173,6 +173,9 @@ func (h *holding) without(t *task, status actions.Status, fault *Fault) error {
 	if status == actions.Unknown {
 		return h.record(result)
 	}
+	if e.sent > 0 {
+		h.letUndo(e.Effect)
+	}
 	fault.Step = t.path
 	return h.record(result, fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started})
 }
