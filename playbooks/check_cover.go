@@ -217,7 +217,13 @@ func (c *linter) fromTargets(gate *Step, behind []*Step) {
 	a := gate.Approve
 	t := trail{c: c, names: map[string]bool{}, gate: gate}
 	if a.Targets != nil {
-		t.names[sameText(a.Targets.Source())] = true
+		src := sameText(a.Targets.Source())
+		t.names[src] = true
+		for _, one := range elements(src) {
+			if pathOnly.MatchString(one) {
+				t.names[one] = true
+			}
+		}
 	}
 	t.walk(behind, func(s *Step, e touched) {
 		another := e.kind == ofIncident && a.Entity != ofIncident
@@ -230,8 +236,17 @@ func (c *linter) fromTargets(gate *Step, behind []*Step) {
 			at = c.src.node(x.key)
 		}
 		if !another && a.Targets != nil {
-			hint = "act on what the approval shows: for_each: " + strings.TrimSpace(a.Targets.Source())
+			hint = "act on what the approval shows: " + onTargets(strings.TrimSpace(a.Targets.Source()))
 		}
 		c.add(at, "E412", hint, "the approval on line %d covers %s, but what it acts upon does not come from its targets", gate.Line, e.name)
 	})
+}
+
+// onTargets says how steps act on what an approval shows: on the items that it writes
+// out, or on each of its list.
+func onTargets(targets string) string {
+	if items := elements(targets); len(items) > 0 {
+		return strings.Join(items, ", ")
+	}
+	return "for_each: " + targets
 }

@@ -234,28 +234,45 @@ func firstArgument(src string) (string, bool) {
 	if head == "" || !strings.HasSuffix(src, ")") {
 		return "", false
 	}
-	rest, depth := src[len(head):len(src)-1], 0
-	for i := 0; i < len(rest); i++ {
-		switch c := rest[i]; c {
+	parts, ok := partsOf(src[len(head) : len(src)-1])
+	return parts[0], ok
+}
+
+// elements are the items of a list that is written out: [user] has user.
+func elements(src string) []string {
+	inner, begins := strings.CutPrefix(src, "[")
+	inner, ends := strings.CutSuffix(inner, "]")
+	if parts, ok := partsOf(inner); begins && ends && ok {
+		return parts
+	}
+	return nil
+}
+
+// partsOf splits at the commas that are in no brackets and no text.
+func partsOf(src string) ([]string, bool) {
+	parts, from, depth := []string{}, 0, 0
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; c {
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':
 			if depth--; depth < 0 {
-				return "", false
+				return []string{""}, false
 			}
 		case '"', '\'', '`':
-			n := textEnd(rest[i:])
+			n := textEnd(src[i:])
 			if n < 0 {
-				return "", false
+				return []string{""}, false
 			}
 			i += n - 1
 		case ',':
 			if depth == 0 {
-				return rest[:i], true
+				parts = append(parts, strings.TrimSpace(src[from:i]))
+				from = i + 1
 			}
 		}
 	}
-	return rest, true
+	return append(parts, strings.TrimSpace(src[from:])), true
 }
 
 // sameText is an expression without what does not matter between its words.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,13 +41,17 @@ type shelf struct {
 var looksLikePlaybook = regexp.MustCompile(`(?m)^\x{feff}?["']?(playbook|steps|on_failure|outputs)["']?[ \t]*:`)
 
 // loadBooks loads and checks the playbooks of files and folders, which may call
-// each other, and those that are given as texts. A folder gives every *.yaml and
+// each other, and those that are given as texts. A single file may call those
+// beside it, too, and ask the lists there. A folder gives every *.yaml and
 // *.yml below it that is a playbook, except tests (*_test.yaml) and what begins
 // with a dot.
 func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source) (shelf, error) {
 	var s shelf
 	var lists, rules []playbooks.Source
 	seen := map[string]bool{}
+	if err := callBeside(paths, &world); err != nil {
+		return s, err
+	}
 	for _, p := range withLists(paths) {
 		files, err := playbookFiles(p)
 		if err != nil {
@@ -80,6 +85,26 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 	s.check(texts, world)
 	s.beside = append(s.beside, ofRules(rules, s.books, world)...)
 	return s, nil
+}
+
+// callBeside lets single playbooks call those in their folders.
+func callBeside(paths []string, world *playbooks.World) error {
+	calls, done := map[string]playbooks.Source{}, map[string]bool{}
+	for _, p := range paths {
+		folder := filepath.Dir(p)
+		if info, err := os.Stat(p); err != nil || info.IsDir() || done[folder] {
+			continue
+		}
+		done[folder] = true
+		beside, err := callable(folder)
+		if err != nil {
+			return err
+		}
+		maps.Copy(calls, beside)
+	}
+	maps.Copy(calls, world.Calls)
+	world.Calls = calls
+	return nil
 }
 
 // check loads and checks the texts as one set.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -164,11 +162,6 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 // folders.
 func (sh *shell) findBook(d *desk, named string) (*playbooks.Playbook, error) {
 	w := world(d.catalog, d.cfg)
-	if info, err := os.Stat(named); err == nil && !info.IsDir() {
-		if w.Calls, err = callable(filepath.Dir(named)); err != nil {
-			return nil, err
-		}
-	}
 	s, err := loadBooks([]string{named}, w)
 	if err != nil && len(d.cfg.Playbooks) > 0 && !strings.ContainsAny(named, `/\.`) {
 		all, err := loadBooks(d.cfg.Playbooks, w)

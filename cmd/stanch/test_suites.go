@@ -152,7 +152,7 @@ func callable(folder string) (map[string]playbooks.Source, error) {
 		}
 		text, err := readFile(name, maxPlaybook)
 		if err != nil {
-			return nil, err
+			continue // what cannot be read cannot be called, and may have nothing to do with us
 		}
 		if m := playbookID.FindSubmatch(text); m != nil {
 			out[string(m[1])] = playbooks.Source{File: name, Text: text}
