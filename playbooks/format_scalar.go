@@ -123,6 +123,9 @@ func barely(s string) string {
 // value: how it ends, and whether it begins with a blank.
 func (p *printer) block(lead string, e pair, indent int) []string {
 	n := e.value
+	if strings.Trim(n.Value, " \t\n") == "" {
+		return []string{p.withLine(lead+" "+quote(n.Value), e.key)} // in a block nobody would see it
+	}
 	lines := p.blockLines(n)
 	if inner, ok := wrapped(n); ok && e.form.kind == formQuestion {
 		if cut := cutWrap(lines, inner); cut != nil {
