@@ -115,7 +115,7 @@ func (c *caseChecker) one(k *Case) {
 		c.action(k, name)
 	}
 	for _, path := range slices.Sorted(maps.Keys(k.Approvals)) {
-		if c.asks(path) == nil {
+		if c.asks(path) == nil && !c.calls(caseIndex.ReplaceAllString(path, "")) {
 			c.add(c.word(path), "E601", suggest(path, c.askers()), "case %s answers at %s, and the playbook has no step of that path that asks", quoted(k.Name), quoted(path))
 		}
 	}

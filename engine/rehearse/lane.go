@@ -58,14 +58,8 @@ func (l *lane) close() { _ = l.store.Close() } // it is in memory: there is noth
 
 // world is what the playbook of a suite is checked against.
 func (l *lane) world(s *Suite, c *playbooks.Case) (playbooks.World, error) {
-	w := l.o.World
+	w := s.within(l.o.World)
 	w.Catalog = l.catalog
-	if s.Calls != nil {
-		w.Calls = s.Calls
-	}
-	if s.Lists != nil {
-		w.Lists = s.Lists
-	}
 	if len(c.Lists) > 0 {
 		w.Lists = maps.Clone(w.Lists)
 		if w.Lists == nil {
@@ -82,6 +76,17 @@ func (l *lane) world(s *Suite, c *playbooks.Case) (playbooks.World, error) {
 		}
 	}
 	return w, nil
+}
+
+// within is the world with what the playbook of the suite may call and ask.
+func (s *Suite) within(w playbooks.World) playbooks.World {
+	if s.Calls != nil {
+		w.Calls = s.Calls
+	}
+	if s.Lists != nil {
+		w.Lists = s.Lists
+	}
+	return w
 }
 
 // book answers a playbook whose steps act through this lane.

@@ -62,11 +62,8 @@ func Mutate(ctx context.Context, suites []Suite, results []Result, o Options) (M
 	}
 	var jobs []job
 	for _, group := range grouped(suites) {
-		w := o.World
+		w := group[0].within(o.World)
 		w.Catalog = catalog
-		if group[0].Calls != nil {
-			w.Calls = group[0].Calls
-		}
 		for _, m := range playbooks.Mutants(group[0].Book.File, group[0].Book.Text, w) {
 			jobs = append(jobs, job{group, m})
 		}
