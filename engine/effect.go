@@ -43,7 +43,7 @@ func backoff(r *playbooks.Retry, failures int) time.Duration {
 		d, _ = b.Next()
 	}
 	if jitter {
-		d = rand.N(d) + 1
+		d = rand.N(d) + 1 //nolint:gosec // it spreads retries; nobody gains by guessing it
 	}
 	return d
 }

@@ -82,7 +82,7 @@ func TestWhoApprovesFillsInTheForm(t *testing.T) {
 		if err := decide("omar@c.example", true, filled("other", "", "")); !errors.Is(err, engine.ErrRefused) || !strings.Contains(err.Error(), "dana@c.example") {
 			t.Errorf("another value than the one that was filled in: %v", err)
 		}
-		if q = b.waiting(); fmt.Sprintf("%s", q.Decided[0].Form) != `{"days":30,"kind":"legal","reason":"audit"}` {
+		if q = b.waiting(); string(q.Decided[0].Form) != `{"days":30,"kind":"legal","reason":"audit"}` {
 			t.Errorf("what was filled in is shown as %s", q.Decided[0].Form)
 		}
 		if err := decide("omar@c.example", true, filled("audit", "", "")); err != nil {

@@ -55,7 +55,7 @@ func (st *state) finish(m move) (move, error) {
 	}
 	r := result{Fault: st.fault, Why: st.why, Planned: st.planned && st.run.planning(), Late: st.late, Marked: st.marked}
 	var err error
-	ended := string(st.ending)
+	var ended string
 	switch {
 	case st.whole():
 		ended, err = st.endBook(&r)

@@ -75,8 +75,8 @@ func (e *Engine) newestIncident(ctx context.Context, run *runContext) (json.RawM
 		UpdatedAt time.Time `json:"updated_at"`
 	}
 	var begun, kept revision
-	if err := json.Unmarshal(run.start.Event.Incident, &begun); err != nil {
-		return nil, nil // its event has none
+	if json.Unmarshal(run.start.Event.Incident, &begun) != nil {
+		return nil, nil //nolint:nilerr // its event has none
 	}
 	doc, err := e.docs.Get(ctx, DocIncident, begun.ID)
 	switch {
@@ -89,7 +89,7 @@ func (e *Engine) newestIncident(ctx context.Context, run *runContext) (json.RawM
 		Incident json.RawMessage `json:"incident"`
 	}
 	if json.Unmarshal(doc.Body, &stored) != nil || json.Unmarshal(stored.Incident, &kept) != nil || !kept.UpdatedAt.After(begun.UpdatedAt) {
-		return nil, nil
+		return nil, nil //nolint:nilerr // what is kept cannot be read, or is no newer
 	}
 	return stored.Incident, nil
 }

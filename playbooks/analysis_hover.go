@@ -20,8 +20,8 @@ type Hover struct {
 // param, a step's id.
 func (a *Analysis) Hover(at Position) (Hover, bool) {
 	offset := a.offset(at)
-	if s, rune, ok := a.spotAt(offset); ok {
-		if h, ok := a.hoverExpression(s, rune); ok {
+	if s, nth, ok := a.spotAt(offset); ok {
+		if h, ok := a.hoverExpression(s, nth); ok {
 			return h, true
 		}
 	}

@@ -86,7 +86,7 @@ func (f *symbolFinder) step(s *Step) {
 		for key, name := range map[string]string{"as": s.Each.As, "index": s.Each.Index} {
 			x, ok := s.written.get(key)
 			if !ok && key == "as" {
-				x, ok = s.written.get("for_each")
+				x, _ = s.written.get("for_each")
 				f.all = append(f.all, occurrence{kind: LoopName, name: name, loop: s, at: f.a.read.node(x.key), defines: true, lost: true})
 				continue
 			}

@@ -197,9 +197,10 @@ func (m *mutator) answers() {
 		if x, ok := s.Approve.written.get("quorum"); ok && s.Approve.Quorum > 1 {
 			m.add(MutantGuard, m.src.node(x.value), fmt.Sprint(s.Approve.Quorum-1), fmt.Sprintf("%d approve instead of %d", s.Approve.Quorum-1, s.Approve.Quorum), of)
 		}
-		if x, ok := s.Approve.written.get("on_reject"); ok {
+		if _, ok := s.Approve.written.get("on_reject"); ok {
 			return
-		} else if x, ok = s.Approve.written.get("on_timeout"); ok && s.Approve.OnTimeout != "approve" {
+		}
+		if x, ok := s.Approve.written.get("on_timeout"); ok && s.Approve.OnTimeout != "approve" {
 			m.add(MutantGuard, m.src.node(x.value), "approve", "silence is consent", of)
 		}
 	})

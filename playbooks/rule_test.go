@@ -76,7 +76,7 @@ func TestWhatIsWrongWithRulesIsSaid(t *testing.T) {
 		"unknown field":     {[]string{rule("then: [{update: {severity: high}}]\n")}, `E201 update has no key "severity"`},
 		"unknown value":     {[]string{rule("then: [{update: {status: closed}}]\n")}, "E204 status is one of active, inProgress, resolved"},
 		"unknown is none":   {[]string{rule("then: [{update: {classification: unknown}}]\n")}, "E204 classification is one of"},
-		"unknown playbook":  {[]string{rule("then: [{run: contian}]\n")}, "did you mean contain?"},
+		"unknown playbook":  {[]string{rule("then: [{run: kontain}]\n")}, "did you mean contain?"},
 		"suppress no":       {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: false}]\n")}, "E204 suppress is true"},
 		"run behind":        {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: true}, {run: contain}]\n")}, "E661 nothing runs behind suppress"},
 		"suppress always":   {[]string{rule("then: [{suppress: true}]\n")}, "W662 the rule holds for every incident"},

@@ -218,7 +218,7 @@ func (f form) String() string {
 		formSteps: "list of steps", formAction: "action", formWith: "params of the action", formPlaybook: "playbook",
 		formStepIDs: "list of step ids", formValue: "value of the param's type",
 	}
-	text := ""
+	var text string
 	switch f.kind {
 	case formWord:
 		text = strings.Join(f.words, " | ")

@@ -90,7 +90,7 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 
 // posted posts a body to a handler of this process.
 func posted(h http.Handler, path string, body []byte) error {
-	r, err := http.NewRequest(http.MethodPost, "http://practice.invalid"+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://practice.invalid"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

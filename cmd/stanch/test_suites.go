@@ -18,7 +18,6 @@ import (
 type suites struct {
 	ready    []rehearse.Suite
 	findings []playbooks.Finding
-	untested []string // playbooks of the paths that no test file is about
 }
 
 // isTest reports whether a file is a test file by its name.

@@ -55,7 +55,7 @@ func watched(paths []string) string {
 		}
 		_ = filepath.WalkDir(p, func(file string, d fs.DirEntry, err error) error {
 			if err != nil {
-				return nil // it may have gone meanwhile
+				return nil //nolint:nilerr // it may have gone meanwhile
 			}
 			if d.IsDir() && strings.HasPrefix(d.Name(), ".") && file != p {
 				return filepath.SkipDir

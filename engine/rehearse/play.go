@@ -124,9 +124,12 @@ func (p *play) start(ctx context.Context) (err error) {
 	if !p.book.OnlyCalled() {
 		verdict, err := p.book.Matches(p.event, names, p.lane.o.World.OwnDomains, p.lane.now)
 		p.reached.trigger(p.book, p.event, verdict)
-		if err != nil || !verdict.Matched {
+		if err != nil && verdict.Because == "" {
+			return err
+		}
+		if !verdict.Matched {
 			p.refused = verdict.Because
-			return nil
+			return nil // a condition that gives no answer starts nothing, and says so
 		}
 	}
 	mode := p.c.Mode

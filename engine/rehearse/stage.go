@@ -28,9 +28,9 @@ func newStage(c *playbooks.Case) *stage {
 }
 
 // standIns is a catalog whose actions ask the lane's stage before they act.
-func (l *lane) standIns(real *actions.Catalog) *actions.Catalog {
+func (l *lane) standIns(known *actions.Catalog) *actions.Catalog {
 	all := map[string]actions.Action{}
-	for a := range real.All() {
+	for a := range known.All() {
 		all[a.Name] = a.WithStandIn(actions.StandIn{
 			Read: func(ctx context.Context, c actions.Call, raw json.RawMessage) (json.RawMessage, error) {
 				return l.stage.read(ctx, a, c, raw)
@@ -260,14 +260,14 @@ func acted(a actions.Action, params map[string]any) actions.Entity {
 // do sends an effect: it fails as the case says, or happens.
 func (s *stage) do(ctx context.Context, a actions.Action, c actions.Call, e actions.Effect) (actions.Outcome, error) {
 	r, _ := s.reply(a.Name, s.params[c.Step], func(r *playbooks.CaseReply) bool { return r.Error != nil && r.Error.At != "look" })
-	real := func() (actions.Outcome, error) {
+	happen := func() (actions.Outcome, error) {
 		if ours(e) {
 			return actions.Outcome{}, nil
 		}
 		return a.Do(ctx, c, e)
 	}
 	if r == nil || r.Error == nil {
-		return real()
+		return happen()
 	}
 	s.used[r]++
 	fault := faultOf(r.Error)
@@ -277,7 +277,7 @@ func (s *stage) do(ctx context.Context, a actions.Action, c actions.Call, e acti
 	fault.unsure = true
 	s.sent[e.ID] = r.Error.Happened
 	if r.Error.Happened == "yes" {
-		if out, err := real(); err != nil {
+		if out, err := happen(); err != nil {
 			return out, err
 		}
 	}

@@ -19,7 +19,6 @@ type flow struct {
 type cluster struct {
 	id    string
 	label string
-	boxes []*box
 	inner []any // boxes and clusters in the order of the playbook
 }
 

@@ -29,7 +29,7 @@ func (f face) widthOf(s string, table []float64) float64 {
 		switch {
 		case unicode.In(r, unicode.Mn, unicode.Me):
 		case r >= 0x1100 && r != '…' && r != '–' && r != '—' && r != '“' && r != '”' && r != '‘' && r != '’' && r != '→':
-			total += 1
+			total++
 		case f.mono:
 			total += 0.61
 		case r >= 0x20 && r < 0x7f:

@@ -9,9 +9,16 @@ import (
 	"stanch/playbooks"
 )
 
+// told reads what a notification says; one that cannot be read has no answer
+// and changes nothing.
+func told[T any](params json.RawMessage) (p T, ok bool) {
+	err := json.Unmarshal(params, &p)
+	return p, err == nil
+}
+
 func (s *server) opened(params json.RawMessage) error {
-	var p openParams
-	if json.Unmarshal(params, &p) != nil {
+	p, ok := told[openParams](params)
+	if !ok {
 		return nil
 	}
 	d := &document{uri: p.TextDocument.URI, file: fileOf(p.TextDocument.URI)}
@@ -21,8 +28,8 @@ func (s *server) opened(params json.RawMessage) error {
 }
 
 func (s *server) changed(params json.RawMessage) error {
-	var p changeParams
-	if json.Unmarshal(params, &p) != nil {
+	p, ok := told[changeParams](params)
+	if !ok {
 		return nil
 	}
 	d, ok := s.documents[p.TextDocument.URI]
@@ -41,8 +48,8 @@ func (s *server) changed(params json.RawMessage) error {
 }
 
 func (s *server) closed(params json.RawMessage) error {
-	var p documentParams
-	if json.Unmarshal(params, &p) != nil {
+	p, ok := told[documentParams](params)
+	if !ok {
 		return nil
 	}
 	d, ok := s.documents[p.TextDocument.URI]

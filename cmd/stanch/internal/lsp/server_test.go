@@ -3,6 +3,7 @@ package lsp
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -110,7 +111,7 @@ func talk(t *testing.T, messages []string, want error) []string {
 		}
 	}()
 	err := Serve(t.Context(), strings.NewReader(in.String()), w, Options{World: func([]string) playbooks.World { return playbooks.World{} }})
-	if err != want {
+	if !errors.Is(err, want) {
 		t.Errorf("ended with %v, want %v", err, want)
 	}
 	_ = w.Close()
