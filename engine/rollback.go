@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"stanch/actions"
@@ -12,7 +13,7 @@ import (
 func (h *holding) gather(work context.Context, t *task) error {
 	f := h.st.frames[len(h.st.frames)-1]
 	backoff := pause()
-	for {
+	for range maxGathers {
 		u, err := h.e.rollbackOf(work, h.st.run.id, f.of.path)
 		if err == nil {
 			return h.record(fact{Kind: kUndoing, Path: t.path, Undo: &u})
@@ -22,7 +23,13 @@ func (h *holding) gather(work context.Context, t *task) error {
 			return ErrLeaseLost // or the worker ends: nothing is to be recorded
 		}
 	}
+	// What no waiting mends holds up this strand alone, by name, and no worker.
+	return fmt.Errorf("what step %s has done cannot be read, so that it is not rolled back", f.of.path)
 }
+
+// maxGathers is how often a rollback is read before its strand is set aside for
+// a minute: about a minute and a half.
+const maxGathers = 25
 
 func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error) {
 	record, err := e.store.Run(ctx, run)

@@ -174,6 +174,9 @@ func (l *loader) waiting(s *Step) {
 	if hasEvent {
 		w.Event = l.text(event.value, "event")
 		l.kebab(event.value, "an event")
+		if !w.written.has("key") {
+			l.add(l.src.node(event.value), "E202", "such as key: \"${{ incident.id }}\"", "a wait for an event needs the key that tells whose event it is")
+		}
 	}
 	w.OnTimeout = l.oneOf(w.written, "on_timeout", "fail", "continue", "stop")
 	for _, key := range []string{"key", "timeout", "on_timeout", "since", "data"} {
