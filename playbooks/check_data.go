@@ -116,6 +116,7 @@ func (c *linter) scalarData(n *yaml.Node, s Scope, want Type, what string) *Temp
 		if !ok {
 			return nil
 		}
+		c.expressionAsText(n, s)
 		return &Template{literal: v, typ: want.Present()}
 	}
 	if c.eaten(n) {

@@ -241,8 +241,12 @@ func (s *source) syntaxProblem(err error) Problem {
 		p.Hint = "compare with =="
 	case token == "." || token == "#":
 		p.Hint = "`.field` and `#` stand only inside any(), all(), filter(), map() and the like"
-	case token == "&" || token == "|":
+	case token == "&" || token == "|" || token == "AND" || token == "OR":
 		p.Hint = "write `and`, `or`"
+	case token == "NOT":
+		p.Hint = "write `not`"
+	case token == "is" || token == "IS":
+		p.Hint = "compare with == and !=; what is absent is nil"
 	}
 	return p
 }

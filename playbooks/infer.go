@@ -161,12 +161,17 @@ func (c *checker) inferName(n *ast.IdentifierNode, f flow) Type {
 		names = append(names, l.name)
 	}
 	hint := ""
-	if near := Nearest(n.Value, names); near != "" {
+	if absent := strings.ToLower(n.Value); absent == "null" || absent == "none" || absent == "undefined" {
+		hint = "what is absent is nil: == nil, != nil"
+	} else if near := Nearest(n.Value, names); near != "" {
 		hint = fmt.Sprintf("did you mean `%s`?", near)
 	} else if field := c.fieldOfItem(n.Value, f); field != "" {
 		hint = fmt.Sprintf("did you mean `.%s` of the item?", field)
 	} else if len(names) > 0 {
 		hint = "known here: " + strings.Join(names, ", ")
+		if _, to := c.span(n); to >= len(c.runes) || !strings.ContainsRune(".?[", c.runes[to]) {
+			hint = fmt.Sprintf("a text has quotes: \"%s\"; %s", n.Value, hint)
+		}
 	}
 	return c.report(n, "E303", fmt.Sprintf("unknown name `%s`", n.Value), hint)
 }

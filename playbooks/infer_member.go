@@ -82,6 +82,11 @@ func (c *checker) inferField(n *ast.MemberNode, base Type, field string, f flow)
 		return c.unknownField(n, base, field, f)
 	case kindList:
 		hint := fmt.Sprintf("map(%s, .%s) reads it of every item; first(%s) may be absent", c.textOf(n.Node), field, c.textOf(n.Node))
+		if field == "length" || field == "size" || field == "count" {
+			if _, has := base.def.elem.Field(field); !has {
+				hint = fmt.Sprintf("write len(%s)", c.textOf(n.Node))
+			}
+		}
 		return c.reportField(n, "E304", fmt.Sprintf("%s is a list and has no field `%s`", base, field), hint)
 	case kindTime, kindDuration:
 		return c.reportField(n, "E304", fmt.Sprintf("a %s has no fields", base), "compare it, or use now(), ago() and duration()")
@@ -115,6 +120,9 @@ func (c *checker) unknownField(n *ast.MemberNode, base Type, field string, f flo
 		hint = "it has " + strings.Join(names, ", ")
 		if len(names) == 0 {
 			hint = "it has no fields"
+			if c.textOf(n.Node) == "lists" {
+				hint = "lists are files in the folder lists beside the playbook: lists/" + field + ".yaml"
+			}
 		}
 	}
 	name := base.String()

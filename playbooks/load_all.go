@@ -61,6 +61,7 @@ func LoadAll(files []Source, w World) ([]*Playbook, []Finding) {
 	for i, b := range books {
 		if b != nil && len(files) > 1 {
 			found[i] = append(found[i], neverStarted(b, books)...)
+			found[i] = append(found[i], samePath(b, books[:i])...)
 		}
 		if b != nil {
 			found[i], b.Suppressed = b.suppress(sortFindings(found[i]), len(files) > 1)
@@ -89,6 +90,26 @@ func neverStarted(b *Playbook, all []*Playbook) []Finding {
 	}
 	r := &report{src: b.source}
 	r.add(r.src.node(x.value), "W517", "give it a trigger in on, call it, or delete it", "nothing starts %s: it has no on, and none of these playbooks calls it", b.ID)
+	return r.findings
+}
+
+// samePath says that the webhook of an earlier playbook has the path of this one's.
+func samePath(b *Playbook, earlier []*Playbook) []Finding {
+	if b.On.Webhook == nil || b.On.Webhook.Path == "" {
+		return nil
+	}
+	x, ok := b.On.Webhook.written.get("path")
+	if !ok {
+		return nil
+	}
+	r := &report{src: b.source}
+	for _, other := range earlier {
+		if other != nil && other.On.Webhook != nil && other.On.Webhook.Path == b.On.Webhook.Path {
+			r.add(r.src.node(x.value), "E206", "every webhook has a path of its own: change one of them, or let one playbook call the other",
+				"the path %s is taken by %s", b.On.Webhook.Path, other.File)
+			break
+		}
+	}
 	return r.findings
 }
 

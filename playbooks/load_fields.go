@@ -63,7 +63,11 @@ var (
 func (l *loader) raw(n *yaml.Node, what string, known ...string) (fields, bool) {
 	f := fields{node: n}
 	if n.Kind != yaml.MappingNode {
-		l.add(l.src.node(n), "E203", "", "%s is a mapping of keys to values, not %s", what, kindOf(n))
+		hint := ""
+		if n.Tag == "!!null" {
+			hint = "write {} behind the colon, or its keys on the lines below"
+		}
+		l.add(l.src.node(n), "E203", hint, "%s is a mapping of keys to values, not %s", what, kindOf(n))
 		return f, false
 	}
 	seen := map[string]bool{}

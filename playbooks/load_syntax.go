@@ -50,9 +50,10 @@ func syntaxHint(problem string) string {
 	for _, known := range [][2]string{
 		{"unknown escape", `in double quotes a \ begins an escape: write \\, or use single quotes`},
 		{"unexpected end of stream", "a quote or bracket is opened here and never closed"},
-		{"expected ',' or", "a bracket opened here is not closed, or a comma is missing"},
+		{"expected ',' or", "a bracket opened here is not closed, or a comma is missing; inside { } and [ ], quote a value that has brackets itself"},
 		{"expected ':'", "a key needs a colon and a value"},
 		{"comment or line break", "behind | or > nothing stands on the same line"},
+		{"'-' indicator", "an entry of the list begins with -; a key of the entry above stands under that entry's first key, two blanks further right"},
 		{"expected key", "look at the indentation, and at quotes and colons on this line and the one above"},
 	} {
 		if strings.Contains(problem, known[0]) {

@@ -51,7 +51,7 @@ func (c *linter) defaultOf(q Param) *yaml.Node {
 func (c *linter) secretsIn(n *yaml.Node, key string) {
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if len(n.Value) > 10 && secretForm.MatchString(n.Value) {
+		if len(n.Value) > 10 && mayHoldSecret(n.Value) && secretForm.MatchString(n.Value) {
 			c.secret(n, "this text")
 		} else if key != "" && n.Tag == "!!str" && n.Value != "" && secretName.MatchString(key) && !strings.Contains(n.Value, "${{") {
 			c.secret(n, key)

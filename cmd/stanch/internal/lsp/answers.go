@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"stanch/playbooks"
 )
@@ -106,16 +108,41 @@ func (s *server) publish() error {
 	return nil
 }
 
-// findings are those of a playbook or of its tests; of other files none.
+// findings are those of a playbook, of its tests, of a rule or a list in their
+// folders; of other files none.
 func (s *server) findings(d *document) []playbooks.Finding {
 	if d.isPlaybook() {
 		return s.analysed(d).Findings()
 	}
-	if playbooks.KindOfFile([]byte(d.text)) == playbooks.TestFile {
+	switch playbooks.KindOfFile([]byte(d.text)) {
+	case playbooks.TestFile:
 		_, findings := playbooks.LoadCases(d.file, []byte(d.text))
 		return findings
+	case playbooks.ListFile:
+		if filepath.Base(filepath.Dir(d.file)) == "lists" {
+			_, findings := playbooks.LoadList(d.file, []byte(d.text))
+			return findings
+		}
+	case playbooks.RuleFile:
+		if filepath.Base(filepath.Dir(d.file)) == "rules" {
+			return s.findingsOfRule(d)
+		}
 	}
 	return nil
+}
+
+// findingsOfRule are those of a rule by itself: what other rules mean for it is
+// told by lint.
+func (s *server) findingsOfRule(d *document) []playbooks.Finding {
+	r, findings := playbooks.LoadRule(d.file, []byte(d.text))
+	if r == nil {
+		return findings
+	}
+	w := s.worldOf(d)
+	if s.world.Calls == nil {
+		w.Calls = nil
+	}
+	return append(findings, playbooks.CheckRules([]*playbooks.Rule{r}, w, time.Now())...)
 }
 
 func (d *document) diagnostic(f playbooks.Finding) diagnostic {
