@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,8 @@ approvals, limits. What can do more harm comes first:
 What cannot be told to be narrower counts as wider. Formatting, comments, the
 order of keys, and ids that are only renamed make no difference.
 
+Playbooks that both sides call, and those that these call, are compared too.
+
 Exits 0 when both mean the same, 1 when they do not.`,
 		Example: `  stanch diff contain.yaml contain-new.yaml
   git show HEAD:contain.yaml > /tmp/old.yaml; stanch diff /tmp/old.yaml contain.yaml
@@ -43,6 +46,13 @@ type diffData struct {
 	Old  diffSide `json:"old"`
 	New  diffSide `json:"new"`
 	Same bool     `json:"same"`
+	review.Diff
+	Called []calledDiff `json:"called,omitempty"` // playbooks that both call and that have changed, in the order of their ids
+}
+
+type calledDiff struct {
+	Old diffSide `json:"old"`
+	New diffSide `json:"new"`
 	review.Diff
 }
 
@@ -65,18 +75,46 @@ func (sh *shell) diff(older, newer string) error {
 			return err
 		}
 	}
-	found := review.Compare(books[0], books[1])
-	data := diffData{Old: sideOf(books[0]), New: sideOf(books[1]), Same: found.Same(), Diff: found}
-	if err := sh.printText(data, func() { sh.showDiff(found) }); err != nil {
+	data := compareAll(books[0], books[1])
+	if err := sh.printText(data, func() { sh.showDiff(data) }); err != nil {
 		return err
 	}
-	if !found.Same() {
+	if !data.Same {
 		return quietly(exitFailed)
 	}
 	return nil
 }
 
-func (sh *shell) showDiff(d review.Diff) {
+// compareAll compares two playbooks with all that both may come to call: what a
+// called playbook does, its caller does.
+func compareAll(older, newer *playbooks.Playbook) diffData {
+	d := diffData{Old: sideOf(older), New: sideOf(newer), Diff: review.Compare(older, newer)}
+	for _, was := range older.Calls {
+		i := slices.IndexFunc(newer.Calls, func(is *playbooks.Playbook) bool { return is.ID == was.ID })
+		if i < 0 {
+			continue // the step that called it is told as changed
+		}
+		if found := review.Compare(was, newer.Calls[i]); !found.Same() {
+			d.Called = append(d.Called, calledDiff{sideOf(was), sideOf(newer.Calls[i]), found})
+		}
+	}
+	d.Same = d.Diff.Same() && len(d.Called) == 0
+	if d.Diff.Same() && !d.Same {
+		d.Summary = "no change in the playbook itself; what it calls has changed"
+	}
+	return d
+}
+
+func (sh *shell) showDiff(d diffData) {
+	sh.showChanges(d.Diff)
+	for _, c := range d.Called {
+		sh.out.Line()
+		sh.out.Line(terminal.Text{Style: terminal.Bold, Text: "called playbook " + c.New.Playbook})
+		sh.showChanges(c.Diff)
+	}
+}
+
+func (sh *shell) showChanges(d review.Diff) {
 	sh.out.Line(terminal.Text{Style: terminal.Bold, Text: d.Summary})
 	styles := map[string]terminal.Style{review.Widens: terminal.Red, review.Narrows: terminal.Green, review.Neutral: terminal.Faint}
 	for _, c := range d.Changes {
