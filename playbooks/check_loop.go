@@ -17,6 +17,9 @@ func (c *linter) forEach(s *Step, f *reach) {
 	x, _ := s.written.get("for_each")
 	s.Each.List = c.question(x, inner, Type{})
 	s.Each.Filled = inner.filled(s.Each.List)
+	if e := s.Each.List; e != nil && e.exact.kind == kindList && e.exact.def.atLeast > 0 {
+		s.Each.Filled = true // such as a batch
+	}
 	elem := c.element(x, typeOf(s.Each.List))
 	c.loopNames(s)
 	scope := inner

@@ -96,37 +96,44 @@ func (j *judge) steps() {
 	}
 	maps.Copy(expected, j.e.AllSteps)
 	for _, path := range slices.Sorted(maps.Keys(expected)) {
-		s, reached := steps[j.known(path, steps)]
-		got := s.Status
-		if !reached {
-			got = "not_reached"
+		found := j.known(path, steps)
+		if len(found) == 0 && expected[path] != "not_reached" {
+			j.differs("step "+path, expected[path], "not_reached")
 		}
-		if got == expected[path] {
-			continue
+		for _, s := range found {
+			if s.Status != expected[path] {
+				j.differs("step "+s.Path, expected[path], s.Status+because(s))
+			}
 		}
-		j.differs("step "+path, expected[path], got+because(s))
 	}
 	if j.e.AllSteps == nil {
 		return
 	}
 	for _, s := range j.run.Steps {
-		if _, named := expected[s.Path]; !named {
+		_, named := expected[s.Path]
+		_, everywhere := expected[static(s.Path)]
+		if !named && !everywhere {
 			j.add("step %s was reached (%s), and all_steps does not name it", s.Path, s.Status)
 		}
 	}
 }
 
-// known answers the whole path that an id stands for.
-func (j *judge) known(path string, steps map[string]engine.Step) string {
-	if _, ok := steps[path]; ok {
-		return path
+// known answers the step that a path or an id stands for; of a path without the
+// numbers of items, rounds and branches, each.
+func (j *judge) known(path string, steps map[string]engine.Step) []engine.Step {
+	if s, ok := steps[path]; ok {
+		return []engine.Step{s}
 	}
+	var all []engine.Step
 	for _, s := range j.run.Steps {
 		if s.ID == path {
-			return s.Path
+			return []engine.Step{s}
+		}
+		if static(s.Path) == path {
+			all = append(all, s)
 		}
 	}
-	return path
+	return all
 }
 
 func because(s engine.Step) string {

@@ -122,7 +122,7 @@ func (l *lane) engine(s *Suite, c *playbooks.Case, b *playbooks.Playbook) *engin
 		return e
 	}
 	e := engine.New(l.store, l.store, l.catalog, engine.Options{
-		Now: l.clock, Groups: groups, OwnDomains: l.o.World.OwnDomains, Guardrails: l.o.Guardrails,
+		Now: l.clock, Groups: groups, OwnDomains: l.o.World.OwnDomains, Labels: l.o.World.Labels, Guardrails: l.o.Guardrails,
 		Log: slog.New(l.trouble), Lease: time.Hour,
 	})
 	l.engines[key] = e

@@ -189,6 +189,7 @@ func TestACaseThatWaitsForeverIsStoppedByName(t *testing.T) {
 		{"    event: {incident: {severty: high}}\n    expect: {}\n", "severty"},
 		{"    event: {incident: {severity: high}}\n    params: {most: x}\n    expect: {}\n", "most"},
 		{"    event: {incident: {severity: high}}\n    approvals: {gate: {outcome: approved, by: [eve@x.example]}}\n    expect: {status: failed}\n", "expected failed"},
+		{"    event: {incident: {severity: high, evidence: {files: [{id: a}, {id: b}]}}}\n    approvals: {gate: {outcome: approved, by: [eve@x.example]}}\n    expect: {steps: {each/0: skipped}}\n", "step each[1]/0:"},
 	} {
 		s := suite(t, book, "playbook: book.yaml\ncases:\n  - name: one\n"+c.given)
 		report, err := rehearse.Run(t.Context(), []rehearse.Suite{s}, options())
