@@ -66,6 +66,19 @@ func dial(dsn string) (*conn, error) {
 	return &conn{c: c, stmts: make(map[string]driver.Stmt)}, nil
 }
 
+// dialPatiently opens a connection that may turn the file to WAL. SQLite refuses
+// that at once, without its wait, while another process does the same to a file
+// that is new.
+func dialPatiently(dsn string) (*conn, error) {
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		c, err := dial(dsn)
+		e, ok := errors.AsType[*sqlite.Error](err)
+		if !ok || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(begun) > busyWait {
+			return c, err
+		}
+	}
+}
+
 func (c *conn) close() error {
 	for _, s := range c.stmts {
 		s.Close()

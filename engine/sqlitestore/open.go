@@ -123,7 +123,7 @@ func open(path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.w, err = dial(address); err != nil {
+	if s.w, err = dialPatiently(address); err != nil {
 		return nil, err
 	}
 	if err := s.assert(); err != nil {
