@@ -70,7 +70,7 @@ func dial(dsn string) (*conn, error) {
 // that at once, without its wait, while another process does the same to a file
 // that is new.
 func dialPatiently(dsn string) (*conn, error) {
-	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+	for begun := time.Now(); ; <-time.After(10 * time.Millisecond) {
 		c, err := dial(dsn)
 		e, ok := errors.AsType[*sqlite.Error](err)
 		if !ok || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(begun) > busyWait {
