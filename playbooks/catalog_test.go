@@ -189,7 +189,7 @@ func old() actions.Action {
 func testWorld() World {
 	return World{
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
-		Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
+		Labels: []string{}, Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
 	}
 }
 

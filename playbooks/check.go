@@ -16,7 +16,7 @@ type World struct {
 	Catalog    *actions.Catalog
 	Groups     map[string][]string // people by group; nil: not known here
 	OwnDomains []string
-	Labels     []string          // sensitivity labels, the least protected first; nil: their order is not known
+	Labels     []string          // sensitivity labels, the least protected first; nil: not known here
 	Calls      map[string]Source // playbooks that may be called, by id
 	Lists      map[string]List   // reference data, by name; nil: not known here
 }

@@ -215,7 +215,7 @@ func TestProblems(t *testing.T) {
 		``:                                                                       {"E301 [] is empty"},
 		"file.name == 'a\u202eb'":                                                {"E301 [\u202e] U+202E cannot be seen"},
 	} {
-		_, problems := Compile(src, incidentScope(), Type{})
+		_, problems := Compile(src, incidentScope().WithLabels([]string{}), Type{})
 		ok := len(problems) == len(want)
 		for i, p := range problems {
 			seen[p.Code] = true

@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,16 +37,21 @@ func newLabelOrder(names []string) *labelOrder {
 }
 
 // WithLabels is the scope in which labels have an order, from the least to the
-// most protected.
+// most protected; nil if it is not known here.
 func (s Scope) WithLabels(names []string) Scope {
-	s.labels = newLabelOrder(names)
+	if names != nil {
+		s.labels = newLabelOrder(names)
+	}
 	return s
 }
 
 func inferLabelRank(c *checker, k call, f flow) Type {
 	c.wantType(k.args[0], c.infer(k.args[0], f), OptionalOf(StringType()))
 	order := c.scope.labels
-	if order == nil || len(order.names) == 0 {
+	if order == nil {
+		return IntegerType() // whoever has the operator's file will see
+	}
+	if len(order.names) == 0 {
 		c.report(k.node, "E318", "the order of labels is not known here",
 			"list them in the config, the least protected first: labels: [Public, General, Confidential]")
 		return IntegerType()
@@ -77,7 +83,11 @@ func evalLabelRank(b *budget, args []any) (any, error) {
 	if err := b.read(len(label)); err != nil {
 		return nil, err
 	}
-	rank, known := args[1].(*labelOrder).rank[strings.ToLower(label)]
+	order, _ := args[1].(*labelOrder)
+	if order == nil {
+		return nil, errors.New("the order of labels is not known here: list them in the config as labels, the least protected first")
+	}
+	rank, known := order.rank[strings.ToLower(label)]
 	if !known {
 		return nil, fmt.Errorf("the label %q has no place in the order of labels in the config", shorten(label))
 	}

@@ -138,6 +138,19 @@ func TestLabelsHaveTheOperatorsOrder(t *testing.T) {
 	}
 }
 
+// Where the operator's file is not read, a playbook is checked without the order;
+// it does not run so.
+func TestLabelsWithoutAnOrderAreNoAnswer(t *testing.T) {
+	scope := NewScope(map[string]Type{"label": OptionalOf(StringType())}).WithLabels(nil)
+	e, problems := Compile(`label_rank(label) >= 0`, scope, BooleanType())
+	if len(problems) > 0 {
+		t.Fatal(problemText(problems))
+	}
+	if v, err := e.Eval(Env{Names: map[string]any{"label": "Public"}}); err == nil || !strings.Contains(err.Error(), "list them in the config") {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
 // A zone is a rule, not an offset: summer and winter differ.
 func TestFormatKnowsSummer(t *testing.T) {
 	scope := NewScope(map[string]Type{"at": TimeType(), "zone": StringType()})

@@ -63,7 +63,7 @@ func TestAStoreThatIsNoneOfOursIsLeftAlone(t *testing.T) {
 			changes := len(p.server.Tenant.Changes())
 			for _, args := range [][]string{
 				live("40212", "--param", "tag=y"),
-				{"serve", filepath.Dir(example("x")), "--config", "tenant.yaml", "--store", "sqlite:s.db"},
+				{"serve", example("oversharing.yaml"), "--config", "tenant.yaml", "--store", "sqlite:s.db"},
 				{"runs", "list", "--config", "tenant.yaml", "--store", "sqlite:s.db"},
 				{"freeze", "--config", "tenant.yaml", "--store", "sqlite:s.db", "--reason", "test"},
 			} {

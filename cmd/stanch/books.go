@@ -178,6 +178,9 @@ func world(catalog *actions.Catalog, c *config.Config) playbooks.World {
 		if w.Groups == nil {
 			w.Groups = map[string][]string{}
 		}
+		if w.Labels == nil {
+			w.Labels = []string{}
+		}
 	}
 	return w
 }

@@ -131,7 +131,7 @@ func (sh *shell) test(ctx context.Context, o testOptions) error {
 // rehearsalOptions are what the operator's file says to rehearsals.
 func rehearsalOptions(cfg *config.Config, only *regexp.Regexp) rehearse.Options {
 	w := world(nil, cfg)
-	w.OwnDomains = rehearsalDomains(cfg)
+	w.OwnDomains, w.Labels = rehearsalDomains(cfg), rehearsalLabels(cfg)
 	return rehearse.Options{
 		Desk: rehearsalDesk(cfg), World: w, Only: only,
 		Read:       func(file string) ([]byte, error) { return readFile(file, incident.MaxBody) },

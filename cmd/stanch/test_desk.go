@@ -61,6 +61,15 @@ func rehearsalDomains(cfg *config.Config) []string {
 	return cfg.OwnDomains
 }
 
+// rehearsalLabels is the order of sensitivity labels: without an operator's file
+// that of the practice tenant.
+func rehearsalLabels(cfg *config.Config) []string {
+	if cfg.File == "" {
+		return []string{"Public", "General", "Confidential", "Highly Confidential"}
+	}
+	return cfg.Labels
+}
+
 // rehearsalClients are clients of a tenant in this process, signed in.
 func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 	cloud := connectors.RehearsalCloud(tenant.Handler())
