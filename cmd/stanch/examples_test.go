@@ -76,7 +76,7 @@ func TestTheExamplesAreTestedWhole(t *testing.T) {
 
 // leastResponses is how many responses of other systems stand among the
 // examples.
-const leastResponses = 5
+const leastResponses = 10
 
 // Public responses of other systems are there, each started by what it watches.
 func TestTheResponsesOfOthersAreThere(t *testing.T) {

@@ -79,6 +79,9 @@ func TestAKillLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 	t.Logf("STANCH_SEED=%d", seed)
 	dice := rand.New(rand.NewPCG(seed, 1))
+	for _, name := range []string{"STANCH_CONFIG", "STANCH_STORE"} {
+		t.Setenv(name, "") // the store of whoever runs the tests is left alone
+	}
 	server := practicetest.Start(t, practice.Options{Latency: 60 * time.Millisecond, Observe: func(practice.Exchange) {}})
 	k := &killTest{t: t, server: server, dir: t.TempDir(), unknown: map[string]bool{}}
 	k.prepare()
