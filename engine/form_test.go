@@ -190,7 +190,7 @@ func (b *bench) audited(kind string) []engine.Audit {
 func TestAnApprovalSurvivesTheWorker(t *testing.T) {
 	stride := 1
 	if testing.Short() {
-		stride = 3 // a dead worker asks for hours whether its store is back
+		stride = 5 // a dead worker asks for hours whether its store is back
 	}
 	for _, applied := range []bool{false, true} {
 		for k := 1; k <= 5; k += stride {
