@@ -131,7 +131,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		return Begun{}, fmt.Errorf("params: %w", err)
 	}
 	head := Head{Event: s.Event, Params: params, StartedBy: s.By}
-	key, err := e.mayStart(s, head)
+	key, wide, err := e.mayStart(s, head)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -141,7 +141,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	}
 	return e.begin(ctx, Begin{
 		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
-		Mode: s.Mode, Lane: s.Lane, Key: key, WhenBusy: when,
+		Mode: s.Mode, Lane: s.Lane, Key: key, Wide: wide, WhenBusy: when,
 	}, head)
 }
 
@@ -193,29 +193,30 @@ func (e *Engine) subject(ev playbooks.Event) string {
 }
 
 // mayStart answers the run's concurrency key, or why the run cannot be.
-func (e *Engine) mayStart(s Start, head Head) (string, error) {
-	book, subject := s.Book, e.subject(s.Event)
+func (e *Engine) mayStart(s Start, head Head) (key string, wide bool, err error) {
+	book := s.Book
 	if book.Concurrency.Key == nil && book.Timeout == nil {
-		return book.ID + "\x00" + subject, nil
+		return book.ID, false, nil
 	}
 	run, err := e.newContext(RunHead{Playbook: book.ID, Mode: s.Mode, BegunAt: s.Event.At}, head, newOutline(book))
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+		return "", false, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	return run.key(subject)
+	return run.key()
 }
 
-// key is the concurrency key of a run about a subject.
-func (r *runContext) key(subject string) (string, error) {
+// key is the concurrency key of a run: one of its subject, or, where the
+// playbook says which, one for all.
+func (r *runContext) key() (key string, wide bool, err error) {
 	t := r.book.Concurrency.Key
 	if t == nil {
-		return r.book.ID + "\x00" + subject, nil
+		return r.book.ID, false, nil
 	}
 	v, err := t.Eval(playbooks.Env{Names: r.names, Now: r.start.Event.At, OwnDomains: r.own})
 	if err != nil {
-		return "", fmt.Errorf("concurrency key: %w", err)
+		return "", false, fmt.Errorf("concurrency key: %w", err)
 	}
-	return r.book.ID + "\x00" + fmt.Sprint(v), nil
+	return r.book.ID + "\x00" + fmt.Sprint(v), true, nil
 }
 
 // edition is what a run goes on with: the checked text with those of all that it

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,7 +202,7 @@ func begun(t *testing.T, store engine.Store) []string {
 			t.Fatal(err)
 		}
 		for _, r := range page.Records {
-			if r.Kind == "begin" {
+			if r.Kind == "run" && !slices.Contains(runs, r.Run) {
 				runs = append(runs, r.Run)
 			}
 		}

@@ -33,9 +33,9 @@ type Store interface {
 	Freeze(ctx context.Context, f Freeze) (Frozen, error)
 	// Run answers all that is kept of a run, or ErrNotFound.
 	Run(ctx context.Context, id string) (RunRecord, error)
-	// Follow answers what the store has recorded after the cursor, oldest
-	// first, at most limit records; with an empty cursor it begins with
-	// everything that is kept.
+	// Follow answers what has changed after the cursor, in the order of the
+	// newest change of each within a partition, at most limit records; with an
+	// empty cursor it begins with everything that is kept.
 	Follow(ctx context.Context, cursor string, limit int) (Page, error)
 	// Close ends the use of the store. Leases held are given back.
 	Close() error
@@ -97,7 +97,8 @@ type Begin struct {
 	Mode     string // plan | shadow | live
 	Head     []byte // opaque: event, params and who started it
 	Lane     int    // 0 is drawn most often … 3 least
-	Key      string // concurrency key; "" takes none
+	Key      string // concurrency key, one for the runs about this Subject; "" takes none
+	Wide     bool   // the key is one for runs about all subjects
 	// WhenBusy says what becomes of a run whose key is held. It waits for it:
 	// queue, in the order of Begin, behind at most 99 others. It is none: skip.
 	// It cancels the holder and all that wait, and waits for the holder's end:
@@ -379,23 +380,23 @@ type Page struct {
 	More    bool
 }
 
-// Record is one entry of the stream. Which fields are set depends on Kind:
-// begin (Head, Status), strand (Run, Strand, State, On, Facts and, if it ended,
-// Ended), run (Run, Status, Cancel), document (Document; Deleted), audit (Body).
+// Record tells what is there now of something that has changed: the newest of it
+// only, so who follows may miss what was there for a moment in between. Which
+// fields are set depends on Kind: run (Head, Status, Cancel, EndedAt, Active,
+// Waits), document (Document; Deleted), audit (Body).
 type Record struct {
-	Seq      int64
-	Kind     string
-	At       time.Time
-	Run      string
-	Strand   string
-	Head     *RunHead
-	Status   string
-	Cancel   Cancel
-	State    string
-	On       string
-	Facts    []Fact
-	Ended    *Ended
-	Document *Document
-	Deleted  bool
-	Body     []byte
+	Partition int
+	Seq       int64 // rises within a partition
+	Kind      string
+	At        time.Time // of the change
+	Run       string
+	Head      *RunHead
+	Status    string // as RunRecord.Status
+	Cancel    Cancel
+	EndedAt   time.Time
+	Active    bool     // a strand of the run is due or leased
+	Waits     []string // what its strands wait for, sorted, each once
+	Document  *Document
+	Deleted   bool
+	Body      []byte
 }

@@ -234,12 +234,12 @@ func (e *Engine) Undo(ctx context.Context, run, step, by string) (Begun, error) 
 	if err != nil {
 		return Begun{}, err
 	}
-	key, err := of.key(record.Subject)
+	key, wide, err := of.key()
 	if err != nil {
 		return Begun{}, fmt.Errorf("run %s: %w", run, err)
 	}
 	head = Head{Event: head.Event, StartedBy: by, Undoes: run}
 	return e.begin(ctx, Begin{
-		Playbook: undoPlaybook, Subject: record.Subject, Edition: digest, Mode: ModeLive, Key: key, WhenBusy: "queue",
+		Playbook: undoPlaybook, Subject: record.Subject, Edition: digest, Mode: ModeLive, Key: key, Wide: wide, WhenBusy: "queue",
 	}, head)
 }

@@ -114,7 +114,7 @@ func (d *desk) runs(id string) []engine.Run {
 			d.t.Fatal(err)
 		}
 		for _, r := range page.Records {
-			if r.Kind != "begin" || r.Head.Subject != id {
+			if r.Kind != "run" || r.Head.Subject != id {
 				continue
 			}
 			run, err := d.engine.Await(d.t.Context(), r.Head.ID, nil)

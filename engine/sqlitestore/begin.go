@@ -103,6 +103,15 @@ func (t *tx) beginAll(all []engine.Begin) (names []string, err error) {
 	return names, nil
 }
 
+// keyOf is the concurrency key of a run as the store keeps it: one that is not
+// wide is its subject's.
+func keyOf(b *engine.Begin) string {
+	if b.Key == "" || b.Wide {
+		return b.Key
+	}
+	return b.Subject + "\x00" + b.Key
+}
+
 // takeKey answers with which status a run begins, or that it does not.
 func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
 	switch {
@@ -111,14 +120,15 @@ func (t *tx) takeKey(b *engine.Begin) (status string, busy bool, err error) {
 	case b.Key == "":
 		return "running", false, nil
 	}
-	live, err := t.one("SELECT count(*) FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0", b.Key)
+	key := keyOf(b)
+	live, err := t.one("SELECT count(*) FROM runs WHERE concurrency = ? AND concurrency <> '' AND ended = 0", key)
 	switch {
 	case err != nil:
 		return "", false, err
 	case live.int(0) == 0:
 		return "running", false, nil
 	case b.WhenBusy == "replace":
-		return "queued", false, t.replace(b.Key)
+		return "queued", false, t.replace(key)
 	case b.WhenBusy == "skip" || live.int(0) > longestQueue:
 		return "", true, nil
 	}
@@ -146,7 +156,7 @@ func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
 	}
 	if _, err := t.exec(`INSERT INTO runs(id, name, playbook, subject, dedupe, edition, mode, lane, concurrency, begun, status, cancel, ended)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)`,
-		id, name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), b.Key, t.now, status); err != nil {
+		id, name, b.Playbook, b.Subject, b.Dedupe, b.Edition, b.Mode, int64(b.Lane), keyOf(b), t.now, status); err != nil {
 		return engine.Begun{}, err
 	}
 	state, due := int64(stDue), t.now

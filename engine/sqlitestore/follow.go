@@ -36,23 +36,28 @@ func (s *Store) page(c *conn, cursor string, limit int) (engine.Page, error) {
 	}
 	page := engine.Page{}
 	var rows []row
+	last := map[int64]int64{} // run → its newest row of this page
 	err = c.each(func(r row) error {
 		if len(rows) == limit {
 			page.More = true
 			return nil
 		}
 		rows = append(rows, append(row(nil), r...))
+		if run := r.int(6); run != 0 {
+			last[run] = r.int(0)
+		}
 		return nil
-	}, `SELECT l.seq, l.kind, l.at, l.ref, l.n, l.state, l.word, l.body, s.path, r.name
-		FROM log l
-		LEFT JOIN strands s ON s.id = CASE WHEN l.kind IN (2, 3) THEN l.ref END
-		LEFT JOIN runs r ON r.id = CASE WHEN l.kind IN (2, 3) THEN s.run WHEN l.kind = 1 THEN l.seq WHEN l.kind = 4 THEN l.ref END
+	}, `SELECT l.seq, l.kind, l.at, l.ref, l.word, l.body, CASE l.kind WHEN 1 THEN l.seq WHEN 4 THEN l.ref WHEN 2 THEN s.run WHEN 3 THEN s.run END
+		FROM log l LEFT JOIN strands s ON s.id = CASE WHEN l.kind IN (2, 3) THEN l.ref END
 		WHERE l.seq > ? ORDER BY l.seq LIMIT ?`, after, int64(limit+1))
 	if err != nil {
 		return page, err
 	}
 	for _, r := range rows {
 		after = r.int(0)
+		if run := r.int(6); run != 0 && last[run] != after {
+			continue
+		}
 		record, err := c.record(r, s.options.Now().UnixNano())
 		if err != nil {
 			return page, err
@@ -94,17 +99,10 @@ func (s *Store) after(c *conn, cursor string) (int64, error) {
 
 // record answers a row of the log as a record of the stream.
 func (c *conn) record(r row, now int64) (engine.Record, error) {
-	rec := engine.Record{Seq: r.int(0), At: at(r.int(2)), Run: r.text(9)}
+	rec := engine.Record{Seq: r.int(0), At: at(r.int(2))}
 	switch kind, ref := r.int(1), r.int(3); kind {
-	case logBegin:
-		h, err := c.head(rec.Seq)
-		rec.Kind, rec.Status, rec.Head = "begin", r.text(6), &h
-		return rec, err
-	case logStrand, logSignal:
-		return rec, c.strandEntry(r, &rec)
-	case logRun:
-		rec.Kind, rec.Status, rec.Cancel = "run", r.text(6), engine.Cancel(r.text(7))
-		return rec, nil
+	case logBegin, logStrand, logSignal, logRun:
+		return rec, c.runEntry(r.int(6), &rec)
 	case logAudit:
 		a, err := c.one("SELECT body FROM audit WHERE number = ?", ref)
 		if err == nil && a == nil {
@@ -115,7 +113,7 @@ func (c *conn) record(r row, now int64) (engine.Record, error) {
 		}
 		return rec, err
 	case logDeleted:
-		rec.Kind, rec.Deleted, rec.Document = "document", true, &engine.Document{Kind: r.text(6), Key: r.text(7)}
+		rec.Kind, rec.Deleted, rec.Document = "document", true, &engine.Document{Kind: r.text(4), Key: r.text(5)}
 		return rec, nil
 	case logDocument:
 		d, err := c.one("SELECT "+documentColumns+" FROM documents WHERE id = ?", ref)
@@ -133,18 +131,29 @@ func (c *conn) record(r row, now int64) (engine.Record, error) {
 	}
 }
 
-func (c *conn) strandEntry(r row, rec *engine.Record) (err error) {
-	rec.Kind, rec.Strand, rec.State, rec.On = "strand", r.text(8), stateName(r.int(5)), r.text(6)
-	rec.Facts, err = unpackFacts(r.bytes(7), r.int(4), r.int(2), r.int(1) == logSignal)
-	if err != nil || r.int(5) != stEnded {
+// runEntry tells how a run stands.
+func (c *conn) runEntry(id int64, rec *engine.Record) error {
+	r, err := c.one("SELECT "+headColumns+", r.status, r.cancel, r.ended FROM runs r JOIN log l ON l.seq = r.id WHERE r.id = ?", id)
+	if err != nil {
 		return err
 	}
-	e, err := c.one("SELECT idx, outcome, result FROM strands WHERE id = ?", r.int(3))
-	if err == nil && e == nil {
-		err = errDamaged
+	if r == nil {
+		return errDamaged
 	}
-	if err == nil {
-		rec.Ended = &engine.Ended{Index: int(e.int(0)), Outcome: e.text(1), Result: e.bytes(2)}
+	head := r.head()
+	rec.Kind, rec.Run, rec.Head = "run", head.ID, &head
+	rec.Status, rec.Cancel, rec.EndedAt = r.text(8), engine.Cancel(r.text(9)), at(r.int(10))
+	if r.int(10) != 0 {
+		return nil
 	}
-	return err
+	return c.each(func(r row) error {
+		switch state := r.int(0); {
+		case state == stDue || state == stLeased:
+			rec.Active = true
+		case r.text(1) != "":
+			rec.Waits = append(rec.Waits, r.text(1))
+		}
+		return nil
+	}, `SELECT DISTINCT state, CASE WHEN state = 3 THEN what WHEN state = 0 AND due > 0 THEN ? WHEN state = 0 THEN ? ELSE '' END AS waits
+		FROM strands WHERE run = ? AND state < 4 ORDER BY waits`, waitsForTime, waitsForKey, id)
 }

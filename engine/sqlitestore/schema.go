@@ -27,7 +27,7 @@ const (
 
 // migrations bring a file from version i to i+1; version 0 is an empty file.
 // One that has been released is never changed.
-func migrations() []string { return []string{schema1, schema2} }
+func migrations() []string { return []string{schema1, schema2, schema3} }
 
 const schema1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -99,4 +99,9 @@ const schema2 = `
 ALTER TABLE windows ADD COLUMN under TEXT NOT NULL DEFAULT '';
 UPDATE strands SET due = 0 WHERE state = 0;
 CREATE INDEX strands_later ON strands(due, id) WHERE state = 0 AND due > 0;
+`
+
+// schema3 finds the strands of a run that have neither ended nor opened others.
+const schema3 = `
+CREATE INDEX strands_live ON strands(run, state, what) WHERE state < 4;
 `

@@ -138,12 +138,12 @@ func beginRefuses(e *env) {
 func lanesAreFair(e *env) {
 	const each = 60
 	for i := range 4 * each {
-		e.begin(func(b *engine.Begin) { b.Lane, b.Subject = i%4, fmt.Sprint(i%4) })
+		e.begin(func(b *engine.Begin) { b.Lane, b.Playbook = i%4, fmt.Sprint(i%4) })
 	}
 	drawn := map[string]int{}
 	for range each / 4 { // in pieces, as a worker asks
 		for _, h := range e.claim(4) {
-			drawn[h.st.Head.Subject]++
+			drawn[h.st.Head.Playbook]++
 		}
 	}
 	for lane, want := range map[string]int{"0": 32, "1": 16, "2": 8, "3": 4} {

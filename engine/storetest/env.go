@@ -269,7 +269,7 @@ func (e *env) dump() []any {
 	e.ok(err)
 	all := []any{records, cursor, f}
 	for _, r := range records {
-		if r.Kind == "begin" {
+		if r.Kind == "run" {
 			all = append(all, e.record(r.Run))
 		}
 	}

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"stanch/engine"
@@ -14,6 +16,10 @@ func keyLaws() []law {
 		{name: "KeyIsReleasedByEveryEnd", promise: "whatever a run ends as, its key goes on in the same act", judge: keyIsReleased},
 		{name: "KeyReplaces", promise: "with replace the holder is cancelled, and only the newest waits for its end", judge: keyReplaces},
 		{name: "KeyReplacesInTheQueueOnly", promise: "who replaces begins at once where the key is free, and is one of the queue where it is not", judge: keyReplacesQueue},
+		{name: "KeyIsItsSubjects", promise: "a key that is not wide keeps nobody waiting who is about another subject", judge: keyIsItsSubjects},
+		{name: "WideKeyQueues", promise: "runs of one wide key go one after another whatever they are about, in the order they began", judge: wideKeyQueues},
+		{name: "WideKeyReplaces", promise: "with replace the holder of a wide key is cancelled, and only the newest waits, whatever they are about", judge: wideKeyReplaces},
+		{name: "WideKeySkips", promise: "with skip a run whose wide key is held does not begin", judge: wideKeySkips},
 		{name: "SignalToAQueuedRun", promise: "a signal to a queued run is kept and does not start it", judge: signalToQueued},
 	}
 }
@@ -149,4 +155,81 @@ func keyReplacesQueue(e *env) {
 	}
 	h.end("cancelled")
 	e.same("next", e.one().Run, newest)
+}
+
+// about answers what makes a run about a subject of its own, with a wide key.
+func about(subject string) func(*engine.Begin) {
+	return func(b *engine.Begin) { b.Subject, b.Key, b.Wide = subject, "k", true }
+}
+
+// subjects are many enough to lie apart, however a store lays them out.
+func subjects() []string { return strings.Fields("a b c d e f g h i j k l m n o p") }
+
+func keyIsItsSubjects(e *env) {
+	e.begin(withKey("k"))
+	for _, s := range subjects() {
+		run := e.begin(withKey("k"), func(b *engine.Begin) { b.Subject = s })
+		e.same("status of "+s, e.record(run).Status, "running")
+	}
+	run := e.begin(about("a")) // nor does a wide key meet one that is not
+	e.same("status with a wide key", e.record(run).Status, "running")
+}
+
+func wideKeyQueues(e *env) {
+	var runs []string
+	for _, s := range subjects() {
+		runs = append(runs, e.begin(about(s)))
+	}
+	for i, run := range runs {
+		for k, other := range runs[i+1:] {
+			e.same(fmt.Sprint("status of run ", i+1+k), e.record(other).Status, "queued")
+		}
+		h := e.one()
+		e.same("next", h.Run, run)
+		e.same("it was queued", h.st.Head.Queued, i > 0)
+		e.none()
+		in := h.say(engine.Then{End: &engine.End{Outcome: "succeeded"}})
+		twice(e, e.s.Settle, in)
+	}
+	e.none()
+	e.started(about("z")).end("succeeded")
+}
+
+func wideKeyReplaces(e *env) {
+	replace := func(b *engine.Begin) { b.WhenBusy = "replace" }
+	h := e.started(about("a"))
+	h.wait(engine.Wait{Ever: true})
+	var older []string
+	for _, s := range subjects() {
+		older = append(older, e.begin(about(s)))
+	}
+	newest := e.begin(about("z"), replace)
+	for _, run := range older {
+		e.same("status of the older", e.record(run).Status, "cancelled")
+	}
+	e.same("the holder", e.record(h.Run).Cancel, engine.Cancelled)
+	e.same("the newest", e.record(newest).Status, "queued")
+	h = e.one()
+	h.end("cancelled")
+	e.same("next", e.one().Run, newest)
+}
+
+func wideKeySkips(e *env) {
+	h := e.started(about("a"))
+	skip := e.newBegin(about("b"), func(b *engine.Begin) { b.WhenBusy = "skip" })
+	e.unchanged(func() {
+		b, err := e.s.Begin(e.Context(), skip)
+		e.ok(err)
+		if !b.Busy || b.New || b.Run != "" {
+			e.Errorf("Begin answers %+v, the key is held", b)
+		}
+	})
+	in := h.say(engine.Then{}, "fact")
+	in.Begin = []engine.Begin{e.newBegin(about("c"), func(b *engine.Begin) { b.WhenBusy = "skip" }), e.newBegin(about("d"))}
+	a := h.settle(in)
+	if len(a.Begun) != 2 || a.Begun[0] != "" || a.Begun[1] == "" {
+		e.Errorf("Settle answers the runs %q: none for the one that skips, and one", a.Begun)
+	}
+	h.end("succeeded")
+	e.same("next", e.one().Run, a.Begun[1])
 }

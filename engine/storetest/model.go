@@ -77,7 +77,7 @@ func (w *world) begin(b engine.Begin) (known string, busy bool, status string) {
 		return run, false, ""
 	}
 	status = "running"
-	if b.Key != "" && slices.ContainsFunc(w.begun, func(id string) bool { return w.runs[id].key == b.Key && w.runs[id].live() }) {
+	if b.Key != "" && slices.ContainsFunc(w.begun, func(id string) bool { return w.runs[id].key == keyOf(b) && w.runs[id].live() }) {
 		if b.WhenBusy == "skip" {
 			return "", true, ""
 		}
@@ -95,12 +95,12 @@ func (w *world) newRun(id, status string, b engine.Begin) {
 	}
 	if b.Key != "" && b.WhenBusy == "replace" {
 		for _, o := range slices.Backward(w.begun) {
-			if w.runs[o].key == b.Key && w.runs[o].live() {
+			if w.runs[o].key == keyOf(b) && w.runs[o].live() {
 				w.cancel(w.runs[o], engine.Cancelled)
 			}
 		}
 	}
-	r := &mRun{id: id, key: b.Key, status: status, strands: map[string]*mStrand{}}
+	r := &mRun{id: id, key: keyOf(b), status: status, strands: map[string]*mStrand{}}
 	root := &mStrand{run: r, state: "due"}
 	if status == "queued" {
 		root.state = "queued"
@@ -111,6 +111,14 @@ func (w *world) newRun(id, status string, b engine.Begin) {
 	if b.Dedupe != "" {
 		w.dedupe[[3]string{b.Playbook, b.Subject, b.Dedupe}] = id
 	}
+}
+
+// keyOf is the concurrency key of a run: one that is not wide is its subject's.
+func keyOf(b engine.Begin) string {
+	if b.Key == "" || b.Wide {
+		return b.Key
+	}
+	return b.Subject + "/" + b.Key
 }
 
 func (r *mRun) live() bool { return r.status == "running" || r.status == "queued" }

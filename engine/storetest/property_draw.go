@@ -16,6 +16,7 @@ func (p *player) drawBegin(rt *rapid.T) engine.Begin {
 		Request: p.request(), Playbook: "p", Subject: pick(rt, "subject", "s", "t"), Dedupe: pick(rt, "dedupe", "", "", "a", "b"),
 		Key: pick(rt, "key", "", "", "k"), WhenBusy: pick(rt, "when busy", "queue", "skip", "replace"), Lane: pick(rt, "lane", 0, 1, 2, 3),
 	}
+	b.Wide = b.Key != "" && rapid.Bool().Draw(rt, "wide")
 	if b.Key == "" {
 		b.After = pick(rt, "after", 0, 0, time.Minute)
 	}

@@ -18,17 +18,11 @@ const (
 	docApproval = "approval"
 )
 
-type strandKey struct{ run, path string }
-
-// strand is the newest that a batch tells of a strand.
-type strand struct{ state, on string }
-
 // batch applies records inside one transaction.
 type batch struct {
 	ctx        context.Context
 	tx         *sql.Tx
 	statements map[string]*sql.Stmt
-	strands    map[strandKey]strand // written at the end: most are told of often
 }
 
 func (b *batch) close() {
@@ -56,18 +50,6 @@ func (b *batch) take(records []engine.Record) error {
 			return fmt.Errorf("record %d (%s): %w", records[i].Seq, records[i].Kind, err)
 		}
 	}
-	for k, s := range b.strands {
-		var err error
-		if s.state == "ended" {
-			err = b.exec("DELETE FROM view_strands WHERE run = ? AND path = ?", k.run, k.path)
-		} else {
-			err = b.exec("INSERT INTO view_strands VALUES (?, ?, ?, ?) ON CONFLICT(run, path) DO UPDATE SET state = excluded.state, waits = excluded.waits",
-				k.run, k.path, s.state, s.on)
-		}
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -75,17 +57,8 @@ func (b *batch) take(records []engine.Record) error {
 // not keep the others from being seen.
 func (b *batch) one(r *engine.Record) error {
 	switch r.Kind {
-	case "begin":
-		return b.begin(r)
-	case "strand":
-		b.strands[strandKey{r.Run, r.Strand}] = strand{state: r.State, on: r.On}
 	case "run":
-		ended := ""
-		if r.Status != "queued" && r.Status != "running" {
-			ended = stamp(r.At)
-		}
-		return b.exec("UPDATE view_runs SET status = ?, cancel = CASE ? WHEN '' THEN cancel ELSE ? END, ended = ? WHERE id = ?",
-			r.Status, string(r.Cancel), string(r.Cancel), ended, r.Run)
+		return b.run(r)
 	case "audit":
 		return b.audit(r)
 	case "document":
@@ -95,10 +68,13 @@ func (b *batch) one(r *engine.Record) error {
 }
 
 func (b *batch) unread(r *engine.Record, what string, cause error) error {
-	return b.exec("INSERT OR REPLACE INTO view_unread VALUES (?, ?, ?)", r.Seq, what, cause.Error())
+	return b.exec("INSERT OR REPLACE INTO view_unread VALUES (?, ?, ?, ?)", r.Partition, r.Seq, what, cause.Error())
 }
 
-func (b *batch) begin(r *engine.Record) error {
+func (b *batch) run(r *engine.Record) error {
+	if r.Deleted {
+		return b.forget(r.Run)
+	}
 	var head engine.Head
 	if err := json.Unmarshal(r.Head.Head, &head); err != nil {
 		if err := b.unread(r, "head of run "+r.Run, err); err != nil {
@@ -106,14 +82,27 @@ func (b *batch) begin(r *engine.Record) error {
 		}
 	}
 	h := r.Head
-	err := b.exec("INSERT OR REPLACE INTO view_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, '')",
-		h.ID, h.Playbook, h.Subject, h.Edition, h.Mode, head.StartedBy, head.Undoes, head.Event.Trigger, r.Status, stamp(h.BegunAt))
-	root := strand{state: "due"}
-	if r.Status == "queued" {
-		root = strand{state: "waiting", on: "its turn"}
+	err := b.exec("INSERT OR REPLACE INTO view_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		h.ID, h.Playbook, h.Subject, h.Edition, h.Mode, head.StartedBy, head.Undoes, head.Event.Trigger, r.Status, string(r.Cancel), r.Active, stamp(h.BegunAt), stamp(r.EndedAt))
+	if err == nil {
+		err = b.exec("DELETE FROM view_waits WHERE run = ?", h.ID)
 	}
-	b.strands[strandKey{h.ID, ""}] = root
+	for _, w := range r.Waits {
+		if err == nil {
+			err = b.exec("INSERT OR IGNORE INTO view_waits VALUES (?, ?)", h.ID, w)
+		}
+	}
 	return err
+}
+
+// forget drops a run that the store no longer keeps.
+func (b *batch) forget(run string) error {
+	for _, q := range []string{"DELETE FROM view_runs WHERE id = ?", "DELETE FROM view_waits WHERE run = ?", "DELETE FROM view_effects WHERE run = ?"} {
+		if err := b.exec(q, run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // audit takes note of what became of an effect.

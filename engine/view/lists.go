@@ -134,10 +134,9 @@ func list[T any](ctx context.Context, db *sql.DB, q string, args []any, scan fun
 }
 
 const (
-	active  = "EXISTS (SELECT 1 FROM view_strands s WHERE s.run = view_runs.id AND s.state IN ('due', 'leased'))"
 	unknown = "EXISTS (SELECT 1 FROM view_effects e WHERE e.run = view_runs.id AND e.status = 'unknown')"
 	// A run that lives waits if none of its strands can go on.
-	runStatus = "CASE WHEN status = 'running' AND NOT " + active + " THEN 'waiting' ELSE status END"
+	runStatus = "CASE WHEN status = 'running' AND NOT active THEN 'waiting' ELSE status END"
 )
 
 // Runs answers runs, the newest first, and the cursor of the next page, empty
@@ -187,7 +186,7 @@ func (v *View) Runs(ctx context.Context, f RunFilter) (runs []Run, next string, 
 func (v *View) details(ctx context.Context, r *Run) (err error) {
 	text := func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
 	if r.EndedAt.IsZero() {
-		r.WaitsFor, err = list(ctx, v.db, "SELECT DISTINCT waits FROM view_strands WHERE run = ? AND state = 'waiting' AND waits <> '' ORDER BY waits", []any{r.ID}, text)
+		r.WaitsFor, err = list(ctx, v.db, "SELECT waits FROM view_waits WHERE run = ? ORDER BY waits", []any{r.ID}, text)
 		if err != nil {
 			return err
 		}
@@ -314,7 +313,7 @@ type Unread struct {
 
 // Unread answers what the view does not show because it could not read it.
 func (v *View) Unread(ctx context.Context) ([]Unread, error) {
-	all, err := list(ctx, v.db, "SELECT seq, what, error FROM view_unread ORDER BY seq", nil, func(rows *sql.Rows) (u Unread, err error) {
+	all, err := list(ctx, v.db, "SELECT seq, what, error FROM view_unread ORDER BY part, seq", nil, func(rows *sql.Rows) (u Unread, err error) {
 		return u, rows.Scan(&u.Seq, &u.What, &u.Error)
 	})
 	if err != nil {

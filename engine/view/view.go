@@ -28,7 +28,7 @@ type View struct {
 
 // version is the version of the schema. A view of another version is built
 // anew: nothing in it is worth a migration.
-const version = 1
+const version = 2
 
 // perBatch is how many records one transaction takes. It bounds how long a
 // writer of the same file waits.
@@ -37,7 +37,7 @@ const perBatch = 2000
 // drop removes the tables; schema makes them. Times are texts of one length,
 // so that they sort; see stamp.
 const drop = `
-DROP TABLE IF EXISTS view_cursor; DROP TABLE IF EXISTS view_runs; DROP TABLE IF EXISTS view_strands;
+DROP TABLE IF EXISTS view_cursor; DROP TABLE IF EXISTS view_runs; DROP TABLE IF EXISTS view_strands; DROP TABLE IF EXISTS view_waits;
 DROP TABLE IF EXISTS view_effects; DROP TABLE IF EXISTS view_approvals; DROP TABLE IF EXISTS view_incidents;
 DROP TABLE IF EXISTS view_facets; DROP TABLE IF EXISTS view_unread;`
 
@@ -45,13 +45,13 @@ const schema = `
 CREATE TABLE view_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL);
 
 CREATE TABLE view_runs (id TEXT PRIMARY KEY, playbook TEXT NOT NULL, subject TEXT NOT NULL, edition TEXT NOT NULL, mode TEXT NOT NULL,
-  started_by TEXT NOT NULL, undoes TEXT NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL, cancel TEXT NOT NULL, begun TEXT NOT NULL, ended TEXT NOT NULL) WITHOUT ROWID;
+  started_by TEXT NOT NULL, undoes TEXT NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL, cancel TEXT NOT NULL, active INTEGER NOT NULL, begun TEXT NOT NULL, ended TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX view_runs_begun ON view_runs(begun, id);
 CREATE INDEX view_runs_subject ON view_runs(subject, begun, id);
 CREATE INDEX view_runs_playbook ON view_runs(playbook, begun, id);
 CREATE INDEX view_runs_live ON view_runs(begun, id) WHERE ended = '';
--- Strands that have not ended.
-CREATE TABLE view_strands (run TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, waits TEXT NOT NULL, PRIMARY KEY (run, path)) WITHOUT ROWID;
+-- What runs wait for.
+CREATE TABLE view_waits (run TEXT NOT NULL, waits TEXT NOT NULL, PRIMARY KEY (run, waits)) WITHOUT ROWID;
 
 CREATE TABLE view_effects (id TEXT PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, playbook TEXT NOT NULL, action TEXT NOT NULL, class TEXT NOT NULL,
   target TEXT NOT NULL, target_id TEXT NOT NULL, status TEXT NOT NULL, why TEXT NOT NULL, since TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
@@ -69,7 +69,7 @@ CREATE INDEX view_incidents_created ON view_incidents(created, id);
 CREATE TABLE view_facets (kind TEXT NOT NULL, value TEXT NOT NULL, incident TEXT NOT NULL, PRIMARY KEY (kind, value, incident)) WITHOUT ROWID;
 CREATE INDEX view_facets_incident ON view_facets(incident);
 
-CREATE TABLE view_unread (seq INTEGER PRIMARY KEY, what TEXT NOT NULL, error TEXT NOT NULL);
+CREATE TABLE view_unread (part INTEGER NOT NULL, seq INTEGER NOT NULL, what TEXT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
 `
 
 // Open opens the view in the file at path, which may be that of the store, and
@@ -189,7 +189,7 @@ func (v *View) catch(ctx context.Context) (more bool, err error) {
 	if n, err := r.RowsAffected(); err != nil || n == 0 {
 		return true, err // another process was faster: go on from where it is
 	}
-	b := &batch{ctx: whole, tx: tx, statements: map[string]*sql.Stmt{}, strands: map[strandKey]strand{}}
+	b := &batch{ctx: whole, tx: tx, statements: map[string]*sql.Stmt{}}
 	defer b.close()
 	if err := b.take(page.Records); err != nil {
 		return false, err
