@@ -208,7 +208,8 @@ type Settlement struct {
 	Intent bool
 	Take   []Take
 
-	// Begin are runs that begin by the same act; their Request is not used.
+	// Begin are runs that begin by the same act. They are about the same
+	// Subject, and take no Key; their Request is not used.
 	Begin []Begin
 
 	// Under is the mark of the run under which the holder acts, knowing it: as
@@ -272,7 +273,7 @@ type Settled struct {
 	Seen    int64    // the highest fact number now
 	Signals []Fact   // those after Settlement.Seen; with one, a Wait has not let go: the holder still holds
 	Holds   bool     // the holder still holds the lease, at Seq+1
-	Begun   []string // ids of the runs of Settlement.Begin; "" where there is none: Busy
+	Begun   []string // ids of the runs of Settlement.Begin
 	Next    *Strand  // after End: the next child of the window, or the parent whose join fired, already leased to this holder
 	Refused string   // of an Intent: "frozen" | "cancelled" | "cap <name>"; nothing has changed
 }

@@ -49,6 +49,9 @@ func checkSettlement(in *engine.Settlement) error {
 		if err := checkBegin(b); err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
+		if b.Key != "" {
+			return errors.New("begin: a run that a settlement begins takes no Key")
+		}
 	}
 	for _, d := range in.Put {
 		if d.Kind == "" {
@@ -171,6 +174,9 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 			return engine.Settled{}, err
 		}
 	}
+	if err := t.oneSubject(w, in); err != nil {
+		return engine.Settled{}, err
+	}
 	settled := engine.Settled{At: at(t.now), Cancel: engine.Cancel(w.cancel), Seen: w.n + int64(len(in.Facts))}
 	if err := t.unseen(w, in.Seen, &settled); err != nil {
 		return settled, err
@@ -178,7 +184,7 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 	if err := t.alongside(in, taking); err != nil {
 		return settled, err
 	}
-	if err := t.begins(w, in, &settled); err != nil {
+	if err := t.begins(in, &settled); err != nil {
 		return settled, err
 	}
 	after, err := t.then(w, in, &settled)
@@ -207,21 +213,29 @@ func (t *tx) settleStrand(w *strand, in *engine.Settlement, taking []reservation
 	return settled, err
 }
 
-// begins begins the runs that come of a settlement. One of them may replace
-// the very run that begins it.
-func (t *tx) begins(w *strand, in *engine.Settlement, settled *engine.Settled) (err error) {
+// begins begins the runs that come of a settlement.
+func (t *tx) begins(in *engine.Settlement, settled *engine.Settled) (err error) {
+	if len(in.Begin) > 0 {
+		settled.Begun, err = t.beginAll(in.Begin)
+	}
+	return err
+}
+
+// oneSubject refuses runs of a settlement that are about something else than
+// the run it is of.
+func (t *tx) oneSubject(w *strand, in *engine.Settlement) error {
 	if len(in.Begin) == 0 {
 		return nil
 	}
-	if settled.Begun, err = t.beginAll(in.Begin); err != nil {
-		return err
-	}
-	r, err := t.one("SELECT cancel FROM strands WHERE id = ?", w.id)
+	r, err := t.one("SELECT subject FROM runs WHERE id = ?", w.run)
 	if err != nil {
 		return err
 	}
-	w.cancel = r.text(0)
-	settled.Cancel = engine.Cancel(w.cancel)
+	for _, b := range in.Begin {
+		if b.Subject != r.text(0) {
+			return fmt.Errorf("begin: the run is about %q, what it begins about %q: it has to be the same", r.text(0), b.Subject)
+		}
+	}
 	return nil
 }
 

@@ -14,7 +14,6 @@ func laterLaws() []law {
 		{name: "LaterOutlives", promise: "a run that begins later does so after any restart", judge: laterOutlives, again: true},
 		{name: "SettleBegins", promise: "runs that a settlement begins are there together with it, once per dedupe key", judge: settleBegins},
 		{name: "SettleBeginsRefused", promise: "a refused settlement begins nothing, nor does one with a run that cannot be", judge: settleBeginsRefused},
-		{name: "SettleReplacesItself", promise: "who begins what replaces its own run hears of it", judge: settleReplacesItself},
 	}
 }
 
@@ -78,13 +77,12 @@ func settleBegins(e *env) {
 	in := h.say(engine.Then{}, "result")
 	in.Begin = []engine.Begin{
 		e.newBegin(after(time.Hour), func(b *engine.Begin) { b.Dedupe, b.Audit = "undo", [][]byte{[]byte("later")} }),
-		e.newBegin(withKey("k"), func(b *engine.Begin) { b.Playbook = "notify" }),
-		e.newBegin(withKey("k"), func(b *engine.Begin) { b.WhenBusy = "skip" }),
+		e.newBegin(func(b *engine.Begin) { b.Playbook = "notify" }),
 	}
 	a := twice(e, e.s.Settle, in)
 	h.st.Seq++
-	if len(a.Begun) != 3 || a.Begun[0] == "" || a.Begun[1] == "" || a.Begun[2] != "" {
-		e.Fatalf("Settle answers the runs %q: two, and none for the one that skips", a.Begun)
+	if len(a.Begun) != 2 || a.Begun[0] == "" || a.Begun[1] == "" {
+		e.Fatalf("Settle answers the runs %q: it must be two", a.Begun)
 	}
 	e.same("status", e.record(a.Begun[0]).Status, "queued")
 	e.same("playbook", e.record(a.Begun[1]).Playbook, "notify")
@@ -107,23 +105,18 @@ func settleBeginsRefused(e *env) {
 			e.Errorf("it is answered %+v", a)
 		}
 	})
-	in = h.say(engine.Then{}, "fact")
-	in.Begin = []engine.Begin{e.newBegin(), e.newBegin(func(b *engine.Begin) { b.Lane = 9 })}
-	e.unchanged(func() {
-		if _, err := e.s.Settle(e.Context(), in); err == nil {
-			e.Error("a run in lane 9 is begun")
-		}
-	})
-}
-
-func settleReplacesItself(e *env) {
-	h := e.started(withKey("k"))
-	in := h.say(engine.Then{Wait: &engine.Wait{Ever: true}}, "fact")
-	in.Begin = []engine.Begin{e.newBegin(withKey("k"), func(b *engine.Begin) { b.WhenBusy = "replace" })}
-	a := h.settle(in)
-	if !a.Holds || a.Cancel != engine.Cancelled {
-		e.Fatalf("it is answered %+v: it must know that it is cancelled", a)
+	for what, change := range map[string]func(*engine.Begin){
+		"in lane 9":              func(b *engine.Begin) { b.Lane = 9 },
+		"with a key":             withKey("k"),
+		"about something else":   func(b *engine.Begin) { b.Subject = "defender/2" },
+		"of no playbook, in all": func(b *engine.Begin) { b.Playbook = "" },
+	} {
+		in = h.say(engine.Then{}, "fact")
+		in.Begin = []engine.Begin{e.newBegin(), e.newBegin(change)}
+		e.unchanged(func() {
+			if _, err := e.s.Settle(e.Context(), in); err == nil {
+				e.Errorf("a run %s is begun", what)
+			}
+		})
 	}
-	h.end("cancelled")
-	e.same("next", e.one().Run, a.Begun[0])
 }

@@ -179,7 +179,9 @@ func (p *player) playSettle(rt *rapid.T) {
 		in.Take = []engine.Take{p.drawTake(rt)}
 	}
 	if pick(rt, "begins", false, false, false, true) {
-		in.Begin = []engine.Begin{p.drawBegin(rt)}
+		b := p.drawBegin(rt)
+		b.Subject, b.Key, b.Wide = p.w.runs[l.Run].subject, "", false
+		in.Begin = []engine.Begin{b}
 	}
 	got, err := p.s.Settle(p.Context(), in)
 	want, next, lost := p.w.settle(in, func(b engine.Begin) string { return p.begins(got.Begun, b) })
