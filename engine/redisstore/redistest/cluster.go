@@ -164,6 +164,7 @@ func (s *Server) offers() int {
 // seen is a node as a node sees it, one line of CLUSTER NODES.
 type seen struct {
 	id     string
+	port   string
 	flags  []string
 	linked bool
 	epoch  int
@@ -194,8 +195,10 @@ func (s *Server) nodes() []seen {
 		if len(words) < 8 {
 			continue
 		}
+		_, port, _ := strings.Cut(words[1], ":") // HOST:PORT@BUS
+		port, _, _ = strings.Cut(port, "@")
 		epoch, _ := strconv.Atoi(words[6])
-		all = append(all, seen{id: words[0], flags: strings.Split(words[2], ","), linked: words[7] == "connected", epoch: epoch, slots: words[8:]})
+		all = append(all, seen{id: words[0], port: port, flags: strings.Split(words[2], ","), linked: words[7] == "connected", epoch: epoch, slots: words[8:]})
 	}
 	return all
 }
@@ -309,6 +312,39 @@ func (s *Server) follows(id string) bool {
 		}
 	}
 	return false
+}
+
+// Front puts a proxy in front of each node, in the order of Addrs, and returns
+// when every node names them to clients. The replicas follow their masters
+// through them too.
+func (c *Cluster) Front() []*Proxy {
+	c.t.Helper()
+	var all []*Proxy
+	named := map[string]bool{}
+	for _, s := range c.nodes {
+		p := NewProxy(c.t, s.Addr())
+		all = append(all, p)
+		_, port, _ := strings.Cut(p.Addr(), ":")
+		named[port] = true
+		if _, err := s.Do("CONFIG", "SET", "cluster-announce-port", port); err != nil {
+			c.t.Errorf("announce a proxy: %v", err)
+		}
+	}
+	for i, s := range c.nodes {
+		names := func() bool {
+			n := 0
+			for _, seen := range s.nodes() {
+				if named[seen.port] && seen.well() {
+					n++
+				}
+			}
+			return n == len(c.nodes)
+		}
+		if !until(patient, func() bool { return !s.Up() || names() }) {
+			c.t.Errorf("node %d does not name the proxies", i)
+		}
+	}
+	return all
 }
 
 // FlushAll empties every shard.

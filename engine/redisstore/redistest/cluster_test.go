@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Keys of shard 0 and of shard 2.
@@ -39,6 +40,7 @@ func TestCluster(t *testing.T) {
 		{"a forced failover makes the replica the master", clusterFailover},
 		{"a killed master is replaced and comes back as a replica", clusterKill},
 		{"flush empties all", clusterFlush},
+		{"proxies in front are where clients are sent", clusterFront},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
@@ -91,4 +93,14 @@ func clusterFlush(t *testing.T, c *Cluster) {
 			t.Fatalf("shard %d has %v keys (%v)", shard, n, err)
 		}
 	}
+}
+
+// It comes last: the proxies stay announced.
+func clusterFront(t *testing.T, c *Cluster) {
+	front := c.Front()
+	_, err := c.Node(0).Do("GET", highKey)
+	if err == nil || err.Error() != "MOVED 12182 "+front[2].Addr() {
+		t.Fatalf("sent elsewhere: %v", err)
+	}
+	says(t, connect(t, front[2], time.Second), nil, "GET", highKey)
 }

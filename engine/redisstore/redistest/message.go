@@ -28,7 +28,7 @@ func copyMessage(all *bytes.Buffer, r *bufio.Reader) (words []string, err error)
 	if text == "" {
 		return nil, nil
 	}
-	parts := 0
+	var parts int
 	switch text[0] {
 	case '$', '=', '!': // so many bytes
 		return copyString(all, r, text)
