@@ -218,6 +218,11 @@ type Settlement struct {
 	// Strand.Under. Terminated allows nothing of the kind.
 	Under Cancel
 
+	// Proved asks that, where the store has replicas, one has it before it is
+	// acknowledged: an acknowledged intent to destroy survives the loss of the
+	// server that took it.
+	Proved bool
+
 	Then Then
 }
 

@@ -352,6 +352,10 @@ func (p *player) playAgain(rt *rapid.T) {
 			}
 		}
 	}
+	if now := p.clock.Now(); now.After(p.w.now) { // it took until leases were over
+		p.w.now = now
+		p.w.fire()
+	}
 }
 
 // check compares all runs and documents after every fourth act.

@@ -22,8 +22,9 @@ type Store interface {
 type Opened struct {
 	Store Store
 	// Again ends the use of the store, by Close or, if killed, as a kill of its
-	// process would, and opens what is left. It is nil for a store that does
-	// not outlive its process.
+	// process would, and opens what is left. Where leases of a lost worker end
+	// with their time only, it moves the clock, and sees to it that what is due by
+	// then is. It is nil for a store that does not outlive its process.
 	Again func(t *testing.T, killed bool) Store
 }
 

@@ -1,0 +1,309 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"stanch/engine"
+)
+
+// maxClaim is how many strands one Claim leases at most, perClaim how many of
+// one partition at once.
+const (
+	maxClaim = 1000
+	perClaim = 64
+)
+
+// due is what this process knows of when a partition has something to do.
+type due struct {
+	mu      sync.Mutex
+	hinted  bool      // something may be due
+	next    time.Time // of a timer or lease end, by our clock; zero: none
+	looked  time.Time // when it was last claimed from
+	expired time.Time // when it was last looked after what expires
+	ended   bool      // runs have ended since they were last packed
+	packed  time.Time // when that was
+}
+
+// packable reports whether there may be ended runs to pack.
+func (d *due) packable() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ended && time.Since(d.packed) < sweepEvery {
+		return false
+	}
+	d.ended, d.packed = false, time.Now()
+	return true
+}
+
+// ends notes that a run has ended.
+func (d *due) ends() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = true
+}
+
+// sweepEvery is how often a partition is claimed from by who looks after it,
+// helpEvery by all others, expireEvery how often it is looked after what expires.
+const (
+	sweepEvery  = 5 * time.Second
+	helpEvery   = 60 * time.Second
+	expireEvery = time.Minute
+)
+
+func (d *due) hint() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hinted = true
+}
+
+// ready reports whether a partition is to be claimed from.
+func (d *due) ready(now time.Time, own bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	every := helpEvery
+	if own {
+		every = sweepEvery
+	}
+	return d.hinted || d.looked.IsZero() || now.Sub(d.looked) >= every || now.Before(d.looked) || own && !d.next.IsZero() && !d.next.After(now)
+}
+
+// begins notes that the partition is claimed from now, and reports whether what
+// expires is to be looked after.
+func (d *due) begins(now time.Time) (sweep bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hinted, d.looked = false, now
+	if now.Sub(d.expired) < expireEvery && !now.Before(d.expired) {
+		return false
+	}
+	d.expired = now
+	return true
+}
+
+// by notes that something falls due at a time, at the latest.
+func (d *due) by(when time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.next.IsZero() || when.Before(d.next) {
+		d.next = when
+	}
+}
+
+// is notes what a claim has answered.
+func (d *due) is(next time.Time, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next, d.hinted = next, d.hinted || more
+}
+
+// when answers when the partition is to be claimed from next.
+func (d *due) when(own bool) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.hinted:
+		return d.looked
+	case own && !d.next.IsZero():
+		return d.next
+	}
+	return time.Time{}
+}
+
+// Claim leases due strands: see engine.Store. It asks the partitions that this
+// worker looks after, and those of which it has heard that something is due.
+// NextDue is now if more is due than was asked for. Only a store that is open
+// for work answers it.
+func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
+	switch {
+	case !s.o.Work:
+		return claimed, errors.New("claim: the store is not open for work")
+	case c.Max < 1 || c.Max > maxClaim:
+		return claimed, fmt.Errorf("claim: Max is %d, it must be 1 to %d", c.Max, maxClaim)
+	case c.Last <= 0:
+		return claimed, fmt.Errorf("claim: Last is %s, a lease must last", c.Last)
+	}
+	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
+		ready := s.worker.ready(s, tried)
+		if len(ready) == 0 {
+			break
+		}
+		if err := s.claimFrom(ctx, ready, c, &claimed); err != nil {
+			if len(claimed.Strands) > 0 {
+				break // what was leased is worked on; the error comes again
+			}
+			return engine.Claimed{}, fmt.Errorf("claim: %w", err)
+		}
+	}
+	if claimed.At.IsZero() {
+		if err := s.askTime(ctx, &claimed); err != nil {
+			return engine.Claimed{}, fmt.Errorf("claim: %w", err)
+		}
+	}
+	claimed.NextDue = s.whenDue(claimed.At)
+	return claimed, nil
+}
+
+// askTime answers the time, and the freeze, of a store in which nothing is due.
+func (s *Store) askTime(ctx context.Context, claimed *engine.Claimed) error {
+	claimed.Frozen, claimed.At = s.worker.frozen(), s.worker.storeTime(s)
+	return ctx.Err()
+}
+
+// whenDue is when something falls due in what this worker looks after, by the
+// store's time at.
+func (s *Store) whenDue(at time.Time) time.Time {
+	var next time.Time
+	for _, p := range s.parts {
+		if w := p.due.when(s.worker.owns(p)); !w.IsZero() && (next.IsZero() || w.Before(next)) {
+			next = w
+		}
+	}
+	if next.IsZero() {
+		return next
+	}
+	return at.Add(max(0, next.Sub(s.clock())))
+}
+
+// claimFrom claims from partitions at once, of each its share.
+func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, claimed *engine.Claimed) error {
+	left := c.Max - len(claimed.Strands)
+	type answer struct {
+		p *part
+		l *list
+		e error
+	}
+	answers := make(chan answer, len(ready))
+	for i, p := range ready {
+		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
+		left -= n
+		go func() {
+			l, err := s.claimPart(ctx, p, c, n)
+			answers <- answer{p, l, err}
+		}()
+	}
+	var errs []error
+	for range ready {
+		a := <-answers
+		if a.e == nil {
+			a.e = s.takeIn(ctx, a.p, a.l, claimed)
+		}
+		if a.e != nil {
+			a.p.due.hint()
+			errs = append(errs, a.e)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// claimPart claims from one partition.
+func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (*list, error) {
+	sweep, reap := "", ""
+	if p.due.begins(s.clock()) {
+		sweep = "1"
+	}
+	if s.contact.steady(c.Last) {
+		reap = "1"
+	}
+	return s.do(ctx, p, "claim", n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept))
+}
+
+// takeIn takes in what a partition has answered.
+func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Claimed) error {
+	now := l.int(0)
+	if t := at(now); t.After(claimed.At) {
+		claimed.At = t
+	}
+	frozen := l.text(2) == "1"
+	claimed.Frozen = claimed.Frozen || frozen
+	s.worker.told(s, at(now), frozen)
+	next := s.nextDue(now, l.int(4))
+	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
+		next = lease
+	}
+	p.due.is(next, l.text(3) == "1")
+	strands := l.list(6)
+	for i := range strands.values {
+		st, err := s.strand(ctx, strands.at(i))
+		if err != nil {
+			return err
+		}
+		claimed.Strands = append(claimed.Strands, *st)
+	}
+	return errors.Join(l.err(), s.deliverAll(ctx, p, l.list(7)))
+}
+
+// Renew makes leases last from now: see engine.Store.
+func (s *Store) Renew(ctx context.Context, leases []engine.Lease, last time.Duration) (renewed engine.Renewed, err error) {
+	if last <= 0 {
+		return renewed, fmt.Errorf("renew: last is %s, a lease must last", last)
+	}
+	renewed = engine.Renewed{Cancel: map[string]engine.Cancel{}}
+	if renewed.At, renewed.Frozen, err = s.renewAll(ctx, leases, last, &renewed); err != nil {
+		return engine.Renewed{}, fmt.Errorf("renew %d leases: %w", len(leases), err)
+	}
+	return renewed, nil
+}
+
+// perRenew is how many leases one act renews.
+const perRenew = 200
+
+func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.Duration, renewed *engine.Renewed) (now time.Time, frozen bool, err error) {
+	lost := make([]bool, len(leases))
+	groups := map[*part][]int{}
+	for i, l := range leases {
+		p := s.partOfRun(l.Run)
+		if p == nil || l.Token == "" {
+			lost[i] = true
+			continue
+		}
+		groups[p] = append(groups[p], i)
+	}
+	if len(groups) == 0 {
+		f, err := s.frozen(ctx)
+		if err != nil {
+			return now, false, err
+		}
+		now, frozen = s.worker.storeTime(s), f.On
+	}
+	for p, some := range groups {
+		p.due.by(s.clock().Add(last))
+		for len(some) > 0 {
+			n := min(perRenew, len(some))
+			args := []any{micros(last)}
+			for _, i := range some[:n] {
+				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
+			}
+			l, err := s.do(ctx, p, "renew", args...)
+			if err != nil {
+				return now, false, err
+			}
+			if t := at(l.int(0)); t.After(now) {
+				now = t
+			}
+			frozen = frozen || l.text(2) == "1"
+			marks := l.list(3)
+			for k, i := range some[:n] {
+				mark, held := marks.at(k).(string)
+				lost[i] = !held
+				if mark != "" {
+					renewed.Cancel[leases[i].Run] = engine.Cancel(mark)
+				}
+			}
+			if l.err() != nil || marks.bad {
+				return now, false, errDamaged
+			}
+			some = some[n:]
+		}
+	}
+	for i, is := range lost {
+		if is {
+			renewed.Lost = append(renewed.Lost, leases[i])
+		}
+	}
+	return now, frozen, nil
+}

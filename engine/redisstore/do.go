@@ -1,0 +1,216 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"stanch/engine"
+)
+
+var (
+	// errForeign says that another program's data is where ours should be.
+	errForeign = errors.New("this is not a store of stanch")
+	// errGone says that a store that was there is not any more.
+	errGone = errors.New("the store has lost its keys: somebody has emptied Redis, or it lost its data")
+	// errUnproved says that no replica has confirmed an act that has happened.
+	errUnproved = errors.New("no replica has confirmed it in time")
+	// errReadOnly refuses acts of a store that is open for reading.
+	errReadOnly = errors.New("the store is open for reading only")
+)
+
+// partOf answers the partition of a name.
+func (s *Store) partOf(name string) *part {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return s.parts[int(h.Sum32()%uint32(len(s.parts)))]
+}
+
+// partOfRun answers the partition of a run, which its id carries, or nil.
+func (s *Store) partOfRun(run string) *part {
+	var i int
+	if len(run) != runLength || run[0] != 'r' {
+		return nil
+	}
+	if n, err := fmt.Sscanf(run[1:3], "%02x", &i); n != 1 || err != nil || i >= len(s.parts) {
+		return nil
+	}
+	return s.parts[i]
+}
+
+const runLength = 23
+
+// do makes one act in a partition. While Redis cannot be asked it tries again:
+// every act may be made twice.
+func (s *Store) do(ctx context.Context, p *part, name string, args ...any) (*list, error) {
+	reply, err := s.ask(ctx, p, name, false, args)
+	return listOf(reply), err
+}
+
+// ask is do with the reply as it is; proved waits for replicas.
+func (s *Store) ask(ctx context.Context, p *part, name string, proved bool, args []any) (reply any, err error) {
+	sc := s.scripts[name]
+	if sc.writes && s.o.ReadOnly {
+		return nil, errReadOnly
+	}
+	err = s.patiently(ctx, func() error {
+		reply, err = s.once(ctx, &call{part: p, script: sc, args: args, proved: proved && s.o.Replicas > 0, done: make(chan struct{}, 1)})
+		return err
+	})
+	return reply, err
+}
+
+// once sends a call and waits for its answer. When ctx ends first, either the
+// call is not sent or its answer is waited for.
+func (s *Store) once(ctx context.Context, c *call) (any, error) {
+	p, err := s.pipe(ctx, c.part)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.put(c); err != nil {
+		return nil, err
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		if c.state.CompareAndSwap(callQueued, callDropped) {
+			return nil, ctx.Err()
+		}
+		<-c.done
+	}
+	return c.reply, s.told(ctx, c)
+}
+
+// pipe answers the way to the server that has a partition.
+func (s *Store) pipe(ctx context.Context, p *part) (*pipe, error) {
+	client, addr, err := s.node(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.pipes[addr] == nil {
+		s.pipes[addr] = newPipe(s, client, addr)
+	}
+	return s.pipes[addr], nil
+}
+
+// node answers the server of a partition, by the address that tells it apart.
+func (s *Store) node(ctx context.Context, p *part) (*redis.Client, string, error) {
+	switch c := s.client.(type) {
+	case *redis.ClusterClient:
+		client, err := c.MasterForKey(ctx, p.key)
+		if err != nil {
+			return nil, "", err
+		}
+		return client, client.Options().Addr, nil
+	case *redis.Client:
+		return c, "", nil
+	}
+	return nil, "", fmt.Errorf("a client of the kind %T", s.client)
+}
+
+// told gives errors of Redis their meaning.
+func (s *Store) told(ctx context.Context, c *call) error {
+	err := c.err
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if !isReply(err) {
+		return err
+	}
+	word, rest, _ := strings.Cut(text, " ")
+	switch word {
+	case "STANCHREFUSED":
+		return errors.New(rest)
+	case "STANCH":
+		if rest == "gone" {
+			return errGone
+		}
+		version, _, err := splitVersion(rest)
+		if err != nil {
+			return err
+		}
+		if version > schema {
+			return fmt.Errorf("%w: its schema is %d, this version knows %d", engine.ErrNewer, version, schema)
+		}
+		if err := s.readEpoch(ctx, c.part); err != nil {
+			return err
+		}
+		return errEpoch
+	case "OOM":
+		return fmt.Errorf("%w: Redis has reached its maxmemory: give it more, nothing needs to be restarted", engine.ErrFull)
+	case "MISCONF":
+		return fmt.Errorf("%w: Redis cannot write to its disk: free some space, nothing needs to be restarted", engine.ErrFull)
+	case "MOVED", "ASK":
+		if cluster, ok := s.client.(*redis.ClusterClient); ok {
+			cluster.ReloadState(ctx)
+		}
+	case "NOPERM":
+		return fmt.Errorf("the user of Redis may not do what a store needs: %s; `stanch doctor` prints the rights it needs", text)
+	}
+	return err
+}
+
+// errEpoch says that the partition has a new epoch: ask again.
+var errEpoch = errors.New("the partition has a new epoch")
+
+func isReply(err error) bool {
+	_, ok := errors.AsType[redis.Error](err)
+	return ok
+}
+
+// passes reports whether an error of Redis passes by itself.
+func passes(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errClosed) {
+		return false
+	}
+	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) {
+		return true
+	}
+	for _, final := range []error{engine.ErrFull, engine.ErrNewer, engine.ErrNotFound, errGone, errForeign, errUnfit, errReadOnly, errDamaged} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	if !isReply(err) {
+		return isNet(err)
+	}
+	word, _, _ := strings.Cut(err.Error(), " ")
+	switch word {
+	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "BUSY", "NOSCRIPT", "UNBLOCKED":
+		return true
+	}
+	return false
+}
+
+// patiently tries again while Redis cannot be asked, with growing pauses that
+// differ from caller to caller.
+func (s *Store) patiently(ctx context.Context, f func() error) error {
+	begun := time.Now()
+	pause := 5 * time.Millisecond
+	for {
+		err := f()
+		if !passes(err) || time.Since(begun) > s.o.Patience {
+			return err
+		}
+		t := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // it spreads those who try again; nobody gains by guessing it
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return errors.Join(err, ctx.Err())
+		}
+		pause = min(2*pause, 500*time.Millisecond)
+	}
+}

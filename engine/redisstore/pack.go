@@ -1,0 +1,202 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+
+	"stanch/engine"
+)
+
+// An ended run is kept as one record: nothing of it changes any more, and a
+// compressed text takes a fraction of the memory that its hashes take.
+
+// packEvery is how often a worker looks for ended runs to pack.
+const (
+	packEvery = 250 * time.Millisecond
+	perPack   = 64
+)
+
+// packs packs ended runs of the partitions that this worker looks after, until
+// ctx ends.
+func (s *Store) packs(ctx context.Context) {
+	tick := time.NewTicker(packEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, p := range s.parts {
+			if s.worker.owns(p) && p.due.packable() {
+				// What could not be packed is there the next time.
+				_ = s.packEnded(ctx, p)
+			}
+		}
+	}
+}
+
+// packEnded packs the ended runs of a partition.
+func (s *Store) packEnded(ctx context.Context, p *part) error {
+	for {
+		reply, err := s.ask(ctx, p, "ended", false, []any{"pk", 0, perPack})
+		if err != nil {
+			return err
+		}
+		runs := (&list{values: []any{reply}}).texts(0)
+		errs := make(chan error, len(runs))
+		for _, run := range runs {
+			go func() { errs <- s.pack(ctx, p, run) }()
+		}
+		for range runs {
+			err = errors.Join(err, <-errs)
+		}
+		if err != nil || len(runs) < perPack {
+			return err
+		}
+	}
+}
+
+// pack replaces what is kept of an ended run by one record.
+func (s *Store) pack(ctx context.Context, p *part, run string) error {
+	record, f, err := s.record(ctx, run)
+	if errors.Is(err, engine.ErrNotFound) || err == nil && f == nil {
+		_, err = s.do(ctx, p, "pack", run, "", "")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.do(ctx, p, "pack", run, f.int("n"), packRun(&record, f["dd"]))
+	return err
+}
+
+// packRun writes a record. The head stays as it was kept.
+func packRun(r *engine.RunRecord, dedupe string) string {
+	b := make([]byte, 0, 4096)
+	text := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	num := func(n int64) { b = binary.AppendVarint(b, n) }
+	for _, s := range []string{r.ID, r.Playbook, r.Subject, r.Edition, r.Mode, string(r.Head), r.Status, string(r.Cancel), string(r.Result), dedupe} {
+		text(s)
+	}
+	queued := int64(0)
+	if r.Queued {
+		queued = 1
+	}
+	num(r.BegunAt.UnixMicro())
+	num(r.EndedAt.UnixMicro())
+	num(queued)
+	num(int64(len(r.Strands)))
+	for i := range r.Strands {
+		st := &r.Strands[i]
+		text(st.Path)
+		text(string(st.Item))
+		has := int64(0)
+		if st.Item != nil {
+			has = 1
+		}
+		num(has)
+		num(int64(st.Lost))
+		outcome, result, index := "", "", 0
+		if st.Ended != nil {
+			outcome, result, index = st.Ended.Outcome, string(st.Ended.Result), st.Ended.Index
+		}
+		text(outcome)
+		text(result)
+		num(int64(index))
+		num(int64(len(st.Facts)))
+		for _, f := range st.Facts {
+			signal := int64(0)
+			if f.Signal {
+				signal = 1
+			}
+			num(f.At.UnixMicro()<<1 | signal)
+			text(string(f.Body))
+		}
+	}
+	return shrink(b)
+}
+
+// reader reads what packRun writes.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) num() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) text() string {
+	size, n := binary.Uvarint(r.b)
+	if n <= 0 || size > uint64(len(r.b)-n) {
+		r.bad = true
+		return ""
+	}
+	s := string(r.b[n : n+int(size)])
+	r.b = r.b[n+int(size):]
+	return s
+}
+
+// unpackRun reads a packed run: the last request of its root with its answer,
+// when it begun, and the record.
+func unpackRun(packed string) (record engine.RunRecord, err error) {
+	record, _, err = unpackAll(packed)
+	return record, err
+}
+
+func unpackAll(packed string) (record engine.RunRecord, dedupe string, err error) {
+	_, rest, err := unnets(packed, 3)
+	if err != nil {
+		return record, "", err
+	}
+	body, err := expand(rest)
+	if err != nil {
+		return record, "", err
+	}
+	r := &reader{b: body}
+	record.ID, record.Playbook, record.Subject, record.Edition, record.Mode = r.text(), r.text(), r.text(), r.text(), r.text()
+	record.Head = bytesOf(r.text())
+	record.Status, record.Cancel = r.text(), engine.Cancel(r.text())
+	record.Result, dedupe = bytesOf(r.text()), r.text()
+	record.BegunAt, record.EndedAt, record.Queued = at(r.num()), at(r.num()), r.num() == 1
+	for n := r.num(); n > 0 && !r.bad; n-- {
+		record.Strands = append(record.Strands, r.strand())
+	}
+	if r.bad {
+		return record, "", errDamaged
+	}
+	return record, dedupe, nil
+}
+
+func (r *reader) strand() engine.StrandRecord {
+	st := engine.StrandRecord{Path: r.text(), State: "ended"}
+	item := r.text()
+	if r.num() == 1 {
+		st.Item = []byte(item)
+	}
+	st.Lost = int(r.num())
+	outcome, result, index := r.text(), r.text(), r.num()
+	if outcome != "" {
+		st.Ended = &engine.Ended{Index: int(index), Outcome: outcome, Result: bytesOf(result)}
+	}
+	facts := r.num()
+	for n := int64(1); n <= facts && !r.bad; n++ {
+		when := r.num()
+		st.Facts = append(st.Facts, engine.Fact{N: n, At: at(when >> 1), Signal: when&1 == 1, Body: []byte(strings.Clone(r.text()))})
+	}
+	st.Seen = facts
+	return st
+}

@@ -1,0 +1,116 @@
+-- claim fires timers, takes over what lost workers held, and leases what is due.
+-- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
+--      gets its own 6 '1': take over 7 '1': look after what expires, too
+--      8 how long ended runs keep their answers
+-- Answers {now, number, '1' if frozen, more, next timer or '', next lease end or
+-- '', strands, outbox}.
+--@head
+--@lib
+
+local max = tonumber(ARGV[3])
+local some = math.min(math.max(2 * max, 32), 128)
+
+-- parts answers run and path of a strand's name in an index.
+local function parts(me) return string.sub(me, 1, 23), string.sub(me, 25) end
+
+if ARGV[6] == '1' then
+  for _, me in ipairs(redis.call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, some)) do
+    local run, path = parts(me)
+    redis.call('ZREM', P .. 'l', me)
+    local k = skey(run, path)
+    redis.call('HSET', k, 'i', 1)
+    redis.call('HDEL', k, 'k')
+    redis.call('HINCRBY', k, 'x', 1)
+    push(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
+  end
+end
+
+for _, me in ipairs(redis.call('ZRANGEBYSCORE', P .. 't', '-inf', now, 'LIMIT', 0, some)) do
+  local run, path = parts(me)
+  if redis.call('HGET', skey(run, path), 'i') == '0' then
+    begins(run)
+  else
+    wake(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
+    bump(run)
+  end
+end
+
+if not frozen then
+  for _, me in ipairs(redis.call('SRANDMEMBER', P .. 'h', 32)) do
+    local run, path = parts(me)
+    wake(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
+    bump(run)
+  end
+end
+
+local marked = redis.call('SRANDMEMBER', P .. 'cw')
+if marked then
+  wakeAll(marked, redis.call('HGET', P .. 's:' .. marked, 'ln'))
+  bump(marked)
+end
+
+-- remove deletes a document and says so in the stream.
+local function remove(name)
+  local kind, key = string.match(name, '^(%Z*)%z(.*)$')
+  redis.call('DEL', P .. 'd:' .. name)
+  redis.call('ZREM', P .. 'di:' .. kind, key)
+  redis.call('ZREM', P .. 'dx', name)
+  redis.call('ZREM', P .. 'lg', 'd' .. name)
+  redis.call('ZADD', P .. 'lg', number(), 'x' .. name)
+  redis.call('ZADD', P .. 'xt', now, 'x' .. name)
+end
+
+if ARGV[7] == '1' then
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'dx', '-inf', now, 'LIMIT', 0, 100)) do remove(name) end
+  local month = now - 30 * 86400 * 1000000
+  local old = redis.call('ZRANGEBYSCORE', P .. 'xt', '-inf', month, 'LIMIT', 0, 100)
+  for _, name in ipairs(old) do
+    local q = redis.call('ZSCORE', P .. 'lg', name)
+    if q then redis.call('HSET', KEYS[1], 'tr', math.max(tonumber(q), tonumber(redis.call('HGET', KEYS[1], 'tr') or '0'))) end
+    redis.call('ZREM', P .. 'lg', name)
+    redis.call('ZREM', P .. 'xt', name)
+  end
+end
+
+-- The lanes are drawn 8:4:2:1.
+local draws = '010201030102010'
+local cursor = tonumber(redis.call('HGET', KEYS[1], 'dr') or '0')
+local left, total = {}, 0
+for lane = 0, 3 do
+  left[lane] = redis.call('LLEN', P .. 'q' .. lane)
+  total = total + left[lane]
+end
+local strands = {}
+while #strands < max and total > 0 do
+  local lane = tonumber(string.sub(draws, cursor + 1, cursor + 1))
+  cursor = (cursor + 1) % #draws
+  if left[lane] > 0 then
+    left[lane], total = left[lane] - 1, total - 1
+    local me = redis.call('LPOP', P .. 'q' .. lane)
+    local run, path = parts(me)
+    local mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
+    local token = ARGV[5] .. #strands
+    local k = skey(run, path)
+    redis.call('HSET', k, 'i', 2, 'k', token, 'L', ARGV[4], 'T', mark)
+    if redis.call('HSETNX', k, 'p', 0) == 1 then redis.call('HSET', k, 'n', 0, 'a', now) end
+    redis.call('ZADD', P .. 'l', now + ARGV[4], me)
+    strands[#strands + 1] = held(run, path, token)
+  end
+end
+if #strands > 0 then redis.call('HSET', KEYS[1], 'dr', cursor) end
+if touch then redis.call('HSET', KEYS[1], 't', now) end
+
+local waits = {}
+if redis.call('HLEN', P .. 'ob') > 0 then
+  local some = redis.call('HRANDFIELD', P .. 'ob', 16, 'WITHVALUES')
+  for i = 1, #some, 2 do
+    local when, message = string.match(some[i + 1], '^(%d+) (.*)$')
+    if now - when > 2000000 or now < tonumber(when) then
+      waits[#waits + 1] = some[i]
+      waits[#waits + 1] = message
+    end
+  end
+end
+local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
+local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
+return { text(now), redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }

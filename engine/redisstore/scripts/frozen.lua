@@ -1,0 +1,4 @@
+-- frozen answers the freeze of a partition: on, by, reason, at.
+--@head
+local f = redis.call('HMGET', KEYS[1], 'fz', 'fb', 'fr', 'fa')
+return { f[1] or '0', f[2] or '', f[3] or '', f[4] or '0' }

@@ -1,0 +1,31 @@
+-- key keeps who holds a wide concurrency key and who waits for it.
+-- ARGV 3 'ask': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
+-- ask answers {'held' | 'queued' | 'busy', outbox}, free {'', outbox}.
+--@head
+--@lib
+local list, run = P .. 'k:' .. ARGV[4], ARGV[5]
+if ARGV[3] == 'free' then
+  local first = redis.call('LINDEX', list, 0)
+  redis.call('LREM', list, 1, run)
+  redis.call('HDEL', P .. 'ob', 'v:' .. run, 'g:' .. run)
+  local next = redis.call('LINDEX', list, 0)
+  if next and first == run then send('g:' .. next, net('grant') .. net(next) .. net(ARGV[4])) end
+  number()
+  return { '', outbox }
+end
+local live = redis.call('LRANGE', list, 0, -1)
+for i, r in ipairs(live) do
+  if r == run then return { i == 1 and 'held' or 'queued', outbox } end
+end
+if #live > 0 and (ARGV[6] == 'skip' or (ARGV[6] == 'queue' and #live > 100)) then return { 'busy', outbox } end
+if #live > 0 and ARGV[6] == 'replace' then
+  for i = #live, 1, -1 do
+    if i > 1 then redis.call('LREM', list, 1, live[i]) end
+    send('x:' .. live[i] .. ':' .. run, net('cancel') .. net(live[i]))
+  end
+end
+redis.call('RPUSH', list, run)
+-- Should who asks not come to begin the run, it is found out and the key freed.
+redis.call('HSET', P .. 'ob', 'v:' .. run, text(now) .. ' ' .. net('begun?') .. net(run) .. net(ARGV[4]))
+number()
+return { #live == 0 and 'held' or 'queued', outbox }

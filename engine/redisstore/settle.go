@@ -1,0 +1,282 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"stanch/engine"
+)
+
+// The bounds of an Open.
+const (
+	maxChildren = 1_000_000
+	maxWindow   = 1024
+	perItems    = 500       // items that one act writes
+	itemBytes   = 256 << 10 // of them in bytes, unless one alone has more
+)
+
+// Settle writes what a holder has to say: see engine.Store. A refusal is not
+// kept: nothing has happened, so a repeat asks again.
+func (s *Store) Settle(ctx context.Context, in engine.Settlement) (settled engine.Settled, err error) {
+	if err = checkSettlement(&in); err == nil {
+		settled, err = s.settle(ctx, &in)
+	}
+	if err != nil {
+		return engine.Settled{}, fmt.Errorf("settle %s %s: %w", in.Lease.Run, in.Lease.Strand, err)
+	}
+	return settled, nil
+}
+
+func checkSettlement(in *engine.Settlement) error {
+	if in.Request == "" {
+		return errors.New("Request is empty")
+	}
+	set := 0
+	for _, is := range []bool{in.Then.Yield, in.Then.Wait != nil, in.Then.Open != nil, in.Then.End != nil} {
+		if is {
+			set++
+		}
+	}
+	if set > 1 {
+		return errors.New("Then says more than one thing")
+	}
+	if in.Under != engine.NotCancelled && in.Under != engine.Cancelled {
+		return fmt.Errorf("Under is %q, it must be cancel or empty", in.Under)
+	}
+	for _, take := range in.Take {
+		if err := checkTake(take); err != nil {
+			return err
+		}
+		if take.Back {
+			return errors.New("take: Back does not go with a settlement")
+		}
+	}
+	for _, b := range in.Begin {
+		if err := checkBegin(b); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		if b.Key != "" {
+			return errors.New("begin: a run that a settlement begins takes no Key")
+		}
+	}
+	for _, d := range in.Put {
+		if d.Kind == "" {
+			return errors.New("a document of Put has no Kind")
+		}
+	}
+	switch {
+	case in.Then.Open != nil:
+		return checkOpen(in.Then.Open)
+	case in.Then.End != nil:
+		return checkEnd(in.Then.End, in.Lease.Strand == "")
+	}
+	return nil
+}
+
+func checkEnd(e *engine.End, root bool) error {
+	switch e.Outcome {
+	case "succeeded", "failed", "rejected", "cancelled":
+		return nil
+	case "skipped":
+		if !root {
+			return nil
+		}
+	}
+	return fmt.Errorf("Outcome %q is none", e.Outcome)
+}
+
+func checkOpen(o *engine.Open) error {
+	switch {
+	case o.Path == "":
+		return errors.New("Open has no Path")
+	case o.Count < 0 || o.Count > maxChildren:
+		return fmt.Errorf("Open of %s has Count %d, it must be 0 to %d", o.Path, o.Count, maxChildren)
+	case o.Count > 0 && (o.Window < 1 || o.Window > maxWindow):
+		return fmt.Errorf("Open of %s has Window %d, it must be 1 to %d", o.Path, o.Window, maxWindow)
+	case len(o.Items) != 0 && len(o.Items) != o.Count:
+		return fmt.Errorf("Open of %s has %d items for %d children", o.Path, len(o.Items), o.Count)
+	}
+	return nil
+}
+
+func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settled, error) {
+	p := s.partOfRun(in.Lease.Run)
+	if p == nil || in.Lease.Token == "" {
+		return engine.Settled{}, engine.ErrLeaseLost
+	}
+	local, refused, back, err := s.takeElsewhere(ctx, p, in)
+	if err != nil {
+		return engine.Settled{}, err
+	}
+	if in.Then.Open != nil && len(in.Then.Open.Items) > 0 {
+		if err := s.putItems(ctx, p, in.Lease.Run, in.Then.Open); err != nil {
+			return engine.Settled{}, err
+		}
+	}
+	reply, err := s.ask(ctx, p, "settle", in.Proved, settleArgs(p, in, local, refused))
+	if err == nil {
+		var settled engine.Settled
+		if settled, err = s.settled(ctx, p, in, listOf(reply)); err == nil && settled.Refused == "" {
+			return settled, nil
+		}
+		if err == nil {
+			return settled, back(ctx)
+		}
+	}
+	if errors.Is(err, engine.ErrLeaseLost) {
+		err = errors.Join(err, back(ctx))
+	}
+	return engine.Settled{}, err
+}
+
+// settleArgs are the arguments of settle.lua.
+func settleArgs(p *part, in *engine.Settlement, local []engine.Take, refused string) []any {
+	args := make([]any, 0, 32)
+	intent := ""
+	if in.Intent {
+		intent = "1"
+	}
+	args = append(args, in.Lease.Run, in.Lease.Strand, in.Lease.Token, in.Lease.Seq, in.Request, in.Seen,
+		len(in.Facts), packFacts(in.Facts), intent, string(in.Under), refused)
+	args = append(args, thenArgs(in.Then)...)
+	args = append(args, counted(in.Audit)...)
+	args = append(args, len(local))
+	for _, t := range local {
+		args = append(args, takeArgs(t)...)
+	}
+	args = append(args, len(in.Put))
+	for i := range in.Put {
+		id, message := putMessage(in.Request, i, &in.Put[i])
+		args = append(args, id, message)
+	}
+	args = append(args, len(in.Begin))
+	for i := range in.Begin {
+		b := &in.Begin[i]
+		args = append(args, runID(p, fmt.Sprintf("%s/%d", in.Request, i)), b.Playbook, b.Subject, digest(b), b.Edition, b.Mode, b.Lane, shrink(b.Head), micros(b.After))
+		args = append(args, counted(b.Audit)...)
+	}
+	return args
+}
+
+// thenArgs are what follows, and four arguments of it.
+func thenArgs(then engine.Then) []any {
+	flag := func(is bool) string {
+		if is {
+			return "1"
+		}
+		return ""
+	}
+	switch {
+	case then.Yield:
+		return []any{"y", "", "", "", ""}
+	case then.Wait != nil:
+		w := then.Wait
+		var long any = ""
+		if !w.Ever {
+			long = micros(w.For)
+		}
+		return []any{"w", long, w.On, flag(w.Thaw), ""}
+	case then.Open != nil:
+		o := then.Open
+		return []any{"o", o.Path, o.Count, o.Window, flag(o.Failfast)}
+	case then.End != nil:
+		return []any{"e", then.End.Outcome, then.End.Result, rand.Text(), micros(answersKept)}
+	}
+	return []any{"", "", "", "", ""}
+}
+
+// settled reads the answer of settle.lua, and delivers what it has written into
+// the outbox.
+func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *list) (settled engine.Settled, err error) {
+	switch l.int(0) {
+	case 0:
+		if l.err() != nil {
+			return settled, l.err()
+		}
+		return settled, engine.ErrLeaseLost
+	case 2:
+		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true, Refused: l.text(4)}
+		return settled, l.err()
+	case 3:
+		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true}
+		return settled, l.err()
+	}
+	settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Holds: l.int(3) == 1, Cancel: engine.Cancel(l.text(4))}
+	signals := l.list(5)
+	for i := 0; i+1 < len(signals.values); i += 2 {
+		facts, err := unpackFacts(signals.text(i+1), signals.int(i))
+		if err != nil {
+			return settled, err
+		}
+		settled.Signals = append(settled.Signals, facts...)
+	}
+	if next, ok := l.at(6).([]any); ok {
+		pair := &list{values: next}
+		if settled.Next, err = s.strand(ctx, pair.at(0)); err != nil {
+			return settled, err
+		}
+		settled.Next.Seq, settled.Next.Lost = pair.int(1), 0
+	}
+	if err := s.deliverAll(ctx, p, l.list(7)); err != nil {
+		return settled, err
+	}
+	if names := l.texts(8); len(names) > 0 {
+		settled.Begun = names
+	}
+	if !settled.Holds {
+		s.holds.drop(in.Lease.Token)
+	}
+	if !settled.Holds || len(settled.Begun) > 0 {
+		s.worker.hint(p)
+	}
+	if in.Then.Wait != nil && !in.Then.Wait.Ever {
+		p.due.by(s.clock().Add(in.Then.Wait.For))
+	}
+	for i := range in.Begin {
+		p.due.by(s.clock().Add(in.Begin[i].After))
+	}
+	if in.Then.End != nil && in.Lease.Strand == "" {
+		p.due.ends()
+	}
+	return settled, l.err()
+}
+
+// putItems writes the items of a window before it is opened.
+func (s *Store) putItems(ctx context.Context, p *part, run string, o *engine.Open) error {
+	for first := 0; first < len(o.Items); {
+		args := []any{run, o.Path, first}
+		size := 0
+		for len(args)-3 < perItems && first+len(args)-3 < len(o.Items) {
+			item := o.Items[first+len(args)-3]
+			if size > 0 && size+len(item) > itemBytes {
+				break
+			}
+			size += len(item) + 1
+			args = append(args, item)
+		}
+		if _, err := s.do(ctx, p, "items", args...); err != nil {
+			return err
+		}
+		first += len(args) - 3
+	}
+	return nil
+}
+
+// targetID tells a target of a cap apart from others, in 12 bytes.
+func targetID(target string) string {
+	sum := sha256.Sum256([]byte(target))
+	return string(sum[:12])
+}
+
+// takeArgs are the arguments of a take: see caps.lua.
+func takeArgs(t engine.Take) []any {
+	var targets strings.Builder
+	for _, target := range t.Targets {
+		targets.WriteString(targetID(target))
+	}
+	return []any{t.Name, t.Limit, t.Effect, micros(t.Window), targets.String()}
+}
