@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"engine/rehearse":    {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
 	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
 	"engine/sqlitestore": {"engine", "engine/view"},
+	"engine/redisstore":  {"engine"},
 	"engine/storetest":   {"engine"},
 	"triggers":           {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
 
