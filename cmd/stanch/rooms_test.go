@@ -78,6 +78,7 @@ var owners = map[string]struct {
 	},
 	"modernc.org/sqlite":                {[]string{"engine/sqlitestore", "engine/view"}, "how a store keeps is its own business"},
 	"github.com/redis/go-redis":         {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
+	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
 	"net/http": {
 		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
