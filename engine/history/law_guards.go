@@ -75,7 +75,7 @@ type reservation struct {
 	target string
 	by     *act
 	limit  int   // the widest under which the effect may have got it
-	until  int64 // by the store's time, at the earliest; never: it does not end
+	until  int64 // by the store's time, at the earliest; MaxInt64: it does not end
 }
 
 // caps decides law 9 for caps: at no time are more targets reserved than the cap
@@ -130,7 +130,7 @@ func (k *ledger) capped(name string, all []*reservation, backs []*act) {
 		targets := map[string]bool{}
 		latest := -1 // the last that began after everything before it was done
 		for _, r := range all {
-			if r.by.to <= line && k.high[line] < r.until && !r.mayBeBack(backs, line) {
+			if r.by.to <= line && (r.until == math.MaxInt64 || k.high[line] < r.until) && !r.mayBeBack(backs, line) {
 				live = append(live, r)
 				targets[r.target] = true
 				latest = max(latest, r.by.from)
