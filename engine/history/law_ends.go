@@ -86,10 +86,12 @@ func (k *ledger) endOfStrand(r *engine.RunRecord, st *engine.StrandRecord) {
 	switch st.State {
 	case "ended":
 	case "due":
+		k.leftLying(p)
 		if c != nil {
 			k.broken(10, p, []shows{c}, "it is due since %s, and nobody got it", ns(c.store-over))
 		}
 	case "leased":
+		k.leftLying(p)
 		if c != nil {
 			k.broken(12, p, []shows{c}, "its lease is over since %s, and nobody else got it", ns(c.store-over))
 		}
@@ -104,6 +106,23 @@ func (k *ledger) endOfStrand(r *engine.RunRecord, st *engine.StrandRecord) {
 		k.stillJoining(r, st)
 	default:
 		k.broken(10, p, nil, "its state is %q", st.State)
+	}
+}
+
+// leftLying looks for a lost lease after which nobody was given the strand.
+func (k *ledger) leftLying(p Place) {
+	s := k.strands[p]
+	if s == nil || len(s.leases) == 0 {
+		return
+	}
+	l := s.leases[len(s.leases)-1]
+	if k.mayLet(s, l, never) || k.maybeClaimed(l.from, never) {
+		return
+	}
+	if end, ok := k.latest(s, l); ok {
+		if c := k.roomy(end+k.late, never, never); c != nil {
+			k.broken(12, p, []shows{l, c}, "a lost lease is over for %s, and nobody was given the strand", ns(c.store-end))
+		}
 	}
 }
 
