@@ -119,7 +119,6 @@ type hand struct {
 	facts   int64
 	cancel  engine.Cancel
 	effect  string // begun, its result not yet told
-	opens   int
 	settled bool // it has let go
 }
 
