@@ -119,7 +119,7 @@ type hand struct {
 	facts   int64
 	cancel  engine.Cancel
 	effect  string // begun, its result not yet told
-	settled bool // it has let go
+	settled bool   // it has let go
 }
 
 // player is a worker that does anything.
