@@ -74,28 +74,33 @@ type reservation struct {
 	Take
 	target string
 	by     *act
-	limit  int   // the widest under which the effect may have got it
-	until  int64 // by the store's time, at the earliest; MaxInt64: it does not end
+	limit  int    // the widest under which the effect may have got it
+	backs  []*act // of its effect
+	until  int64  // by the store's time, at the earliest; MaxInt64: it does not end
 }
 
 // caps decides law 9 for caps: at no time are more targets reserved than the cap
 // allows whoever came last.
 func (k *ledger) caps() {
-	granted, backs := map[string][]*reservation{}, map[string][]*act{}
+	type holder struct{ cap, effect string }
+	granted, backs := map[string][]*reservation{}, map[holder][]*act{}
 	for _, a := range k.acts {
 		if a.fate == not {
 			continue
 		}
 		for _, t := range a.ask.Take {
 			if t.Back {
-				backs[t.Name] = append(backs[t.Name], a)
+				backs[holder{t.Name, t.Effect}] = append(backs[holder{t.Name, t.Effect}], a)
 			} else if a.fate == done {
 				granted[t.Name] = k.reserve(granted[t.Name], a, t)
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(granted)) {
-		k.capped(name, granted[name], backs[name])
+		for _, r := range granted[name] {
+			r.backs = backs[holder{name, r.Effect}]
+		}
+		k.capped(name, granted[name])
 	}
 }
 
@@ -120,7 +125,7 @@ func (k *ledger) reserve(all []*reservation, a *act, t Take) []*reservation {
 }
 
 // capped looks at a cap whenever something was granted.
-func (k *ledger) capped(name string, all []*reservation, backs []*act) {
+func (k *ledger) capped(name string, all []*reservation) {
 	for i, now := range all {
 		if i > 0 && all[i-1].by == now.by {
 			continue
@@ -130,7 +135,7 @@ func (k *ledger) capped(name string, all []*reservation, backs []*act) {
 		targets := map[string]bool{}
 		latest := -1 // the last that began after everything before it was done
 		for _, r := range all {
-			if r.by.to <= line && (r.until == math.MaxInt64 || k.high[line] < r.until) && !r.mayBeBack(backs, line) {
+			if r.by.to <= line && (r.until == math.MaxInt64 || k.high[line] < r.until) && !r.mayBeBack(line) {
 				live = append(live, r)
 				targets[r.target] = true
 				latest = max(latest, r.by.from)
@@ -150,10 +155,8 @@ func (k *ledger) capped(name string, all []*reservation, backs []*act) {
 }
 
 // mayBeBack reports whether a reservation may have been given back by a line.
-func (r *reservation) mayBeBack(backs []*act, line int) bool {
-	return slices.ContainsFunc(backs, func(b *act) bool {
-		return b.ask.Take[0].Effect == r.Effect && !b.before(r.by.from) && b.from <= line
-	})
+func (r *reservation) mayBeBack(line int) bool {
+	return slices.ContainsFunc(r.backs, func(b *act) bool { return !b.before(r.by.from) && b.from <= line })
 }
 
 // cancels decides law 10 for marks: after one nothing begins but what acts under

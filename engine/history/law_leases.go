@@ -209,7 +209,7 @@ func (k *ledger) latest(s *strand, l *lease) (end int64, ok bool) {
 // maybeClaimed reports whether a claim between two lines may have given out what
 // nobody has heard of.
 func (k *ledger) maybeClaimed(from, to int) bool {
-	return slices.ContainsFunc(k.acts, func(a *act) bool { return a.ev == "claim" && a.fate == maybe && a.from < to && a.to > from })
+	return slices.ContainsFunc(k.unheard, func(a *act) bool { return a.from < to && a.to > from })
 }
 
 // roomy answers a claim between two of the store's times and before a line that
@@ -218,11 +218,11 @@ func (k *ledger) roomy(after, until int64, before int) *act {
 	if after >= until {
 		return nil
 	}
-	for _, a := range k.acts {
+	for _, a := range k.claims {
 		if a.from >= before {
 			break
 		}
-		if a.ev == "claim" && a.before(before) && a.store > after && a.store < until && len(a.answer.Grants) < a.ask.Max {
+		if a.to < before && a.store > after && a.store < until {
 			return a
 		}
 	}

@@ -96,6 +96,8 @@ type ledger struct {
 	renews  map[string][]*act // by token
 	marks   map[string][]*act // by run: signals that cancel it
 	replace []*act            // what may cancel others by beginning
+	claims  []*act            // that were answered and had room for more
+	unheard []*act            // claims of whose answer nobody knows
 	alive   map[string]int    // by life: the last line that it began something in
 	closes  map[string]int    // by life: the first line of a close
 	born    map[string]run    // by run
@@ -238,6 +240,12 @@ func (k *ledger) place(a *act) {
 	case "begin":
 		k.bear(a, a.ask.Begin, []string{a.run})
 	case "claim":
+		switch {
+		case a.fate == maybe:
+			k.unheard = append(k.unheard, a)
+		case len(a.answer.Grants) < a.ask.Max:
+			k.claims = append(k.claims, a)
+		}
 		k.give(a, a.answer, a.to)
 	case "settle":
 		s := k.strand(a.place.Run, a.place.Strand)
