@@ -62,9 +62,12 @@ local function fits(takes)
   return fresh
 end
 
-local function reserve(fresh)
+-- reserve reserves what fits. The caps of a run are remembered, to be forgotten
+-- with it.
+local function reserve(fresh, run)
   for _, f in ipairs(fresh) do
     local name, effect, target, window = f[1], f[2], f[3], tonumber(f[4])
+    if run and string.sub(name, 1, #run) == run then redis.call('SADD', P .. 'y:' .. run, 'c' .. name) end
     local till = 0
     if window > 0 then
       till = now + window
