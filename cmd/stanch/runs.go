@@ -170,4 +170,3 @@ func (d *desk) lists(ctx context.Context) (*view.View, error) {
 	}
 	return v, nil
 }
-
