@@ -22,6 +22,8 @@ type Run struct {
 	Subject    string                     `json:"subject"`
 	StartedBy  string                     `json:"started_by"`
 	Undoes     string                     `json:"undoes,omitempty"`
+	Retries    string                     `json:"retries,omitempty"`   // the run from whose failed step it goes on
+	Resubmits  string                     `json:"resubmits,omitempty"` // the run that it begins again
 	StartedAt  time.Time                  `json:"started_at"`
 	FinishedAt *time.Time                 `json:"finished_at"`
 	BeginsAt   *time.Time                 `json:"begins_at,omitempty"` // of a run that waits for its time
@@ -137,6 +139,7 @@ func (e *Engine) describe(ctx context.Context, record RunRecord) (Run, error) {
 	r := Run{
 		ID: record.ID, Playbook: PlaybookRef{ID: record.Playbook, Digest: record.Edition}, Mode: record.Mode,
 		Status: record.Status, Event: head.Event, Subject: record.Subject, StartedBy: head.StartedBy, Undoes: head.Undoes,
+		Retries: head.Retries, Resubmits: head.Resubmits,
 		StartedAt: record.BegunAt, Steps: []Step{}, Outputs: map[string]json.RawMessage{},
 	}
 	if !record.EndedAt.IsZero() {

@@ -90,6 +90,13 @@ type Head struct {
 	Params    json.RawMessage `json:"params,omitempty"`
 	StartedBy string          `json:"started_by"`
 	Undoes    string          `json:"undoes,omitempty"` // the run that an undo takes back
+
+	Retries   string   `json:"retries,omitempty"`   // the run from whose failed step it goes on
+	First     string   `json:"first,omitempty"`     // of those that retry each other; caps are this one's
+	Kept      string   `json:"kept,omitempty"`      // digest of what it takes over from Retries
+	Resubmits string   `json:"resubmits,omitempty"` // the run that it begins again
+	Behind    []string `json:"behind,omitempty"`    // who started the runs before it: they approve nothing of it either
+	Reason    string   `json:"reason,omitempty"`    // why, as whoever retried or resubmitted said
 }
 
 // Start asks for a run of a checked playbook.
@@ -100,6 +107,8 @@ type Start struct {
 	Mode   string
 	By     string // who or what started it: a trigger, operator:alice
 	Lane   int
+
+	again *Head // of a resubmission: what its head says of the run before
 }
 
 // ErrRefused says that a run may not be started so.
@@ -130,7 +139,11 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	if err != nil {
 		return Begun{}, fmt.Errorf("params: %w", err)
 	}
-	head := Head{Event: s.Event, Params: params, StartedBy: s.By}
+	head, dedupe := Head{Event: s.Event, Params: params, StartedBy: s.By}, s.Event.ID
+	if s.again != nil {
+		head.Resubmits, head.Behind, head.Reason = s.again.Resubmits, s.again.Behind, s.again.Reason
+		dedupe = "resubmit/" + head.Resubmits + "/" + newID()
+	}
 	key, err := e.mayStart(s, head)
 	if err != nil {
 		return Begun{}, err
@@ -140,7 +153,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		when = "queue"
 	}
 	return e.begin(ctx, Begin{
-		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
+		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: dedupe, Edition: digest,
 		Mode: s.Mode, Lane: s.Lane, Key: key, WhenBusy: when,
 	}, head)
 }
@@ -168,7 +181,7 @@ func prepared(b Begin, head Head) (Begin, error) {
 		return b, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
 	}
 	b.Request, b.Head = newID(), raw
-	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject})}
+	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject, Why: head.Reason})}
 	return b, nil
 }
 

@@ -23,7 +23,7 @@ func runsCommand(sh *shell) *cobra.Command {
   stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done
   stanch runs signal owner-replied --key defender/42`,
 	}
-	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsResolve(sh), runsSignal(sh), runsExport(sh))
+	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsResubmit(sh), runsResolve(sh), runsSignal(sh), runsExport(sh))
 	return c
 }
 
