@@ -27,10 +27,23 @@ func (st *state) apply(f Fact) error {
 	return nil
 }
 
-func (st *state) applyAll(facts []Fact) error {
+func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, nil) }
+
+// applyEach takes in facts, and calls back, if asked to, after each of a step.
+func (st *state) applyEach(facts []Fact, after func(*state, *progress)) error {
 	for _, f := range facts {
 		if err := st.apply(f); err != nil {
 			return err
+		}
+		if after == nil {
+			continue
+		}
+		body, err := decodeFact(f.Body)
+		if err != nil {
+			return err
+		}
+		if p := st.steps[body.Path]; p != nil {
+			after(st, p)
 		}
 	}
 	st.durable()
@@ -65,7 +78,7 @@ func (st *state) take(f fact, at time.Time) error {
 		return fmt.Errorf("playbook %s has no step %q in strand %q", st.outline.book.ID, f.Path, st.strand)
 	}
 	first := !p.begun
-	if first && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail {
+	if first && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail && f.Kind != kAnew {
 		p.begun, p.started = true, f.Started
 		if p.started.IsZero() {
 			p.started = at
@@ -74,6 +87,13 @@ func (st *state) take(f fact, at time.Time) error {
 	switch f.Kind {
 	case kDone, kFailed, kSkipped, kStopped:
 		return st.ended(p, f, first, at)
+	case kKept:
+		if err := st.takenOver(p, f); err != nil {
+			return err
+		}
+		st.settle(p, outcome{ending: succeeded}, at)
+	case kAnew:
+		p.anew, p.why = true, f.Why
 	case kPart:
 		return st.partEnded(p, f, at)
 	case kEntered:

@@ -52,6 +52,7 @@ type Step struct {
 	FinishedAt *time.Time      `json:"finished_at"`
 	Output     json.RawMessage `json:"output,omitempty"`
 	Why        string          `json:"why,omitempty"`
+	KeptFrom   string          `json:"kept_from,omitempty"` // the run that did it, of which this one keeps it
 	Error      *Fault          `json:"error,omitempty"`
 	Approval   *Approval       `json:"approval,omitempty"`
 	Effects    []StepEffect    `json:"effects,omitempty"`
@@ -93,6 +94,11 @@ type strandState struct {
 // states computes the state of every strand of a run, the strands around a
 // strand before it.
 func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, error) {
+	return e.replay(ctx, record, nil)
+}
+
+// replay is states that calls back, if asked to, after each fact of a step.
+func (e *Engine) replay(ctx context.Context, record RunRecord, after func(*state, *progress)) ([]strandState, error) {
 	run, err := e.context(ctx, record.RunHead)
 	if err != nil {
 		return nil, err
@@ -111,7 +117,10 @@ func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, e
 		if parent, ok := parentStrand(s.Path); ok {
 			above = byPath[parent]
 		}
-		st, err := rebuild(run, s.Path, above, s.Item, s.Facts)
+		st, err := newState(run, s.Path, above, s.Item)
+		if err == nil {
+			err = st.applyEach(s.Facts, after)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("run %s: strand %q: %w", record.ID, s.Path, err)
 		}

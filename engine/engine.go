@@ -373,6 +373,11 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 	if run, err = e.newContext(head, start, outline); err != nil {
 		return nil, err
 	}
+	if start.Kept != "" {
+		if run.kept, err = e.kept(ctx, start.Kept); err != nil {
+			return nil, fmt.Errorf("run %s: %w", head.ID, err)
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.contexts) >= 1024 {

@@ -44,6 +44,7 @@ const (
 	tTurn                          // ask whether a run that was queued is still wanted
 	tGather                        // gather what a rollback has to undo
 	tUndoLater                     // begin the undo of an effect that does not last
+	tKeep                          // look whether what a step did before stands, and take it over
 )
 
 // next decides what the strand does next. It is a function of the state alone:
@@ -160,6 +161,9 @@ func (st *state) told(f fact, at time.Time) (fact, error) {
 // step moves one step on. It answers true when the move is complete.
 func (st *state) step(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
 	if !p.begun {
+		if kept, wait, err := st.keep(m, step, path, p); err != nil || kept {
+			return wait, err
+		}
 		if done, err := st.condition(m, step, path); err != nil || done {
 			return false, err
 		}
