@@ -91,12 +91,13 @@ type Head struct {
 	StartedBy string          `json:"started_by"`
 	Undoes    string          `json:"undoes,omitempty"` // the run that an undo takes back
 
-	Retries   string   `json:"retries,omitempty"`   // the run from whose failed step it goes on
-	First     string   `json:"first,omitempty"`     // of those that retry each other; caps are this one's
-	Kept      string   `json:"kept,omitempty"`      // digest of what it takes over from Retries
-	Resubmits string   `json:"resubmits,omitempty"` // the run that it begins again
-	Behind    []string `json:"behind,omitempty"`    // who started the runs before it: they approve nothing of it either
-	Reason    string   `json:"reason,omitempty"`    // why, as whoever retried or resubmitted said
+	Retries   string    `json:"retries,omitempty"`   // the run from whose failed step it goes on
+	First     string    `json:"first,omitempty"`     // of the runs that retry each other; caps are this one's
+	FirstAt   time.Time `json:"first_at,omitzero"`   // when that began: messages that came since are for this one, too
+	Kept      string    `json:"kept,omitempty"`      // digest of what it takes over from Retries
+	Resubmits string    `json:"resubmits,omitempty"` // the run that it begins again
+	Behind    []string  `json:"behind,omitempty"`    // who started the runs before it: they approve nothing of it either
+	Reason    string    `json:"reason,omitempty"`    // why, as whoever retried or resubmitted said
 }
 
 // Start asks for a run of a checked playbook.

@@ -55,7 +55,7 @@ func (e *Engine) Retry(ctx context.Context, r Retry) (Begun, error) {
 		return Begun{}, fmt.Errorf("run %s: %w", r.Run, err)
 	}
 	next := head.next(r.By, r.Reason)
-	next.Retries, next.First, next.Kept = r.Run, of.capped(), digest
+	next.Retries, next.First, next.FirstAt, next.Kept = r.Run, of.capped(), of.beganAt(), digest
 	begun, err := e.begin(ctx, Begin{
 		Playbook: record.Playbook, Subject: record.Subject, Dedupe: "retry/" + r.Run, Edition: record.Edition,
 		Mode: ModeLive, Key: key, WhenBusy: "queue",

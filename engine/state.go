@@ -171,6 +171,15 @@ func (r *runContext) capped() string {
 // planning reports whether effects are only planned.
 func (r *runContext) planning() bool { return r.head.Mode != ModeLive }
 
+// beganAt is when the first of the runs began that retry each other: a message
+// that came since is for what that one asked for.
+func (r *runContext) beganAt() time.Time {
+	if r.start.First != "" {
+		return r.start.FirstAt
+	}
+	return r.head.BegunAt
+}
+
 // newState makes the state of a strand before any fact.
 func newState(run *runContext, strand string, above *state, item json.RawMessage) (*state, error) {
 	st := &state{run: run, strand: strand, above: above, outline: run.outline, steps: map[string]*progress{}, mine: map[string]any{}}

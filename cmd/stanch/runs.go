@@ -19,11 +19,12 @@ func runsCommand(sh *shell) *cobra.Command {
 		Example: `  stanch runs list --status waiting
   stanch runs show r3f0123456789abcdefghij
   stanch runs cancel r3f0123456789abcdefghij --reason "wrong incident"
+  stanch runs retry r3f0123456789abcdefghij
   stanch runs export --since 24h > runs.jsonl
   stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done
   stanch runs signal owner-replied --key defender/42`,
 	}
-	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsResubmit(sh), runsResolve(sh), runsSignal(sh), runsExport(sh))
+	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsRetry(sh), runsResubmit(sh), runsResolve(sh), runsSignal(sh), runsExport(sh))
 	return c
 }
 

@@ -14,7 +14,51 @@ import (
 type againOptions struct {
 	run, reason string
 	playbook    string // resubmit: its file
+	from        string // retry: a step
 	noWait      bool
+}
+
+func runsRetry(sh *shell) *cobra.Command {
+	var o againOptions
+	c := &cobra.Command{
+		Use:   "retry RUN",
+		Short: "Go on with a run from the step that failed",
+		Long: `Go on with a run that failed or was cancelled, from the step at which it did: in a
+run of its own, with the same edition of the playbook, event and params. The
+earlier run stays as it is.
+
+What succeeded is kept and not done again, in items and branches too. What did
+not is done anew, and reads the world first. Approvals are asked again, unless
+all that they cover is kept with them. What an undo has taken back is done anew.
+What a finally or on_failure of the earlier run did to what is kept, nobody looks
+at: --from goes further back, and does that step and all behind it anew.
+
+Caps count the runs that retry each other as one, and who started one of them
+does not approve in another. The command stays until the run has ended, as
+` + "`stanch run --live`" + ` does. Given again, it finds the run that it began.`,
+		Example: `  stanch runs retry r3f0123456789abcdefghij --reason "the site is unlocked now"
+  stanch runs retry r3f0123456789abcdefghij --from contain`,
+		Args: exactArgs(1),
+		RunE: verb(func(ctx context.Context, args []string) error {
+			o.run = args[0]
+			return sh.again(ctx, o, func(d *desk) (engine.Begun, error) { return sh.retry(ctx, d, o) })
+		}),
+	}
+	c.Flags().StringVar(&o.from, "from", "", "an earlier `STEP` of the playbook's own list: do it and all behind it anew")
+	sh.againFlags(c, &o)
+	return c
+}
+
+func (sh *shell) retry(ctx context.Context, d *desk, o againOptions) (engine.Begun, error) {
+	begun, err := d.engine.Retry(ctx, engine.Retry{Run: o.run, From: o.from, By: operator(), Reason: o.reason})
+	switch {
+	case err != nil || begun.Busy:
+	case begun.New:
+		sh.err.Printf("run %s begins; it retries %s\n", begun.Run, o.run)
+	default:
+		sh.err.Printf("run %s retries %s already\n", begun.Run, o.run)
+	}
+	return begun, err
 }
 
 func runsResubmit(sh *shell) *cobra.Command {
