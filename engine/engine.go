@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -182,7 +183,7 @@ func prepared(b Begin, head Head) (Begin, error) {
 		return b, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
 	}
 	b.Request, b.Head = newID(), raw
-	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject, Why: head.Reason})}
+	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject, Follows: cmp.Or(head.Undoes, head.Retries, head.Resubmits), Why: head.Reason})}
 	return b, nil
 }
 
