@@ -27,29 +27,6 @@ func (st *state) apply(f Fact) error {
 	return nil
 }
 
-func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, nil) }
-
-// applyEach takes in facts, and calls back, if asked to, after each of a step.
-func (st *state) applyEach(facts []Fact, after func(*state, *progress)) error {
-	for _, f := range facts {
-		if err := st.apply(f); err != nil {
-			return err
-		}
-		if after == nil {
-			continue
-		}
-		body, err := decodeFact(f.Body)
-		if err != nil {
-			return err
-		}
-		if p := st.steps[body.Path]; p != nil {
-			after(st, p)
-		}
-	}
-	st.durable()
-	return nil
-}
-
 // take takes in one fact body that was recorded at a time.
 func (st *state) take(f fact, at time.Time) error {
 	if err := f.whole(); err != nil {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -85,22 +84,6 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	}
 }
 
-// Head is what a run was begun with and never changes.
-type Head struct {
-	Event     playbooks.Event `json:"event"`
-	Params    json.RawMessage `json:"params,omitempty"`
-	StartedBy string          `json:"started_by"`
-	Undoes    string          `json:"undoes,omitempty"` // the run that an undo takes back
-
-	Retries   string    `json:"retries,omitempty"`   // the run from whose failed step it goes on
-	First     string    `json:"first,omitempty"`     // of the runs that retry each other; caps are this one's
-	FirstAt   time.Time `json:"first_at,omitzero"`   // when that began: messages that came since are for this one, too
-	Kept      string    `json:"kept,omitempty"`      // digest of what it takes over from Retries
-	Resubmits string    `json:"resubmits,omitempty"` // the run that it begins again
-	Behind    []string  `json:"behind,omitempty"`    // who started the runs before it: they approve nothing of it either
-	Reason    string    `json:"reason,omitempty"`    // why, as whoever retried or resubmitted said
-}
-
 // Start asks for a run of a checked playbook.
 type Start struct {
 	Book   *playbooks.Playbook
@@ -171,24 +154,6 @@ func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
 	}
 	return begun, nil
 }
-
-// prepared completes what is asked of the store with the head and the audit of
-// a run.
-func prepared(b Begin, head Head) (Begin, error) {
-	raw, err := json.Marshal(head)
-	if err != nil {
-		return b, err
-	}
-	if len(raw) > maxHead {
-		return b, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
-	}
-	b.Request, b.Head = newID(), raw
-	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject, Follows: cmp.Or(head.Undoes, head.Retries, head.Resubmits), Why: head.Reason})}
-	return b, nil
-}
-
-// maxHead bounds an event with its params.
-const maxHead = 4 << 20
 
 // subject is what a run is about.
 func (e *Engine) subject(ev playbooks.Event) string {

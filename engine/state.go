@@ -297,3 +297,26 @@ func (st *state) at(path string) *progress {
 
 // durable tells the state that the store has all that was told to it.
 func (st *state) durable() { st.fresh = nil }
+
+func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, nil) }
+
+// applyEach takes in facts, and calls back, if asked to, after each of a step.
+func (st *state) applyEach(facts []Fact, after func(*state, *progress)) error {
+	for _, f := range facts {
+		if err := st.apply(f); err != nil {
+			return err
+		}
+		if after == nil {
+			continue
+		}
+		body, err := decodeFact(f.Body)
+		if err != nil {
+			return err
+		}
+		if p := st.steps[body.Path]; p != nil {
+			after(st, p)
+		}
+	}
+	st.durable()
+	return nil
+}
