@@ -80,7 +80,7 @@ func (st *state) next() (move, error) {
 		path := f.path + f.list[f.at].Name
 		p := st.at(path)
 		if p.exit != "" {
-			if err := st.leave(&m, outcome{ending: p.exit, fault: p.fault, why: p.why, forced: p.forced}); err != nil {
+			if err := st.leave(&m, p.left()); err != nil {
 				return m, err
 			}
 			continue
@@ -90,6 +90,16 @@ func (st *state) next() (move, error) {
 			return m, err
 		}
 	}
+}
+
+// left is how a list ends in which a step has ended it. What the step failed of
+// before its on_error stopped all is no longer the matter.
+func (p *progress) left() outcome {
+	o := outcome{ending: p.exit, why: p.why, forced: p.forced}
+	if p.exit == failed {
+		o.fault = p.fault
+	}
+	return o
 }
 
 // seek goes on to the step that the strand stands at.
