@@ -116,8 +116,14 @@ func (k *keeping) tidying(book *playbooks.Playbook, known map[*playbooks.Playboo
 }
 
 // look finds the places where something did not end well, or was taken back
-// since, and the effects that stand.
+// since, and the effects that stand. A step whose children a cancel kept from
+// beginning ended well only by its name.
 func (k *keeping) look(ctx context.Context, e *Engine) error {
+	children := map[string]int{}
+	for _, s := range k.states {
+		step, _, _ := cutIndex(s.record.Path)
+		children[step]++
+	}
 	for _, s := range k.states {
 		above := s.st.above
 		k.outside[s.st] = above != nil && (k.outside[above] || k.tidies[s.st.opener] || s.st.opener.Kind == rollback)
@@ -125,7 +131,7 @@ func (k *keeping) look(ctx context.Context, e *Engine) error {
 			mark(k.failed, s.record.Path)
 		}
 		for path, p := range s.st.steps {
-			if !k.outside[s.st] && !k.tidies[p.step] && p.step.Kind != rollback && (endedBadly(p.status) || p.begun && p.status == "") {
+			if !k.outside[s.st] && !k.tidies[p.step] && p.step.Kind != rollback && (endedBadly(p.status) || p.begun && p.status == "" || p.opened && children[path] != p.count) {
 				mark(k.failed, path)
 			}
 			if err := k.lookAt(ctx, e, path, p); err != nil {
