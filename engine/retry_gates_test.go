@@ -263,3 +263,29 @@ func TestAnUnknownEffectIsResolvedBeforeARetry(t *testing.T) {
 		}
 	})
 }
+
+// TestBranchesThatACancelKeptFromBeginningAreRun cancels a run in the act that
+// opens its branches.
+func TestBranchesThatACancelKeptFromBeginningAreRun(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	rehearse(t, w, engine.Options{}, func(b *bench) {
+		ids := make(chan string, 1)
+		w.reading = func(thing string) error {
+			select {
+			case id := <-ids:
+				return b.engine.Cancel(b.t.Context(), id, "tess", "enough")
+			default:
+				return nil
+			}
+		}
+		id := b.start("steps:\n  - wait: 1s\n  - uses: things.get\n    with: {thing: x}\n  - parallel:\n      - uses: things.put\n        with: {thing: left, value: b}\n      - uses: things.put\n        with: {thing: right, value: b}\n", 0)
+		ids <- id
+		if r := b.await(id); r.Status != "cancelled" || len(w.changes()) > 0 {
+			t.Fatalf("the run is %s, changes %v; steps %v", r.Status, w.changes(), paths(r))
+		}
+		r := b.await(b.retry(id, ""))
+		if got := w.changes(); r.Status != "succeeded" || got["left"] != 1 || got["right"] != 1 {
+			t.Errorf("the retry is %s, changes %v; steps %v", r.Status, got, paths(r))
+		}
+	})
+}
