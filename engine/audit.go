@@ -17,6 +17,7 @@ type Audit struct {
 	Edition  string          `json:"edition,omitempty"`
 	Mode     string          `json:"mode,omitempty"`
 	Subject  string          `json:"subject,omitempty"`
+	Follows  string          `json:"follows,omitempty"` // run.begin: the run that it undoes, retries or begins again
 	By       string          `json:"by,omitempty"`
 	Via      string          `json:"via,omitempty"`
 	Effect   string          `json:"effect,omitempty"`

@@ -34,6 +34,8 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		return h.gather(work, t)
 	case tUndoLater:
 		return h.undoLater(hard, t)
+	case tKeep:
+		return h.keep(work, t)
 	case tLook:
 		return h.look(work, t)
 	}
