@@ -28,7 +28,7 @@ func (h *holds) add(st *engine.Strand, dedupe string) {
 	held := &heldRoot{lease: st.Lease}
 	if st.Strand == "" {
 		held.head, held.dedupe = st.Head, dedupe
-		held.facts = st.Facts[:len(st.Facts):len(st.Facts)]
+		held.facts = append(make([]engine.Fact, 0, len(st.Facts)+16), st.Facts...)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
