@@ -182,7 +182,11 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
 		left -= n
 		go func() {
+			high := p.high.Load()
 			l, err := s.claimPart(ctx, p, c, n)
+			if err == nil {
+				s.saw(p, high, l.int(1))
+			}
 			answers <- answer{p, l, err}
 		}()
 	}
@@ -278,10 +282,12 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 			for _, i := range some[:n] {
 				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
 			}
+			high := p.high.Load()
 			l, err := s.do(ctx, p, "renew", args...)
 			if err != nil {
 				return now, false, err
 			}
+			s.saw(p, high, l.int(1))
 			if t := at(l.int(0)); t.After(now) {
 				now = t
 			}

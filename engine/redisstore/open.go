@@ -51,6 +51,14 @@ type Options struct {
 	Replicas    int
 	ProveWithin time.Duration
 
+	// Remember is a file in which a worker keeps how far each partition was, so
+	// that it notices also after its own end that the store has gone back. Without,
+	// it notices only while it lives.
+	Remember string
+	// WentBack is told when a partition has gone back: what was acknowledged is
+	// forgotten, and effects are frozen there. It must not block for long.
+	WentBack func(Rollback)
+
 	// Patience is for how long an act is tried again while Redis does not
 	// answer, is loading, or has no primary; 5 s if zero.
 	Patience time.Duration
@@ -68,6 +76,7 @@ type Store struct {
 	client  redis.UniversalClient
 	parts   []*part
 	contact contact
+	server  server
 
 	mu     sync.Mutex
 	pipes  map[string]*pipe
@@ -86,16 +95,21 @@ var (
 
 // part is one partition: keys that share a hash tag.
 type part struct {
-	index int
-	tag   string // prefix of its keys
-	key   string // its meta key
-	epoch atomic.Int64
-	high  atomic.Int64 // highest number that was seen
-	due   due
+	index  int
+	tag    string // prefix of its keys
+	key    string // its meta key
+	epoch  atomic.Int64
+	high   atomic.Int64 // highest number that was seen
+	backMu sync.Mutex
+	acks   acks
+	due    due
 }
 
-func (p *part) version() string {
-	return strconv.Itoa(schema) + "/" + strconv.FormatInt(p.epoch.Load(), 10)
+func (p *part) version() string { return versionOf(p.epoch.Load()) }
+
+// versionOf is the version of a partition's keys, with its epoch.
+func versionOf(epoch int64) string {
+	return strconv.Itoa(schema) + "/" + strconv.FormatInt(epoch, 10)
 }
 
 // Open opens the store, or makes a new one where the server holds nothing of
@@ -110,6 +124,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", s, err), s.close())
 	}
 	if o.Work {
+		s.remember(ctx)
 		s.worker.start(s)
 	}
 	return s, nil
@@ -136,8 +151,13 @@ func newStore(o Options) (*Store, error) {
 	logging.Disable() // what it would tell standard error comes back as an error
 	s := &Store{
 		o: o, scripts: all, prefix: fmt.Sprintf("%s:%d:", o.Prefix, schema), pipes: map[string]*pipe{},
-		client: redis.NewUniversalClient(clientOptions(o)),
+		server: server{runs: map[string]bool{}, changed: make(chan struct{}, 1)},
 	}
+	options := clientOptions(o)
+	if o.Work {
+		options.OnConnect = s.met
+	}
+	s.client = redis.NewUniversalClient(options)
 	s.contact.start(s)
 	s.known.forget()
 	s.close = sync.OnceValue(s.end)
@@ -239,7 +259,7 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		tag := fmt.Sprintf("%s{%02x}:", s.prefix, i)
 		p := &part{index: i, tag: tag, key: tag + "m"}
 		if !s.o.ReadOnly {
-			fresh := strconv.Itoa(schema) + "/" + strconv.FormatInt(newEpoch(), 10)
+			fresh := versionOf(nextEpoch(0))
 			if err := s.client.HSetNX(ctx, p.key, "v", fresh).Err(); err != nil {
 				return fmt.Errorf("partition %02x: %w", i, err)
 			}
@@ -283,8 +303,8 @@ func splitVersion(v string) (version int, epoch int64, err error) {
 	return version, epoch, nil
 }
 
-// newEpoch is a number that no partition has had: the time, for it to rise.
-func newEpoch() int64 { return time.Now().UnixMilli() }
+// nextEpoch is a number that a partition has not had: the time, for it to rise.
+func nextEpoch(after int64) int64 { return max(time.Now().UnixMilli(), after+1) }
 
 // Close gives back the leases that this process holds and ends its use of Redis.
 // A second Close answers what the first did.

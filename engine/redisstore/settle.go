@@ -118,12 +118,22 @@ func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settl
 			return engine.Settled{}, err
 		}
 	}
+	high := p.high.Load()
 	reply, err := s.ask(ctx, p, "settle", in.Proved, s.settleArgs(p, in, local, refused))
 	if err != nil {
 		return engine.Settled{}, err
 	}
 	l := listOf(reply)
 	settled, err := s.settled(ctx, p, in, l)
+	switch l.int(0) {
+	case settledOn:
+		s.saw(p, high, l.int(2))
+	case settledNow:
+		s.saw(p, high, l.int(9))
+	}
+	if err == nil && settled.Refused == "" {
+		p.acks.add(in.Lease.Run, in.Lease.Strand, in.Lease.Seq+1)
+	}
 	if l.int(0) == settledNow || l.int(0) == settledOn {
 		return settled, err
 	}

@@ -64,6 +64,10 @@ func (w *worker) start(s *Store) {
 	w.running.Go(func() { w.beats(ctx, s) })
 	w.running.Go(func() { w.listen(ctx, s) })
 	w.running.Go(func() { s.packs(ctx) })
+	w.running.Go(func() { s.verifies(ctx) })
+	if s.o.Remember != "" {
+		w.running.Go(func() { s.remembers(ctx) })
+	}
 }
 
 func (w *worker) stop() {

@@ -12,9 +12,9 @@
 --      each: id, playbook, subject, dedupe digest, edition, mode, lane, head,
 --      after, number of audit records, they
 -- Answers {0} lost, {2, now, facts, mark, why} refused,
--- {1, now, facts, holds, mark, signals, next, outbox, runs} or, where nothing but
--- facts was said and nothing was unknown, {3, now}; a repeat is answered {4, …}
--- as {1, …}.
+-- {1, now, facts, holds, mark, signals, next, outbox, runs, number} or, where
+-- nothing but facts was said and nothing was unknown, {3, now, number}; a repeat
+-- is answered {4, …} as {1, …}, without a number.
 --@head
 local run, path, token, request = ARGV[3], ARGV[4], ARGV[5], ARGV[7]
 local sk = P .. 's:' .. run
@@ -38,8 +38,7 @@ if ARGV[11] == '' and knows and s[1] == token and mark == '' and not s[4] and no
     redis.call('HSET', sk, 'h', ARGV[8], 'r', request, 'z', when)
   end
   if touch then redis.call('HSET', KEYS[1], 't', when) end
-  redis.call('HINCRBY', KEYS[1], 'q', 1)
-  return { 3, when }
+  return { 3, when, redis.call('HINCRBY', KEYS[1], 'q', 1) }
 end
 
 local position, seen = string.match(ARGV[6], '^(%d+) (%d+)$')
@@ -98,7 +97,7 @@ if more and follows == '' and #runs == 0 and docs == 0 and knows and mark == '' 
   for i = 1, audits do
     redis.call('XADD', P .. 'au', string.format('%.0f-0', q - audits + i), 't', when, 'b', ARGV[auditsAt + i - 1])
   end
-  return { 3, when }
+  return { 3, when, q }
 end
 --@lib
 --@packed
@@ -207,7 +206,7 @@ if follows == 'e' and path == '' and ARGV[20] ~= '' and plain and n == seen and 
   redis.call('ZREM', P .. 'l', me)
   redis.call('ZADD', P .. 'lg', number(), 'r' .. run)
   release(run, root[3], root[4])
-  return { 1, when, total, 0, mark, {}, false, outbox, {} }
+  return { 1, when, total, 0, mark, {}, false, outbox, {}, number() }
 end
 
 local more2 = redis.call('HMGET', sk, 'T', 'L')
@@ -328,5 +327,4 @@ if follows == 'e' and path ~= '' then
 else
   redis.call('HSET', sk, 'z', kept)
 end
-number()
-return { 1, when, total, holds, mark, unknown, where and { held(run, where, ARGV[18]), seq } or false, outbox, begun }
+return { 1, when, total, holds, mark, unknown, where and { held(run, where, ARGV[18]), seq } or false, outbox, begun, number() }
