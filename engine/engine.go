@@ -41,7 +41,11 @@ type Options struct {
 	// Now is the clock of the store beside it, between two answers of the
 	// store; time.Now if nil. Requests are timed by the machine's own clock.
 	Now func() time.Time
-	Log *slog.Logger
+	// Journal is a file of this worker's own in which it notes the effects that it
+	// begins, for a store that may forget what it has acknowledged: see WentBack.
+	// Empty keeps none.
+	Journal string
+	Log     *slog.Logger
 }
 
 // Engine makes runs happen on a store with a catalog of actions.
@@ -51,6 +55,7 @@ type Engine struct {
 	catalog *actions.Catalog
 	o       Options
 	log     *slog.Logger
+	journal journal
 
 	mu       sync.Mutex
 	contexts map[string]*runContext // of runs lately worked on
@@ -79,7 +84,7 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Engine{
-		store: store, docs: docs, catalog: catalog, o: o, log: o.Log,
+		store: store, docs: docs, catalog: catalog, o: o, log: o.Log, journal: journal{path: o.Journal},
 		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
 	}
 }
