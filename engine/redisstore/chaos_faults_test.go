@@ -124,7 +124,7 @@ func (c *chaos) wireFaults() []chaosFault {
 func (c *chaos) harm(n int) {
 	for done := 0; done < n; {
 		one := c.faults[c.roll(len(c.faults))]
-		if c.roll(6) > 0 {
+		if c.alone || c.roll(6) > 0 {
 			c.suffer(one)
 			done++
 		} else {

@@ -32,6 +32,7 @@ type chaos struct {
 	driver  *chaosDriver
 	forgets time.Duration // what a server that is killed may forget: so long before
 	losses  []chaosLoss
+	alone   bool // no two faults at once: a group has to be whole for the next one
 
 	mu      sync.Mutex
 	dice    *rand.Rand
