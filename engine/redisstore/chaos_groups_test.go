@@ -83,6 +83,32 @@ func TestChaosSentinel(t *testing.T) {
 		}
 		c.lost(from)
 	}
+	behind := func() {
+		primary := s.Primary()
+		if primary == nil {
+			return
+		}
+		replica := c.servers[0]
+		if replica == primary {
+			replica = c.servers[1]
+		}
+		from := time.Now()
+		replica.Pause()
+		c.tell(primary, "CLIENT", "KILL", "TYPE", "replica") // else it gets what is on its way
+		c.pause(100, 400)
+		resumed := make(chan struct{})
+		go func() {
+			defer close(resumed)
+			redistest.Until(t, "the primary is killed", func() bool { return !primary.Up() })
+			replica.Resume()
+		}()
+		old := s.Failover()
+		<-resumed
+		if old != nil {
+			s.Rejoin(old)
+		}
+		c.lost(from)
+	}
 	slow := func() {
 		primary := s.Primary()
 		for _, server := range c.servers {
@@ -95,6 +121,7 @@ func TestChaosSentinel(t *testing.T) {
 	}
 	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
 		{"kill the primary", failover}, {"kill the primary", failover}, {"kill the primary", failover},
+		{"kill the primary, the replica behind", behind}, {"kill the primary, the replica behind", behind},
 		{"stop the replica", slow},
 		{"stop a Sentinel", func() {
 			w := s.Watcher(c.roll(3))

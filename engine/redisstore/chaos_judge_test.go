@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -43,7 +44,8 @@ func (c *chaos) rest() {
 		c.driver.answer(ctx)
 		live = slices.DeleteFunc(live, func(run string) bool {
 			r, err := c.driver.engine.Run(ctx, run)
-			return err == nil && r.Ended()
+			forgotten := errors.Is(err, engine.ErrNotFound) && len(c.losses) > 0 // judge says whether it may be
+			return forgotten || err == nil && r.Ended()
 		})
 		select {
 		case <-ctx.Done():
