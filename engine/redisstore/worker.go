@@ -65,6 +65,9 @@ func (w *worker) start(s *Store) {
 	w.running.Go(func() { w.listen(ctx, s) })
 	w.running.Go(func() { s.packs(ctx) })
 	w.running.Go(func() { s.verifies(ctx) })
+	if s.o.Archive != nil {
+		w.running.Go(func() { s.retires(ctx) })
+	}
 	if s.o.Remember != "" {
 		w.running.Go(func() { s.remembers(ctx) })
 	}
