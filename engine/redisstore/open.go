@@ -267,7 +267,11 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		p := &part{index: i, tag: tag, key: tag + "m"}
 		if !s.o.ReadOnly {
 			fresh := versionOf(nextEpoch(0))
-			if err := s.client.HSetNX(ctx, p.key, "v", fresh).Err(); err != nil {
+			err := s.client.HSetNX(ctx, p.key, "v", fresh).Err()
+			if redis.HasErrorPrefix(err, "WRONGTYPE") {
+				return fmt.Errorf("%w: the key %s is another program's; name another prefix", errForeign, p.key)
+			}
+			if err != nil {
 				return fmt.Errorf("partition %02x: %w", i, err)
 			}
 		}
@@ -277,7 +281,7 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		parts[i] = p
 	}
 	s.parts = parts
-	return nil
+	return s.types(ctx)
 }
 
 // readEpoch reads the version and epoch of a partition.
