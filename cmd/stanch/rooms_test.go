@@ -34,16 +34,18 @@ var rooms = map[string][]string{
 
 	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest"},
 
-	"playbooks":          {"actions", "connectors/incident"},
-	"playbooks/review":   {"playbooks", "actions"},
-	"playbooks/picture":  {"playbooks", "actions"},
-	"engine":             {"playbooks", "actions", "connectors/incident"},
-	"engine/rehearse":    {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
-	"engine/view":        {"engine", "playbooks", "actions", "connectors/incident"},
-	"engine/sqlitestore": {"engine", "engine/view"},
-	"engine/redisstore":  {"engine"},
-	"engine/storetest":   {"engine"},
-	"triggers":           {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
+	"playbooks":                 {"actions", "connectors/incident"},
+	"playbooks/review":          {"playbooks", "actions"},
+	"playbooks/picture":         {"playbooks", "actions"},
+	"engine":                    {"playbooks", "actions", "connectors/incident"},
+	"engine/rehearse":           {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
+	"engine/view":               {"engine", "playbooks", "actions", "connectors/incident"},
+	"engine/sqlitestore":        {"engine", "engine/view"},
+	"engine/redisstore":         {"engine"},
+	"engine/storetest":          {"engine"},
+	"engine/history":            {"engine"},
+	"engine/internal/histcheck": {"engine", "engine/history"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
 
 	"engine/redisstore/redistest": {},
 
@@ -79,6 +81,7 @@ var owners = map[string]struct {
 	},
 	"modernc.org/sqlite":                {[]string{"engine/sqlitestore", "engine/view"}, "how a store keeps is its own business"},
 	"github.com/redis/go-redis":         {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
+	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
 	"net/http": {
 		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},

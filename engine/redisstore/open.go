@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"stanch/engine"
 )
@@ -131,6 +133,7 @@ func newStore(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	logging.Disable() // what it would tell standard error comes back as an error
 	s := &Store{
 		o: o, scripts: all, prefix: fmt.Sprintf("%s:%d:", o.Prefix, schema), pipes: map[string]*pipe{},
 		client: redis.NewUniversalClient(clientOptions(o)),
@@ -158,7 +161,8 @@ func clientOptions(o Options) *redis.UniversalOptions {
 		MaxRetries: -1, MaxRedirects: -1,
 		DialTimeout: 3 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
 		PoolSize: flushers + 4, MinIdleConns: 1, ContextTimeoutEnabled: false,
-		ReadBufferSize: 256 << 10, WriteBufferSize: 256 << 10,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		ReadBufferSize:           256 << 10, WriteBufferSize: 256 << 10,
 	}
 }
 

@@ -118,20 +118,25 @@ func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settl
 		}
 	}
 	reply, err := s.ask(ctx, p, "settle", in.Proved, settleArgs(p, in, local, refused))
-	if err == nil {
-		var settled engine.Settled
-		if settled, err = s.settled(ctx, p, in, listOf(reply)); err == nil && settled.Refused == "" {
-			return settled, nil
-		}
-		if err == nil {
-			return settled, back(ctx)
-		}
+	if err != nil {
+		return engine.Settled{}, err
 	}
-	if errors.Is(err, engine.ErrLeaseLost) {
-		err = errors.Join(err, back(ctx))
+	l := listOf(reply)
+	settled, err := s.settled(ctx, p, in, l)
+	if l.int(0) == settledNow || l.int(0) == settledOn {
+		return settled, err
 	}
-	return engine.Settled{}, err
+	return settled, errors.Join(err, back(ctx)) // lost, refused, or reserved long ago
 }
+
+// How settle.lua answers.
+const (
+	settledLost    = 0
+	settledNow     = 1
+	settledRefused = 2
+	settledOn      = 3
+	settledBefore  = 4
+)
 
 // settleArgs are the arguments of settle.lua.
 func settleArgs(p *part, in *engine.Settlement, local []engine.Take, refused string) []any {
@@ -193,17 +198,20 @@ func thenArgs(then engine.Then) []any {
 // the outbox.
 func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *list) (settled engine.Settled, err error) {
 	switch l.int(0) {
-	case 0:
+	case settledLost:
 		if l.err() != nil {
 			return settled, l.err()
 		}
 		return settled, engine.ErrLeaseLost
-	case 2:
+	case settledRefused:
 		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true, Refused: l.text(4)}
 		return settled, l.err()
-	case 3:
+	case settledOn:
 		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true}
 		return settled, l.err()
+	case settledNow, settledBefore:
+	default:
+		return settled, errDamaged
 	}
 	settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Holds: l.int(3) == 1, Cancel: engine.Cancel(l.text(4))}
 	signals := l.list(5)

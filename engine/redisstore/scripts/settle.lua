@@ -11,7 +11,8 @@
 --      of audit records, they
 -- Answers {0} lost, {2, now, facts, mark, why} refused,
 -- {1, now, facts, holds, mark, signals, next, outbox, runs} or, where nothing but
--- facts was said and nothing was unknown, {3, now, facts}.
+-- facts was said and nothing was unknown, {3, now, facts}; a repeat is answered
+-- {4, …} as {1, …}.
 --@head
 local run, path, token, request = ARGV[3], ARGV[4], ARGV[5], ARGV[7]
 local sk = P .. 's:' .. run
@@ -106,7 +107,7 @@ local function again(kept, fields)
   for name in string.gmatch(names or '', '%S+') do begun[#begun + 1] = name end
   local to, seq, where = string.match(handed or '', '^(%S+) (%d+) (.*)$')
   if to then next = { held(run, where, to), seq } end
-  return { 1, when, tonumber(facts), tonumber(holds), m, signals(fields, seen, tonumber(facts) - count), next or false, outbox, begun }
+  return { 4, when, tonumber(facts), tonumber(holds), m, signals(fields, seen, tonumber(facts) - count), next or false, outbox, begun }
 end
 
 if repeated then return again(s[12]) end
