@@ -59,7 +59,8 @@
 //	d:KIND 0 KEY   hash    a document: b body, v version, a time, x end
 //	di:KIND, dx    zset    keys of a kind in order; documents that end, by time
 //	H:NAME         hash    a named lease
-//	c:, C:, U:NAME         a cap: how many hold a target; targets of effects; those that run out
+//	c:, U:NAME     hash    a cap: # targets, w some run out, t… holders of a target, e… targets of an
+//	                       effect; those that run out, by time
 //	rq:REQUEST     string  answers of words from outside, for an hour; what else is done once
 //
 // Fields of a strand: h position and number of facts, k token while leased, i

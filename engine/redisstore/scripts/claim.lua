@@ -103,7 +103,7 @@ while #strands < max and total > 0 do
     end
     redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
     redis.call('ZADD', P .. 'l', now + ARGV[4], me)
-    strands[#strands + 1] = held(run, path, token, fields)
+    strands[#strands + 1] = held(run, path, token, fields, mark)
   end
 end
 if #strands > 0 then redis.call('HSET', KEYS[1], 'dr', cursor) end
