@@ -42,6 +42,7 @@
 //	s:RUN:PATH     hash    a child that has not ended
 //	o:RUN:OPEN     hash    a window: p parent, c count, s size, n opened, f failfast, t stopped, u mark
 //	i:RUN:OPEN     hash    its items by number
+//	it:REQUEST     hash    items of a window that is not open yet, for a day
 //	e:RUN:OPEN     hash    its children that have ended, by number
 //	y:RUN          set     oOPEN of each window, cNAME of each cap
 //	w:RUN          hash    what its strands wait for, by path

@@ -5,7 +5,8 @@
 --      12 '1': an intent 13 mark under which it acts 14 why a cap elsewhere
 --      refuses, or '' 15 what follows: '' | y | w | o | e
 --      16..19 of that. w: time or '' for ever, what for, '1': or the end of a
---      freeze. o: path, count, window, '1': failfast. e: outcome, result, token
+--      freeze. o: path, count, window, f: failfast, i: its items were written
+--      under this request (items.lua). e: outcome, result, token
 --      of the next strand, how long an ended run keeps its answers
 --      20 packed run or '' 21 number of audit records, they; number of takes, 5
 --      each (caps.lua); number of documents, 2 each (outbox); number of runs, of
@@ -162,6 +163,10 @@ end
 if follows == 'o' and redis.call('EXISTS', okey(run, ARGV[16])) == 1 then
   return redis.error_reply('STANCHREFUSED Open: the run has a strand ' .. ARGV[16] .. '[0] already')
 end
+local items = follows == 'o' and string.find(ARGV[19], 'i', 1, true)
+if items and redis.call('EXISTS', P .. 'it:' .. request) == 0 then
+  return redis.error_reply('STANCHREFUSED Open: the items of ' .. ARGV[16] .. ' are not there')
+end
 
 -- From here on everything is written.
 local unknown = signals(nil, seen, n)
@@ -297,7 +302,12 @@ elseif follows == 'w' then
 elseif follows == 'o' then
   local first = math.min(tonumber(ARGV[17]), tonumber(ARGV[18]))
   if mark ~= '' and mark ~= under then first = 0 end
-  redis.call('HSET', okey(run, ARGV[16]), 'p', path, 'c', ARGV[17], 's', ARGV[18], 'n', first, 'f', ARGV[19], 't', '0', 'u', under)
+  redis.call('HSET', okey(run, ARGV[16]), 'p', path, 'c', ARGV[17], 's', ARGV[18], 'n', first,
+    'f', string.find(ARGV[19], 'f', 1, true) and '1' or '0', 't', '0', 'u', under)
+  if items then
+    redis.call('RENAME', P .. 'it:' .. request, P .. 'i:' .. run .. ':' .. ARGV[16])
+    redis.call('PERSIST', P .. 'i:' .. run .. ':' .. ARGV[16])
+  end
   redis.call('SADD', P .. 'y:' .. run, 'o' .. ARGV[16])
   if first == 0 then
     lets('1')
