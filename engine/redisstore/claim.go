@@ -215,7 +215,14 @@ func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (
 	if s.contact.steady(c.Last) {
 		reap = "1"
 	}
-	return s.do(ctx, p, "claim", n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept))
+	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}
+	var reply any
+	err := s.patiently(ctx, func() (err error) {
+		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
+		args = append(args[:len(args)-1:len(args)-1], "1") // what was leased and not heard of is asked for again
+		return err
+	})
+	return listOf(reply), err
 }
 
 // takeIn takes in what a partition has answered.
