@@ -12,7 +12,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, p := range s.parts {
 		for range 20 {
-			_, err := s.do(ctx, p, "claim", 0, 0, "none", "1", "", 0)
+			_, err := s.do(ctx, p, "claim", 0, 0, "none", "1", "", 0, "sweep", "")
 			errs = append(errs, err)
 		}
 	}

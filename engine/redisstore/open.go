@@ -59,6 +59,12 @@ type Options struct {
 	// forgotten, and effects are frozen there. It must not block for long.
 	WentBack func(Rollback)
 
+	// Archive takes ended runs, Keep after their end, before the store forgets them.
+	// It may be given a run twice. Without it runs are kept for ever. Keep is 30
+	// days if zero: as long as a run can be undone.
+	Archive func(ctx context.Context, runs []engine.RunRecord) error
+	Keep    time.Duration
+
 	// Patience is for how long an act is tried again while Redis does not
 	// answer, is loading, or has no primary; 5 s if zero.
 	Patience time.Duration
@@ -140,6 +146,7 @@ func newStore(o Options) (*Store, error) {
 	setDefault(&o.Prefix, "stanch")
 	setDefault(&o.Partitions, DefaultPartitions)
 	setDefault(&o.Patience, 5*time.Second)
+	setDefault(&o.Keep, 30*24*time.Hour)
 	setDefault(&o.ProveWithin, 2*time.Second)
 	if o.Partitions < 1 || o.Partitions > 256 {
 		return nil, fmt.Errorf("Partitions is %d, it must be 1 to 256", o.Partitions)
@@ -260,7 +267,11 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		p := &part{index: i, tag: tag, key: tag + "m"}
 		if !s.o.ReadOnly {
 			fresh := versionOf(nextEpoch(0))
-			if err := s.client.HSetNX(ctx, p.key, "v", fresh).Err(); err != nil {
+			err := s.client.HSetNX(ctx, p.key, "v", fresh).Err()
+			if redis.HasErrorPrefix(err, "WRONGTYPE") {
+				return fmt.Errorf("%w: the key %s is another program's; name another prefix", errForeign, p.key)
+			}
+			if err != nil {
 				return fmt.Errorf("partition %02x: %w", i, err)
 			}
 		}
@@ -270,7 +281,7 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		parts[i] = p
 	}
 	s.parts = parts
-	return nil
+	return s.types(ctx)
 }
 
 // readEpoch reads the version and epoch of a partition.

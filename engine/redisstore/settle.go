@@ -114,7 +114,7 @@ func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settl
 		return engine.Settled{}, err
 	}
 	if in.Then.Open != nil && len(in.Then.Open.Items) > 0 {
-		if err := s.putItems(ctx, p, in.Lease.Run, in.Then.Open); err != nil {
+		if err := s.putItems(ctx, p, in.Request, in.Then.Open); err != nil {
 			return engine.Settled{}, err
 		}
 	}
@@ -222,7 +222,14 @@ func thenArgs(then engine.Then) []any {
 		return []any{"w", long, w.On, flag(w.Thaw), ""}
 	case then.Open != nil:
 		o := then.Open
-		return []any{"o", o.Path, o.Count, o.Window, flag(o.Failfast)}
+		how := ""
+		if o.Failfast {
+			how = "f"
+		}
+		if len(o.Items) > 0 {
+			how += "i"
+		}
+		return []any{"o", o.Path, o.Count, o.Window, how}
 	case then.End != nil:
 		return []any{"e", then.End.Outcome, then.End.Result, rand.Text(), micros(answersKept)}
 	}
@@ -288,12 +295,12 @@ func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *
 }
 
 // putItems writes the items of a window before it is opened.
-func (s *Store) putItems(ctx context.Context, p *part, run string, o *engine.Open) error {
+func (s *Store) putItems(ctx context.Context, p *part, request string, o *engine.Open) error {
 	for first := 0; first < len(o.Items); {
-		args := []any{run, o.Path, first}
+		args := []any{request, first}
 		size := 0
-		for len(args)-3 < perItems && first+len(args)-3 < len(o.Items) {
-			item := o.Items[first+len(args)-3]
+		for len(args)-2 < perItems && first+len(args)-2 < len(o.Items) {
+			item := o.Items[first+len(args)-2]
 			if size > 0 && size+len(item) > itemBytes {
 				break
 			}
@@ -303,7 +310,7 @@ func (s *Store) putItems(ctx context.Context, p *part, run string, o *engine.Ope
 		if _, err := s.do(ctx, p, "items", args...); err != nil {
 			return err
 		}
-		first += len(args) - 3
+		first += len(args) - 2
 	}
 	return nil
 }

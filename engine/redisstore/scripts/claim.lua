@@ -1,7 +1,8 @@
 -- claim fires timers, takes over what lost workers held, and leases what is due.
 -- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
 --      gets its own 6 '1': take over 7 '1': look after what expires, too
---      8 how long ended runs keep their answers
+--      8 how long ended runs keep their answers 9 worker 10 '1': asked again,
+--      because the answer was not heard
 -- Answers {now, number, '1' if frozen, more, next timer or '', next lease end or
 -- '', strands, outbox}.
 --@head
@@ -80,7 +81,19 @@ for lane = 0, 3 do
   left[lane] = redis.call('LLEN', P .. 'q' .. lane)
   total = total + left[lane]
 end
-local strands = {}
+local strands, names = {}, {}
+local memo = P .. 'rq:claim ' .. ARGV[9]
+local before = ARGV[10] == '1' and redis.call('GET', memo)
+if before and string.sub(before, 1, #ARGV[5]) == ARGV[5] then
+  local n = 0
+  for me in string.gmatch(string.sub(before, #ARGV[5] + 1), '%d+:(%Z+)%z') do
+    local run, path = parts(me)
+    local token = ARGV[5] .. n
+    n = n + 1
+    if redis.call('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
+  end
+  max = 0
+end
 while #strands < max and total > 0 do
   local lane = tonumber(string.sub(draws, cursor + 1, cursor + 1))
   cursor = (cursor + 1) % #draws
@@ -103,10 +116,14 @@ while #strands < max and total > 0 do
     end
     redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
     redis.call('ZADD', P .. 'l', now + ARGV[4], me)
-    strands[#strands + 1] = held(run, path, token, fields)
+    strands[#strands + 1] = held(run, path, token, fields, mark)
+    names[#names + 1] = #me .. ':' .. me .. '\0'
   end
 end
-if #strands > 0 then redis.call('HSET', KEYS[1], 'dr', cursor) end
+if #names > 0 then
+  redis.call('HSET', KEYS[1], 'dr', cursor)
+  redis.call('SET', memo, ARGV[5] .. table.concat(names), 'PX', 60000)
+end
 if touch then redis.call('HSET', KEYS[1], 't', when) end
 if total == 0 and meta[4] ~= '1' then redis.call('HSET', KEYS[1], 'w', '1') end
 

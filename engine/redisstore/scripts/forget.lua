@@ -6,7 +6,7 @@ local run = ARGV[3]
 if redis.call('EXISTS', P .. 'z:' .. run) == 0 then return 0 end
 for _, m in ipairs(redis.call('SMEMBERS', P .. 'y:' .. run)) do -- its caps
   local name = string.sub(m, 2)
-  redis.call('UNLINK', P .. 'c:' .. name, P .. 'C:' .. name, P .. 'U:' .. name)
+  redis.call('UNLINK', P .. 'c:' .. name, P .. 'U:' .. name)
 end
 redis.call('DEL', P .. 'z:' .. run, P .. 'y:' .. run)
 redis.call('ZREM', P .. 'lg', 'r' .. run)

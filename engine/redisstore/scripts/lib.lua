@@ -133,19 +133,23 @@ end
 -- held answers a strand as its holder gets it: run, path, token, its fields, and
 -- of a child the mark of the run, the mark under which it was opened, its item,
 -- and the strands around it with the number of their facts, innermost first.
-local function held(run, path, token, fields)
+-- What is known of these already may be given.
+local function held(run, path, token, fields, mark, under, parent)
   fields = fields or redis.call('HGETALL', skey(run, path))
   if path == '' then return { run, path, token, fields } end
   local open, index = string.match(path, '^(.*)%[(%d+)%]$')
-  local mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
-  local under = redis.call('HGET', okey(run, open), 'u') or ''
+  mark = mark or redis.call('HGET', P .. 's:' .. run, 'c') or ''
+  if not parent then
+    local o = redis.call('HMGET', okey(run, open), 'u', 'p')
+    under, parent = o[1] or '', o[2] or ''
+  end
   local item = redis.call('HGET', P .. 'i:' .. run .. ':' .. open, index)
   local around = {}
-  while open do
-    local parent = redis.call('HGET', okey(run, open), 'p') or ''
+  while parent do
     around[#around + 1] = parent
     around[#around + 1] = facts(redis.call('HGET', skey(run, parent), 'h'))
     open = string.match(parent, '^(.*)%[%d+%]$')
+    parent = open and (redis.call('HGET', okey(run, open), 'p') or '')
   end
   return { run, path, token, fields, mark, under, item, around }
 end

@@ -5,7 +5,8 @@
 --      12 '1': an intent 13 mark under which it acts 14 why a cap elsewhere
 --      refuses, or '' 15 what follows: '' | y | w | o | e
 --      16..19 of that. w: time or '' for ever, what for, '1': or the end of a
---      freeze. o: path, count, window, '1': failfast. e: outcome, result, token
+--      freeze. o: path, count, window, f: failfast, i: its items were written
+--      under this request (items.lua). e: outcome, result, token
 --      of the next strand, how long an ended run keeps its answers
 --      20 packed run or '' 21 number of audit records, they; number of takes, 5
 --      each (caps.lua); number of documents, 2 each (outbox); number of runs, of
@@ -162,6 +163,10 @@ end
 if follows == 'o' and redis.call('EXISTS', okey(run, ARGV[16])) == 1 then
   return redis.error_reply('STANCHREFUSED Open: the run has a strand ' .. ARGV[16] .. '[0] already')
 end
+local items = follows == 'o' and string.find(ARGV[19], 'i', 1, true)
+if items and redis.call('EXISTS', P .. 'it:' .. request) == 0 then
+  return redis.error_reply('STANCHREFUSED Open: the items of ' .. ARGV[16] .. ' are not there')
+end
 
 -- From here on everything is written.
 local unknown = signals(nil, seen, n)
@@ -195,11 +200,58 @@ end
 
 local me, total, holds = run .. ':' .. path, n + count, 0
 
+-- A child that ends: the next one of its window follows, or the join. What it
+-- was goes into the record of its window.
+if follows == 'e' and path ~= '' then
+  local o = redis.call('HMGET', okey(run, open), 'p', 'c', 'n', 'f', 't', 'u')
+  local fields = redis.call('HGETALL', sk)
+  local lease, parts = nil, {}
+  for i = 1, #fields, 2 do
+    if fields[i] == 'L' then
+      lease = fields[i + 1]
+    elseif string.byte(fields[i]) == 102 then -- f
+      parts[#parts + 1] = net(fields[i])
+      parts[#parts + 1] = net(fields[i + 1])
+    end
+  end
+  if ARGV[9] ~= '' then
+    parts[#parts + 1] = net('f' .. (n + 1))
+    parts[#parts + 1] = net(when .. ARGV[10])
+  end
+  local stopped = o[5] == '1' or (ARGV[16] == 'failed' and o[4] == '1') or (mark ~= '' and mark ~= o[6])
+  local where, seq, next
+  local opened = tonumber(o[3])
+  if not stopped and opened < tonumber(o[2]) then
+    where, seq = open .. '[' .. o[3] .. ']', '0'
+    redis.call('HSET', okey(run, open), 'n', opened + 1)
+    redis.call('HSET', skey(run, where), 'h', '0 0', 'i', '2', 'k', ARGV[18], 'L', lease, 'T', mark, 'a', when)
+    next = held(run, where, ARGV[18], { 'h', '0 0', 'a', when }, mark, o[6], o[1])
+  else
+    if stopped and o[5] ~= '1' then redis.call('HSET', okey(run, open), 't', '1') end
+    if redis.call('HLEN', P .. 'e:' .. run .. ':' .. open) + 1 < opened then
+      if redis.call('HINCRBY', P .. 's:' .. run, 'ac', -1) == 0 then bump(run) end
+    else
+      where = o[1]
+      redis.call('HSET', skey(run, where), 'w', open, 'j', '1', 'i', '2', 'k', ARGV[18], 'L', lease, 'T', mark, 'a', when)
+      seq = string.match(redis.call('HGET', skey(run, where), 'h'), '^%d+')
+      next = held(run, where, ARGV[18])
+    end
+  end
+  local kept = when .. ' ' .. total .. ' 0 ' .. mark
+  if #begun > 0 or where then kept = kept .. '|' .. table.concat(begun, ' ') end
+  if where then kept = kept .. '|' .. ARGV[18] .. ' ' .. seq .. ' ' .. where end
+  redis.call('HSET', P .. 'e:' .. run .. ':' .. open, index,
+    net(ARGV[16]) .. net(ARGV[17]) .. net(text(position + 1)) .. net(text(total)) .. net(when) .. net(request) .. net(kept) .. table.concat(parts))
+  redis.call('DEL', sk)
+  redis.call('ZREM', P .. 'l', me)
+  if where then redis.call('ZADD', P .. 'l', now + lease, run .. ':' .. where) end
+  return { 1, when, total, 0, mark, unknown, next and { next, seq } or false, outbox, begun, number() }
+end
+
 -- A run that ends, of which its holder knows everything, is packed at once.
-local inside = redis.call('SMEMBERS', P .. 'y:' .. run)
-local plain = true
-for _, m in ipairs(inside) do plain = plain and string.sub(m, 1, 1) ~= 'o' end
-if follows == 'e' and path == '' and ARGV[20] ~= '' and plain and n == seen and #begun == 0 then
+local plain = follows == 'e' and ARGV[20] ~= '' and n == seen and #begun == 0
+for _, m in ipairs(plain and redis.call('SMEMBERS', P .. 'y:' .. run) or {}) do plain = plain and string.sub(m, 1, 1) ~= 'o' end
+if plain then
   local kept = when .. ' ' .. total .. ' 0 ' .. mark
   redis.call('SET', P .. 'z:' .. run, net(request) .. net(kept) .. net(root[5]) .. net(when) .. net(mark) .. ARGV[20])
   redis.call('UNLINK', sk, P .. 'w:' .. run)
@@ -209,8 +261,7 @@ if follows == 'e' and path == '' and ARGV[20] ~= '' and plain and n == seen and 
   return { 1, when, total, 0, mark, {}, false, outbox, {}, number() }
 end
 
-local more2 = redis.call('HMGET', sk, 'T', 'L')
-local told, lease = more2[1] or '', more2[2]
+local told = redis.call('HGET', sk, 'T') or ''
 if count > 0 then
   redis.call('HSET', sk, 'f' .. (n + 1), when .. ARGV[10])
 end
@@ -224,36 +275,6 @@ local function lets(state)
   redis.call('HSET', sk, 'i', state)
 end
 
--- leases leases what comes next to this holder.
-local function leases(where)
-  redis.call('HSET', skey(run, where), 'i', '2', 'k', ARGV[18], 'L', lease, 'T', mark, 'a', when)
-  redis.call('ZADD', P .. 'l', now + lease, run .. ':' .. where)
-end
-
--- child ends a child: with the next one of its window, or with the join. It
--- answers what its holder gets for it, with the position of that.
-local function child()
-  local o = redis.call('HMGET', okey(run, open), 'p', 'c', 'n', 'f', 't', 'u')
-  local stopped = o[5] == '1' or (ARGV[16] == 'failed' and o[4] == '1') or (mark ~= '' and mark ~= o[6])
-  local begunChildren = tonumber(o[3])
-  if not stopped and begunChildren < tonumber(o[2]) then
-    local where = open .. '[' .. o[3] .. ']'
-    redis.call('HSET', okey(run, open), 'n', begunChildren + 1)
-    redis.call('HSET', skey(run, where), 'h', '0 0')
-    leases(where)
-    return where, '0'
-  end
-  if stopped and o[5] ~= '1' then redis.call('HSET', okey(run, open), 't', '1') end
-  if redis.call('HLEN', P .. 'e:' .. run .. ':' .. open) + 1 < begunChildren then
-    if redis.call('HINCRBY', P .. 's:' .. run, 'ac', -1) == 0 then bump(run) end
-    return
-  end
-  redis.call('HSET', skey(run, o[1]), 'w', open, 'j', '1')
-  leases(o[1])
-  return o[1], string.match(redis.call('HGET', skey(run, o[1]), 'h'), '^%d+')
-end
-
-local where, seq
 if follows == '' then
   holds = 1
 elseif follows == 'y' then
@@ -281,7 +302,12 @@ elseif follows == 'w' then
 elseif follows == 'o' then
   local first = math.min(tonumber(ARGV[17]), tonumber(ARGV[18]))
   if mark ~= '' and mark ~= under then first = 0 end
-  redis.call('HSET', okey(run, ARGV[16]), 'p', path, 'c', ARGV[17], 's', ARGV[18], 'n', first, 'f', ARGV[19], 't', '0', 'u', under)
+  redis.call('HSET', okey(run, ARGV[16]), 'p', path, 'c', ARGV[17], 's', ARGV[18], 'n', first,
+    'f', string.find(ARGV[19], 'f', 1, true) and '1' or '0', 't', '0', 'u', under)
+  if items then
+    redis.call('RENAME', P .. 'it:' .. request, P .. 'i:' .. run .. ':' .. ARGV[16])
+    redis.call('PERSIST', P .. 'i:' .. run .. ':' .. ARGV[16])
+  end
   redis.call('SADD', P .. 'y:' .. run, 'o' .. ARGV[16])
   if first == 0 then
     lets('1')
@@ -301,30 +327,13 @@ elseif follows == 'o' then
     if #names > 1 then redis.call('RPUSH', P .. 'q' .. lane, unpack(names, 1, #names - 1)) end
     if #names > 0 then push(run, string.sub(names[#names], #run + 2), lane) end
   end
-elseif path == '' then
+else
   lets('5')
   redis.call('HSET', sk, 'O', ARGV[16], 'R', ARGV[17])
   ends(run, ARGV[16], tonumber(ARGV[19]))
-else
-  redis.call('ZREM', P .. 'l', me)
-  where, seq = child()
 end
 
 local kept = when .. ' ' .. total .. ' ' .. holds .. ' ' .. mark
-if #begun > 0 or where then kept = kept .. '|' .. table.concat(begun, ' ') end
-if where then kept = kept .. '|' .. ARGV[18] .. ' ' .. seq .. ' ' .. where end
-if follows == 'e' and path ~= '' then
-  local parts = { net(ARGV[16]), net(ARGV[17]), net(text(position + 1)), net(text(total)), net(when), net(request), net(kept) }
-  local fields = redis.call('HGETALL', sk)
-  for i = 1, #fields, 2 do
-    if string.byte(fields[i]) == 102 then -- f
-      parts[#parts + 1] = net(fields[i])
-      parts[#parts + 1] = net(fields[i + 1])
-    end
-  end
-  redis.call('HSET', P .. 'e:' .. run .. ':' .. open, index, table.concat(parts))
-  redis.call('UNLINK', sk)
-else
-  redis.call('HSET', sk, 'z', kept)
-end
-return { 1, when, total, holds, mark, unknown, where and { held(run, where, ARGV[18]), seq } or false, outbox, begun, number() }
+if #begun > 0 then kept = kept .. '|' .. table.concat(begun, ' ') end
+redis.call('HSET', sk, 'z', kept)
+return { 1, when, total, holds, mark, unknown, false, outbox, begun, number() }
