@@ -243,7 +243,7 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 	for i := range strands.values {
 		st, err := s.strand(ctx, strands.at(i))
 		if err != nil {
-			return err
+			return errors.Join(err, s.giveUp(ctx, p, strands.values[i:]))
 		}
 		claimed.Strands = append(claimed.Strands, *st)
 	}
