@@ -68,7 +68,7 @@ func (c *chaos) rest() {
 			c.t.Errorf("a worker has not ended within 12 s of SIGTERM: see %s", w.log)
 		}
 	}
-	if err := c.driver.record.Close(); err != nil {
+	if err := c.driver.store.close(); err != nil {
 		c.t.Error(err)
 	}
 }
