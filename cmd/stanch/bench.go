@@ -127,6 +127,9 @@ func (sh *shell) benchFolder() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if store.Redis != nil {
+			return "", misused("bench measures SQLite files in this version: give --store sqlite:PATH")
+		}
 		beside = filepath.Dir(store.Path)
 	}
 	folder, err := os.MkdirTemp(beside, "stanch-bench-")

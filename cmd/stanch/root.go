@@ -160,7 +160,7 @@ func (sh *shell) outputFlag(c *cobra.Command, formats ...string) {
 
 // storeFlag gives a command --store.
 func (sh *shell) storeFlag(c *cobra.Command) {
-	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
+	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH or rediss://HOST:PORT (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
 }
 
 func exitCodes() *cobra.Command {

@@ -69,7 +69,7 @@ func runsList(sh *shell) *cobra.Command {
 			if !slices.Contains(runStatuses(), f.status) && f.status != "" {
 				return misused("--status must be one of %s, not %q", strings.Join(runStatuses(), ", "), f.status)
 			}
-			d, err := sh.open(need{looks: true}, nil)
+			d, err := sh.open(ctx, need{looks: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ func runsShow(sh *shell) *cobra.Command {
 		Example: "  stanch runs show r3f0123456789abcdefghij --output json",
 		Args:    exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
-			d, err := sh.open(need{looks: true}, nil)
+			d, err := sh.open(ctx, need{looks: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ effect that has begun still gets its outcome. What was done stays done:
 		Example: "  stanch runs cancel r3f0123456789abcdefghij --reason \"wrong incident\"",
 		Args:    exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
-			d, err := sh.open(need{exists: true}, nil)
+			d, err := sh.open(ctx, need{exists: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -181,7 +181,7 @@ failed, and the run goes on as its playbook says for that.`,
 			if done == notDone {
 				return misused("give either --done or --not-done")
 			}
-			d, err := sh.open(need{exists: true}, nil)
+			d, err := sh.open(ctx, need{exists: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -205,19 +205,6 @@ func (d *desk) run(ctx context.Context, id string) (engine.Run, error) {
 		return run, noRun(id)
 	}
 	return run, err
-}
-
-// lists brings the view of the store up to now; close it after use. What lists
-// show may be a moment old: deciding never reads it.
-func (d *desk) lists(ctx context.Context) (*view.View, error) {
-	v, err := view.Open(ctx, d.at.Path, d.store)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.Catch(ctx); err != nil {
-		return nil, errors.Join(err, v.Close())
-	}
-	return v, nil
 }
 
 // runs answers the runs that the filter selects, the newest first.
