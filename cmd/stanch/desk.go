@@ -127,7 +127,7 @@ func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
 	return engine.Options{
 		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, Labels: cfg.Labels, UndoAsks: cfg.Undo.Approval == "one", Log: log,
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
-		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace,
+		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors,
 	}
 }
 
