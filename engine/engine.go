@@ -60,6 +60,7 @@ type Engine struct {
 	outlines map[string]*outline    // of editions, by digest
 	held     map[string]*grip       // leases, by token
 	slots    slots
+	down     bool      // the store does not answer; it has been said
 	renewed  time.Time // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so

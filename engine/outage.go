@@ -1,0 +1,24 @@
+package engine
+
+// silent notes that the store does not answer, or refuses everything, and says
+// so once, whoever finds out first; the others wait in silence.
+func (e *Engine) silent(err error) {
+	e.mu.Lock()
+	known := e.down
+	e.down = true
+	e.mu.Unlock()
+	if !known {
+		e.log.Error("the store does not answer; waiting", "error", err)
+	}
+}
+
+// answers notes that the store has done what it was asked.
+func (e *Engine) answers() {
+	e.mu.Lock()
+	was := e.down
+	e.down = false
+	e.mu.Unlock()
+	if was {
+		e.log.Info("the store answers again")
+	}
+}
