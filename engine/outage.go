@@ -1,5 +1,7 @@
 package engine
 
+import "errors"
+
 // silent notes that the store does not answer, or refuses everything, and says
 // so once, whoever finds out first; the others wait in silence.
 func (e *Engine) silent(err error) {
@@ -7,7 +9,11 @@ func (e *Engine) silent(err error) {
 	known := e.down
 	e.down = true
 	e.mu.Unlock()
-	if !known {
+	switch {
+	case known:
+	case errors.Is(err, ErrNewer):
+		e.log.Error("a newer version has taken the store over; this one works no more: end it", "error", err)
+	default:
 		e.log.Error("the store does not answer; waiting", "error", err)
 	}
 }
