@@ -155,6 +155,9 @@ func (i *inspector) distance(ctx context.Context, c *redis.Client) error {
 }
 
 func ahead(skew time.Duration, text string) string {
+	if skew.Abs() < time.Millisecond {
+		return "as ours"
+	}
 	if skew < 0 {
 		return text[1:] + " behind ours"
 	}
