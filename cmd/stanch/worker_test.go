@@ -48,7 +48,9 @@ func newCrew(t *testing.T, o redistest.Options) *crew {
 func (c *crew) works(args ...string) *begun {
 	c.t.Helper()
 	w := c.begins(append(args, "--config", "tenant.yaml")...)
-	c.polls("it works", func() bool { return strings.Contains(w.err.String(), `"msg":"working"`) || strings.Contains(w.err.String(), `"msg":"serving"`) })
+	c.polls("it works", func() bool {
+		return strings.Contains(w.err.String(), `"msg":"working"`) || strings.Contains(w.err.String(), `"msg":"serving"`)
+	})
 	return w
 }
 

@@ -38,7 +38,7 @@ func Inspect(ctx context.Context, o Options) (engine.Inspection, error) {
 	if err != nil {
 		return engine.Inspection{}, fmt.Errorf("store: %w", err)
 	}
-	defer s.client.Close()
+	defer s.client.Close() //nolint:errcheck // it was read only
 	i := &inspector{s: s}
 	if err := s.reach(ctx); err != nil {
 		i.add(engine.Wrong, "reach", "no", err.Error())

@@ -40,9 +40,17 @@ func TestInspectNamesWhatIsWrong(t *testing.T) {
 		checks [][3]string // what, level, found
 	}{
 		"always": {redistest.Options{AppendOnly: true, Fsync: "always", MaxMemory: "100mb"}, "single+always", [][3]string{
-			{"append-only file", engine.Good, "appendfsync always"}, {"eviction", engine.Good, "noeviction"}, {"memory", engine.Good, "of 100 MiB"},
-			{"role", engine.Good, "primary"}, {"version", engine.Good, "Redis 7"}, {"commands", engine.Good, "all"}, {"clock", engine.Good, "our"}, {"round trip", engine.Good, "s"},
-			{"store", engine.Good, "none yet"}, {"fit", engine.Good, "yes"}, {"replicas", engine.Good, "none"},
+			{"append-only file", engine.Good, "appendfsync always"},
+			{"eviction", engine.Good, "noeviction"},
+			{"memory", engine.Good, "of 100 MiB"},
+			{"role", engine.Good, "primary"},
+			{"version", engine.Good, "Redis 7"},
+			{"commands", engine.Good, "all"},
+			{"clock", engine.Good, "our"},
+			{"round trip", engine.Good, "s"},
+			{"store", engine.Good, "none yet"},
+			{"fit", engine.Good, "yes"},
+			{"replicas", engine.Good, "none"},
 		}},
 		"everysec": {redistest.Options{AppendOnly: true, Fsync: "everysec", Extra: []string{"no-appendfsync-on-rewrite yes"}}, "single", [][3]string{
 			{"append-only file", engine.Warning, "no-appendfsync-on-rewrite yes"}, {"memory", engine.Warning, "maxmemory is not set"},

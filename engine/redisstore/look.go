@@ -107,7 +107,7 @@ func (s *Store) primary(ctx context.Context) (string, error) {
 
 func (s *Store) primaryAt(ctx context.Context, addr string) (string, error) {
 	c := s.alone(addr, "", s.o.SentinelPassword)
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // it was read only
 	at, err := c.Do(ctx, "sentinel", "get-master-addr-by-name", s.o.Sentinel).StringSlice()
 	switch word := wordOf(err); {
 	case errors.Is(err, redis.Nil):
@@ -164,9 +164,9 @@ func (s *Store) server(ctx context.Context, addrs []string) error {
 	return s.explained("the cluster", err)
 }
 
-// lookAt looks at one server. any says that it may be a replica, where it only
+// lookAt looks at one server. first says that it may be a replica, where it only
 // tells us who the others are.
-func (s *Store) lookAt(ctx context.Context, c *redis.Client, any bool) error {
+func (s *Store) lookAt(ctx context.Context, c *redis.Client, first bool) error {
 	addr := c.Options().Addr
 	info, err := c.Info(ctx).Result()
 	if wordOf(err) == "NOPERM" {
@@ -186,7 +186,7 @@ func (s *Store) lookAt(ctx context.Context, c *redis.Client, any bool) error {
 		return fmt.Errorf("%w: %s is no node of a cluster: write redis://%s", errUnfit, addr, addr)
 	case tooOld(field("redis_version")):
 		return fmt.Errorf("%w: %s is Redis %s: 7.0 or newer is needed", errUnfit, addr, field("redis_version"))
-	case field("role") == "slave" && !(any && s.o.Cluster):
+	case field("role") == "slave" && !(first && s.o.Cluster):
 		return fmt.Errorf("%w: %s is a replica of %s: name that one, or the sentinels that know who it is", errUnfit, addr, net.JoinHostPort(field("master_host"), field("master_port")))
 	case field("maxmemory_policy") != "" && field("maxmemory_policy") != "noeviction":
 		return fmt.Errorf("%w: the maxmemory-policy of %s is %s, so it throws runs away when memory is short: set it to noeviction", errUnfit, addr, field("maxmemory_policy"))

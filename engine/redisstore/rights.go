@@ -127,7 +127,7 @@ func (s *Store) probe(ctx context.Context, tag string) ([]refusal, error) {
 // mayHear finds out whether wake-ups may be heard.
 func (s *Store) mayHear(ctx context.Context) error {
 	sub := s.client.Subscribe(ctx, s.prefix+"wake")
-	defer sub.Close()
+	defer sub.Close() //nolint:errcheck // what was to be heard was heard
 	_, err := sub.Receive(ctx)
 	return err
 }
@@ -146,7 +146,7 @@ func wordOf(err error) string {
 // lastReply answers the error of Redis itself inside an error.
 func lastReply(err error) (redis.Error, bool) {
 	for {
-		joined, is := err.(interface{ Unwrap() error }) //nolint:errorlint // it is what is looked for
+		joined, is := err.(interface{ Unwrap() error })
 		if !is || joined.Unwrap() == nil {
 			break
 		}
