@@ -7,14 +7,15 @@ import (
 	"sync/atomic"
 
 	"stanch/engine"
-	"stanch/engine/sqlitestore"
 )
 
 // watchedStore tells when runs end, and counts acts.
 type watchedStore struct {
-	*sqlitestore.Store
+	benchKeeper
 	acts  atomic.Int64
 	steps atomic.Int64
+	// told, if it is set, hears of every run that has ended, instead of who waits.
+	told  func()
 	mu    sync.Mutex
 	ended map[string]chan struct{}
 }
@@ -22,9 +23,13 @@ type watchedStore struct {
 // Settle tells the end of a run once it is durable.
 func (w *watchedStore) Settle(ctx context.Context, s engine.Settlement) (engine.Settled, error) {
 	w.acts.Add(1)
-	settled, err := w.Store.Settle(ctx, s)
+	settled, err := w.benchKeeper.Settle(ctx, s)
 	if err == nil && s.Then.End != nil && s.Lease.Strand == "" {
-		close(w.end(s.Lease.Run))
+		if w.told != nil {
+			w.told()
+		} else {
+			close(w.end(s.Lease.Run))
+		}
 	}
 	return settled, err
 }
@@ -47,7 +52,7 @@ func (w *watchedStore) end(run string) chan struct{} {
 // Claim is counted.
 func (w *watchedStore) Claim(ctx context.Context, c engine.Claim) (engine.Claimed, error) {
 	w.acts.Add(1)
-	return w.Store.Claim(ctx, c)
+	return w.benchKeeper.Claim(ctx, c)
 }
 
 // group runs functions and answers their first error.

@@ -61,15 +61,17 @@ func (d *due) hint() {
 	d.hinted = true
 }
 
-// ready reports whether a partition is to be claimed from.
-func (d *due) ready(now time.Time, own bool) bool {
+// ready reports whether a partition is to be claimed from, and whether that
+// cannot wait: a time has come, or nobody has looked for long.
+func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	every := helpEvery
 	if own {
 		every = sweepEvery
 	}
-	return d.hinted || d.looked.IsZero() || now.Sub(d.looked) >= every || now.Before(d.looked) || own && !d.next.IsZero() && !d.next.After(now)
+	must = d.looked.IsZero() || now.Sub(d.looked) >= every || now.Before(d.looked) || own && !d.next.IsZero() && !d.next.After(now)
+	return must || d.hinted, must
 }
 
 // begins notes that the partition is claimed from now, and reports whether what
@@ -128,7 +130,7 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 		return claimed, fmt.Errorf("claim: Last is %s, a lease must last", c.Last)
 	}
 	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
-		ready := s.worker.ready(s, tried)
+		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))
 		if len(ready) == 0 {
 			break
 		}
@@ -182,7 +184,11 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
 		left -= n
 		go func() {
+			high := p.high.Load()
 			l, err := s.claimPart(ctx, p, c, n)
+			if err == nil {
+				s.saw(p, high, l.int(1))
+			}
 			answers <- answer{p, l, err}
 		}()
 	}
@@ -278,10 +284,12 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 			for _, i := range some[:n] {
 				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
 			}
+			high := p.high.Load()
 			l, err := s.do(ctx, p, "renew", args...)
 			if err != nil {
 				return now, false, err
 			}
+			s.saw(p, high, l.int(1))
 			if t := at(l.int(0)); t.After(now) {
 				now = t
 			}

@@ -5,7 +5,6 @@ import (
 	_ "embed" // the script of a new epoch
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -42,9 +41,8 @@ func AfterRestore(ctx context.Context, o Options) (done Restored, err error) {
 	if err != nil {
 		return done, fmt.Errorf("store %s: %w", s, err)
 	}
-	done.Epoch = newEpoch()
 	for _, p := range s.parts {
-		done.Epoch = max(done.Epoch, p.epoch.Load()+1) // the clock of the backup's machine may have been ahead
+		done.Epoch = max(done.Epoch, nextEpoch(p.epoch.Load()))
 	}
 	for _, p := range s.parts {
 		n, err := s.renewed(ctx, p, sha, done.Epoch)
@@ -59,8 +57,7 @@ func AfterRestore(ctx context.Context, o Options) (done Restored, err error) {
 // renewed gives one partition its new epoch, after what was held.
 func (s *Store) renewed(ctx context.Context, p *part, sha string, epoch int64) (leases int64, err error) {
 	for {
-		next := strconv.Itoa(schema) + "/" + strconv.FormatInt(epoch, 10)
-		reply, err := s.client.EvalSha(ctx, sha, []string{p.key}, p.version(), next).Slice()
+		reply, err := s.client.EvalSha(ctx, sha, []string{p.key}, p.version(), versionOf(epoch)).Slice()
 		l := &list{values: reply}
 		switch {
 		case err != nil:

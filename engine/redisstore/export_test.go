@@ -23,3 +23,9 @@ func (s *Store) Abandon() error {
 	s.holds.all = nil
 	return s.Close()
 }
+
+// Pack packs all runs that have ended.
+func (s *Store) Pack(ctx context.Context) error {
+	_, err := s.everywhere(func(p *part) (*list, error) { return nil, s.packEnded(ctx, p) })
+	return err
+}

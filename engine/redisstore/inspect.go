@@ -33,7 +33,6 @@ func (i *inspector) add(level, what, found, says string) {
 // stands. It changes nothing that lasts. It takes some four seconds: so long it
 // takes to see who lives. What it cannot look at, it says.
 func Inspect(ctx context.Context, o Options) (engine.Inspection, error) {
-	quiet()
 	s, err := newStore(o)
 	if err != nil {
 		return engine.Inspection{}, fmt.Errorf("store: %w", err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,7 +23,6 @@ import (
 // names. Nothing is changed that lasts. With Options.Work a server that does not
 // answer is waited for as Options.Patience says, else it is told at once.
 func Look(ctx context.Context, o Options) (found bool, err error) {
-	quiet()
 	s, err := newStore(o)
 	if err != nil {
 		return false, err
@@ -63,7 +61,7 @@ func (s *Store) look(ctx context.Context) (found bool, err error) {
 		}
 		addrs = []string{primary}
 	}
-	if err := s.server(ctx, addrs); err != nil {
+	if err := s.servers(ctx, addrs); err != nil {
 		return false, err
 	}
 	if found, err = s.keys(ctx); err != nil || s.o.ReadOnly {
@@ -145,9 +143,9 @@ func primaries(ctx context.Context, c *redis.Client) string {
 	return strings.Join(names, ", ")
 }
 
-// server looks at the first of the servers that answers; of a cluster at all its
+// servers looks at the first of the servers that answers; of a cluster at all its
 // masters.
-func (s *Store) server(ctx context.Context, addrs []string) error {
+func (s *Store) servers(ctx context.Context, addrs []string) error {
 	var err error
 	for _, addr := range addrs {
 		c := s.alone(addr, s.o.Username, s.o.Password)
@@ -223,15 +221,6 @@ func (s *Store) explained(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// kinds are the types of the keys of a partition that every store has, behind
-// its tag.
-func kinds() map[string]string {
-	return map[string]string{
-		"m": "hash", "q0": "list", "q1": "list", "q2": "list", "q3": "list", "t": "zset", "l": "zset", "h": "set", "cw": "set",
-		"lg": "zset", "au": "stream", "dd": "hash", "ob": "hash", "pk": "zset", "ex": "zset", "dx": "zset", "xt": "zset",
-	}
-}
-
 // keys looks whether a store is there, and whether its names are free or its
 // own.
 func (s *Store) keys(ctx context.Context) (found bool, err error) {
@@ -252,14 +241,14 @@ func (s *Store) keys(ctx context.Context) (found bool, err error) {
 	case newer(meta["schema"]):
 		return false, fmt.Errorf("%w: its schema is %s, this version knows %d; use the newer version", engine.ErrNewer, meta["schema"], schema)
 	}
-	return len(meta) > 0, s.types(ctx, n, len(meta) == 0)
+	return len(meta) > 0, s.ownTypes(ctx, n, len(meta) == 0)
 }
 
-// types looks at the types of what is under our names.
-func (s *Store) types(ctx context.Context, partitions int, fresh bool) error {
+// ownTypes looks at the types of what is under our names.
+func (s *Store) ownTypes(ctx context.Context, partitions int, fresh bool) error {
 	want := map[string]string{s.workersKey(): "hash"}
 	for i := range partitions {
-		for name, kind := range kinds() {
+		for name, kind := range keyTypes() {
 			want[s.tag(i)+name] = kind
 		}
 	}
@@ -319,15 +308,3 @@ func newer(written string) bool {
 	n, err := strconv.Atoi(written)
 	return err == nil && n > schema
 }
-
-// quiet keeps the library of Redis from writing to standard error: what there is
-// to tell, we tell.
-var quiet = sync.OnceValue(func() bool {
-	redis.SetLogger(silence{})
-	return true
-})
-
-type silence struct{}
-
-// Printf says nothing.
-func (silence) Printf(context.Context, string, ...any) {}

@@ -58,3 +58,15 @@ func opener(o redisstore.Options) func(t *testing.T, clock *storetest.Clock) sto
 func TestSingle(t *testing.T) {
 	storetest.Run(t, opener(redisstore.Options{Addrs: []string{single(t).Addr()}}))
 }
+
+// A cluster refuses scripts that touch keys of two slots: what passes here keeps
+// to its partition.
+func TestCluster(t *testing.T) {
+	c := redistest.StartCluster(t, 3, 0)
+	storetest.Run(t, opener(redisstore.Options{Addrs: c.Addrs(), Cluster: true}))
+}
+
+func TestSentinel(t *testing.T) {
+	s := redistest.StartSentinel(t, 1)
+	storetest.Run(t, opener(redisstore.Options{Addrs: s.Addrs(), Sentinel: s.MasterName(), Replicas: 1}))
+}

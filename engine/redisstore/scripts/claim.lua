@@ -18,7 +18,7 @@ if ARGV[6] == '1' then
     local run, path = parts(me)
     redis.call('ZREM', P .. 'l', me)
     local k = skey(run, path)
-    redis.call('HSET', k, 'i', 1)
+    redis.call('HSET', k, 'i', '1', 'j', '1')
     redis.call('HDEL', k, 'k')
     redis.call('HINCRBY', k, 'x', 1)
     push(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
@@ -88,17 +88,27 @@ while #strands < max and total > 0 do
     left[lane], total = left[lane] - 1, total - 1
     local me = redis.call('LPOP', P .. 'q' .. lane)
     local run, path = parts(me)
-    local mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
-    local token = ARGV[5] .. #strands
-    local k = skey(run, path)
-    redis.call('HSET', k, 'i', 2, 'k', token, 'L', ARGV[4], 'T', mark)
-    if redis.call('HSETNX', k, 'p', 0) == 1 then redis.call('HSET', k, 'n', 0, 'a', now) end
+    local k, token = skey(run, path), ARGV[5] .. #strands
+    local fields, mark = redis.call('HGETALL', k), ''
+    if path == '' then
+      for i = 1, #fields, 2 do
+        if fields[i] == 'c' then mark = fields[i + 1] end
+      end
+    else
+      mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
+    end
+    if #fields == 0 then
+      fields = { 'h', '0 0', 'a', when }
+      redis.call('HSET', k, 'h', '0 0', 'a', when)
+    end
+    redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
     redis.call('ZADD', P .. 'l', now + ARGV[4], me)
-    strands[#strands + 1] = held(run, path, token)
+    strands[#strands + 1] = held(run, path, token, fields, mark)
   end
 end
 if #strands > 0 then redis.call('HSET', KEYS[1], 'dr', cursor) end
-if touch then redis.call('HSET', KEYS[1], 't', now) end
+if touch then redis.call('HSET', KEYS[1], 't', when) end
+if total == 0 and meta[4] ~= '1' then redis.call('HSET', KEYS[1], 'w', '1') end
 
 local waits = {}
 if redis.call('HLEN', P .. 'ob') > 0 then
@@ -113,4 +123,4 @@ if redis.call('HLEN', P .. 'ob') > 0 then
 end
 local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
 local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
-return { text(now), redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }

@@ -12,7 +12,7 @@ if ARGV[3] == 'take' then
   for i = 4, #ARGV, 5 do takes[#takes + 1] = { ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] } end
   fresh, over = fits(takes)
   if fresh then reserve(fresh) end
-  for i, t in ipairs(takes) do counts[i] = redis.call('HLEN', P .. 'c:' .. t[1]) end
+  for i, t in ipairs(takes) do counts[i] = tonumber(redis.call('HGET', ckey(t[1]), '#') or '0') end
   local new = {}
   for _, f in ipairs(fresh or {}) do
     new[#new + 1] = f[1]
@@ -22,9 +22,9 @@ if ARGV[3] == 'take' then
   return { over or '', counts, new }
 end
 if ARGV[3] == 'back' then
-  local all = entries(ARGV[4], ARGV[5])
+  local all = redis.call('HGET', ckey(ARGV[4]), 'e' .. ARGV[5]) or ''
   for i = 1, #all, 28 do drop(ARGV[4], ARGV[5], string.sub(all, i, i + 11)) end
 else
   for i = 4, #ARGV, 3 do drop(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 end
-return { '', { redis.call('HLEN', P .. 'c:' .. ARGV[4]) }, {} }
+return { '', { tonumber(redis.call('HGET', ckey(ARGV[4]), '#') or '0') }, {} }
