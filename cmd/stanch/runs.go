@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stanch/engine"
-	"stanch/engine/view"
 )
 
 func runsCommand(sh *shell) *cobra.Command {
