@@ -13,6 +13,7 @@ import (
 	"stanch/actions"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/engine"
+	"stanch/engine/redisstore"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
 )
@@ -41,6 +42,10 @@ type desk struct {
 	store   keeper
 	engine  *engine.Engine
 	worker  bool // this process works on the store
+
+	log     *slog.Logger             // of the work
+	journal string                   // file of effects that were begun, where the store may forget them
+	backs   chan redisstore.Rollback // what the store has forgotten
 }
 
 // open opens the store and makes an engine on it.
@@ -91,7 +96,12 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 	case err != nil:
 		return err
 	}
-	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(d.cfg, log))
+	if d.log = log; log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	options := engineOptions(d.cfg, log)
+	options.Journal = d.journal
+	d.engine = engine.New(d.store, d.store, d.catalog, options)
 	return nil
 }
 
@@ -138,7 +148,7 @@ func (d *desk) working(ctx context.Context, do func(context.Context) error) erro
 	if !d.worker {
 		return do(ctx)
 	}
-	return alongside(ctx, d.engine.Work, do)
+	return alongside(ctx, d.work, do)
 }
 
 // alongside runs do beside work: when do has ended, so does work; when work

@@ -25,6 +25,11 @@ func (d *desk) openRedis(ctx context.Context, n need) error {
 	if !found && (n.looks || n.exists) {
 		return noStore(d.at.String())
 	}
+	if n.works {
+		if err := d.remembers(&o); err != nil {
+			return err
+		}
+	}
 	store, err := redisstore.Open(ctx, o)
 	if err != nil {
 		return err

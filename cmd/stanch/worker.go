@@ -73,7 +73,7 @@ func (sh *shell) work(ctx context.Context, o workerOptions) error {
 	}
 	defer d.close()
 	log.Info("working", "store", d.at.String(), "concurrency", w.Concurrency, "lease", w.Lease.String(), "grace", w.Grace.String())
-	if err := d.engine.Work(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := d.work(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))

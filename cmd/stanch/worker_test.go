@@ -277,3 +277,39 @@ func dumped(c *crew, run string) string {
 	}
 	return fmt.Sprint(reply)
 }
+
+// Redis comes back from a backup without what it had acknowledged. A worker that
+// lived through it notices, and so does one that starts afterwards: effects are
+// frozen, and what was forgotten is looked up.
+func TestAStoreThatWentBackIsNoticed(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, redistest.Options{AppendOnly: true, Fsync: "always"})
+	worker := c.works("worker")
+	first := c.run(2)
+	c.polls("the first run has ended", func() bool { return len(c.server.Tenant.Changes()) == 1 })
+	backup := c.redis.CopyData()
+	c.types("undo", first, "--yes", "--config", "tenant.yaml")
+	back := func() {
+		c.redis.Stop()
+		c.redis.RestoreData(backup)
+		c.redis.Restart()
+	}
+	const says = "the store has gone back; effects are frozen there until `stanch thaw`"
+	back()
+	c.polls("it is noticed", func() bool { return strings.Contains(worker.err.String(), says) })
+	c.polls("what was forgotten is told", func() bool { return strings.Contains(worker.err.String(), "the store has forgotten an effect") })
+	if s := c.types("thaw", "--reason", "looked", "--config", "tenant.yaml"); s.code != 0 {
+		t.Errorf("thaw: exit code %d\n%s", s.code, s.err)
+	}
+	backup = c.redis.CopyData()
+	second := c.run(2)
+	c.polls("the second run has ended", func() bool {
+		return strings.Contains(c.types("runs", "show", second, "--config", "tenant.yaml", "--output", "json").out, `"status": "succeeded"`)
+	})
+	<-time.After(2 * time.Second) // it is remembered once a second
+	c.retires(worker)
+	back()
+	worker = c.works("worker")
+	c.polls("it is remembered", func() bool { return strings.Contains(worker.err.String(), says) })
+	c.retires(worker)
+}
