@@ -56,6 +56,14 @@ func (b *book) overlap(calls ...pair) {
 	}
 }
 
+// slowly plays a call whose answer takes so long.
+func (b *book) slowly(c pair, d time.Duration) {
+	b.play(c)
+	b.pass(d)
+	last := &b.lines[len(b.lines)-1]
+	last.At, last.AtStore = b.time(), b.time()
+}
+
 func (b *book) time() int64 { return start + b.now }
 
 func (b *book) pass(d time.Duration) { b.now += int64(d) }

@@ -95,7 +95,7 @@ func plantedGuards() []planted {
 			b := &book{}
 			b.play(claiming(), taking("e", 2, "x").with(window(time.Hour)))
 			b.pass(50 * time.Minute)
-			b.play(taking("f", 2, "y").with(window(time.Hour)), taking("g", 2, "z").with(window(time.Hour)), claiming())
+			b.play(taking("f", 2, "y").with(window(time.Hour)), taking("g", 2, "z").with(window(time.Hour)), claiming(to("r 0 t")))
 			return b
 		}},
 		{9, "an intent in a freeze", "in a freeze", func() *book {
@@ -291,6 +291,21 @@ func goodHistories() map[string]func() *book {
 			b.play(freezing("freeze", "f"), settling("r 2 v", thaw), freezing("thaw", "g").ends(Info), claiming(to("r 3 w")))
 			b.overlap(settling("r 3 w", waiting(time.Hour)), cancelling("r"))
 			b.play(claiming(to("r 4 x")))
+			return b
+		},
+		"a claim of several partitions, of which one is slow": func() *book {
+			b := &book{}
+			b.play(beginning("r", "d"))
+			b.slowly(claiming(to("r 0 u")), 50*time.Second) // its lease began at once
+			b.pass(20 * time.Second)
+			b.play(claiming(to("r 0 v")).by("b"), renewing("r 0 x"))
+			return b
+		},
+		"a claim that asked nobody tells how it was before a freeze": func() *book {
+			b := begun()
+			before := b.time()
+			b.play(freezing("freeze", "f"), claiming())
+			b.lines[len(b.lines)-1].AtStore = before
 			return b
 		},
 		"a freeze that may have been lifted": func() *book {

@@ -57,6 +57,7 @@ func (k *ledger) freeze() {
 		case by == nil:
 		case !told:
 			k.broken(9, a.place, []shows{by, a}, "an intent was recorded in a freeze")
+		case a.ev == "claim" && a.store <= by.store: // it tells how it was before
 		case !a.answer.Frozen:
 			k.broken(9, Place{}, []shows{by, a}, "%s does not tell of the freeze", a.ev)
 		}

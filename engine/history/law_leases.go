@@ -144,10 +144,10 @@ func (k *ledger) endsAfter(l, by *lease) (end int64, ok bool) {
 	if l.last == 0 || l.store == 0 || l.by.calls > 1 {
 		return 0, false
 	}
-	sure, end := l.to, l.store+l.last
+	sure, end := l.to, k.earliest(l.by)+l.last
 	for _, r := range k.renews[l.Token] {
 		if r.before(by.from) && r.from > sure && !slices.Contains(r.answer.Lost, l.Token) {
-			sure, end = r.to, r.store+r.ask.Last
+			sure, end = r.to, k.earliest(r)+r.ask.Last
 		}
 	}
 	for _, r := range k.renews[l.Token] {
@@ -157,9 +157,16 @@ func (k *ledger) endsAfter(l, by *lease) (end int64, ok bool) {
 		if r.fate == maybe {
 			return 0, false
 		}
-		end = min(end, r.store+r.ask.Last)
+		end = min(end, k.earliest(r)+r.ask.Last)
 	}
 	return end, true
+}
+
+// earliest answers when an act was done at the earliest, by the store's time. The
+// time that was answered may be of the last of its parts: a claim and a renew ask
+// several partitions, of which one may be slow.
+func (k *ledger) earliest(a *act) int64 {
+	return max(k.low[a.from], a.store-max(0, k.lines[a.to].At-a.at))
 }
 
 // takeovers decides law 12: what a lost worker held is given to another soon

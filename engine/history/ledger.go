@@ -202,7 +202,9 @@ func (k *ledger) clocks() {
 		fresh := a.ev == "claim" || a.ev == "renew" || (a.ev == "settle" || a.ev == "signal") && a.calls == 1
 		if a.fate == done && a.store != 0 && fresh {
 			k.low[a.to+1] = max(k.low[a.to+1], a.store)
-			k.high[a.from] = min(k.high[a.from], a.store)
+			if a.ev != "claim" || len(a.answer.Grants) > 0 { // a claim that asks for nothing names the time when it last did
+				k.high[a.from] = min(k.high[a.from], a.store)
+			}
 		}
 	}
 	for i := 1; i <= n; i++ {

@@ -62,7 +62,7 @@ type Begin struct {
 	Playbook string `json:"playbook"`
 	Dedupe   string `json:"dedupe,omitempty"` // digest of playbook, subject and key
 	Edition  string `json:"edition,omitempty"`
-	Key      string `json:"key,omitempty"` // digest of the concurrency key
+	Key      string `json:"key,omitempty"` // digest of the concurrency key, with its subject unless it is wide
 	Replace  bool   `json:"replace,omitempty"`
 	After    int64  `json:"after,omitempty"` // ns
 }

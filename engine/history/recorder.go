@@ -152,8 +152,15 @@ func grant(s *engine.Strand) Grant {
 
 func begin(b engine.Begin) Begin {
 	out := Begin{
-		Playbook: b.Playbook, Edition: shortUnless(b.Edition), Key: shortUnless(b.Key),
+		Playbook: b.Playbook, Edition: shortUnless(b.Edition),
 		Replace: b.Key != "" && b.WhenBusy == "replace", After: int64(b.After),
+	}
+	switch {
+	case b.Key == "":
+	case b.Wide:
+		out.Key = short(b.Key)
+	default:
+		out.Key = short(b.Subject, b.Key) // one of each subject
 	}
 	if b.Dedupe != "" {
 		out.Dedupe = short(b.Playbook, b.Subject, b.Dedupe)

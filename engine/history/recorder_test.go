@@ -220,6 +220,23 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// A key is one for the runs about a subject, unless it is wide.
+func TestAKeyIsTheSubjectsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	r := record(t, memory(t), path, "w")
+	for i, b := range []engine.Begin{{Subject: "s1"}, {Subject: "s2"}, {Subject: "s1", Wide: true}, {Subject: "s2", Wide: true}} {
+		b.Request, b.Playbook, b.Key, b.WhenBusy, b.Head = fmt.Sprint("q", i), "p", "p", "queue", []byte("h")
+		if _, err := r.Begin(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := read(t, path)
+	key := func(i int) string { return lines[2*i].Ask.Begin[0].Key }
+	if key(0) == key(1) || key(2) != key(3) || key(0) == key(2) {
+		t.Errorf("the keys are %q of one subject, %q of another, %q and %q of all", key(0), key(1), key(2), key(3))
+	}
+}
+
 type failing struct {
 	both
 	err error

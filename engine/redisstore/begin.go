@@ -130,18 +130,7 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 	if err != nil || found {
 		return known, err
 	}
-	ask := func() (string, error) {
-		when := b.WhenBusy
-		if when == "" {
-			when = "queue"
-		}
-		l, err := s.do(ctx, keys, "key", "ask", b.Key, run, when)
-		if err != nil {
-			return "", err
-		}
-		return l.text(0), errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
-	}
-	word, err := ask()
+	word, err := s.askKey(ctx, keys, "ask", &b, run)
 	if err != nil {
 		return engine.Begun{}, err
 	}
@@ -157,12 +146,30 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 	if begun.Run != run { // another request has begun it meanwhile
 		return begun, s.free(ctx, b.Key, run)
 	}
-	if word == "queued" { // its turn may have come before it was there
-		if word, err = ask(); err == nil && word == "held" {
-			err = s.grant(ctx, run)
+	if word == "queued" { // its turn, or who replaces it, may have come before it was there
+		switch word, err = s.askKey(ctx, keys, "look", &b, run); {
+		case err != nil:
+		case word == "held":
+			err = s.grant(ctx, b.Key, run)
+		case word == "none":
+			_, _, err = s.runAct(ctx, run, "cancel")
 		}
 	}
 	return begun, errors.Join(err, s.acked(ctx, keys, "v:"+run))
+}
+
+// askKey asks the partition of a wide key for it, or looks how the run stands
+// there: held, queued, busy, or none if it has no place.
+func (s *Store) askKey(ctx context.Context, keys *part, how string, b *engine.Begin, run string) (string, error) {
+	when := b.WhenBusy
+	if when == "" {
+		when = "queue"
+	}
+	l, err := s.do(ctx, keys, "key", how, b.Key, run, when)
+	if err != nil {
+		return "", err
+	}
+	return l.text(0), errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
 }
 
 // begunBefore answers the run that the dedupe key, or this very request, has

@@ -142,18 +142,10 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 		}
 	}
 	if claimed.At.IsZero() {
-		if err := s.askTime(ctx, &claimed); err != nil {
-			return engine.Claimed{}, fmt.Errorf("claim: %w", err)
-		}
+		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
 	}
 	claimed.NextDue = s.whenDue(claimed.At)
 	return claimed, nil
-}
-
-// askTime answers the time, and the freeze, of a store in which nothing is due.
-func (s *Store) askTime(ctx context.Context, claimed *engine.Claimed) error {
-	claimed.Frozen, claimed.At = s.worker.frozen(), s.worker.storeTime(s)
-	return ctx.Err()
 }
 
 // whenDue is when something falls due in what this worker looks after, by the
@@ -233,7 +225,7 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 	}
 	frozen := l.text(2) == "1"
 	claimed.Frozen = claimed.Frozen || frozen
-	s.worker.told(s, at(now), frozen)
+	s.worker.told(at(now), frozen)
 	next := s.nextDue(now, l.int(4))
 	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
 		next = lease
@@ -243,7 +235,7 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 	for i := range strands.values {
 		st, err := s.strand(ctx, strands.at(i))
 		if err != nil {
-			return err
+			return errors.Join(err, s.giveUp(ctx, p, strands.values[i:]))
 		}
 		claimed.Strands = append(claimed.Strands, *st)
 	}
@@ -277,11 +269,11 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 		groups[p] = append(groups[p], i)
 	}
 	if len(groups) == 0 {
-		f, err := s.frozen(ctx)
+		f, at, err := s.frozen(ctx)
 		if err != nil {
 			return now, false, err
 		}
-		now, frozen = s.worker.storeTime(s), f.On
+		now, frozen = at, f.On
 	}
 	for p, some := range groups {
 		p.due.by(s.clock().Add(last))
@@ -301,6 +293,7 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 				now = t
 			}
 			frozen = frozen || l.text(2) == "1"
+			s.worker.told(at(l.int(0)), l.text(2) == "1")
 			marks := l.list(3)
 			for k, i := range some[:n] {
 				mark, held := marks.at(k).(string)

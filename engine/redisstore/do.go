@@ -69,7 +69,7 @@ func (s *Store) ask(ctx context.Context, p *part, name string, proved bool, args
 // once sends a call and waits for its answer. When ctx ends first, either the
 // call is not sent or its answer is waited for.
 func (s *Store) once(ctx context.Context, c *call) (any, error) {
-	p, err := s.pipe(ctx, c.part)
+	p, err := s.pipe(ctx, c.part, c.proved)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +87,10 @@ func (s *Store) once(ctx context.Context, c *call) (any, error) {
 	return c.reply, s.told(ctx, c)
 }
 
-// pipe answers the way to the server that has a partition.
-func (s *Store) pipe(ctx context.Context, p *part) (*pipe, error) {
+// pipe answers the way to the server that has a partition. What waits for
+// replicas has one of its own, so that nothing else waits with it. A client that
+// forgets a node of a cluster and finds it again has another connection to it.
+func (s *Store) pipe(ctx context.Context, p *part, proved bool) (*pipe, error) {
 	client, addr, err := s.node(ctx, p)
 	if err != nil {
 		return nil, err
@@ -98,9 +100,17 @@ func (s *Store) pipe(ctx context.Context, p *part) (*pipe, error) {
 	if s.closed {
 		return nil, errClosed
 	}
-	if s.pipes[addr] == nil {
-		s.pipes[addr] = newPipe(s, client, addr)
+	if proved {
+		addr += " proved"
 	}
+	old := s.pipes[addr]
+	if old != nil && old.client == client {
+		return old, nil
+	}
+	if old != nil {
+		go old.close()
+	}
+	s.pipes[addr] = newPipe(s, client, addr)
 	return s.pipes[addr], nil
 }
 
@@ -175,7 +185,7 @@ func passes(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errClosed) {
 		return false
 	}
-	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) {
+	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) || errors.Is(err, errReplaced) {
 		return true
 	}
 	for _, final := range []error{engine.ErrFull, engine.ErrNewer, engine.ErrNotFound, errGone, errForeign, errUnfit, errReadOnly, errDamaged} {

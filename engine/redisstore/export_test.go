@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"errors"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Sweep takes over what lost workers held, without leasing it.
@@ -28,4 +30,17 @@ func (s *Store) Abandon() error {
 func (s *Store) Pack(ctx context.Context) error {
 	_, err := s.everywhere(func(p *part) (*list, error) { return nil, s.packEnded(ctx, p) })
 	return err
+}
+
+// ForgetNodes leaves the ways to the servers with clients that are closed, as they
+// are after the client of a cluster has forgotten a node and found it again.
+func (s *Store) ForgetNodes() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for addr, p := range s.pipes {
+		client := redis.NewClient(p.client.Options())
+		_ = client.Close()
+		s.pipes[addr] = newPipe(s, client, addr)
+		go p.close()
+	}
 }

@@ -96,3 +96,15 @@ func (s *Store) giveBack() error {
 	}
 	return errors.Join(errs...)
 }
+
+// giveUp makes strands due again that were leased and could not be read in full.
+func (s *Store) giveUp(ctx context.Context, p *part, strands []any) error {
+	var args []any
+	for _, reply := range strands {
+		l := listOf(reply)
+		args = append(args, l.text(0), l.text(1), l.text(2))
+		s.holds.drop(l.text(2))
+	}
+	_, err := s.do(ctx, p, "giveback", args...)
+	return err
+}

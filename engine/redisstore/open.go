@@ -187,7 +187,7 @@ func clientOptions(o Options) *redis.UniversalOptions {
 		ClientName: "stanch", Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, MaxRedirects: -1,
 		DialTimeout: 3 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
-		PoolSize: flushers + 4, MinIdleConns: 1, ContextTimeoutEnabled: false,
+		PoolSize: 2*flushers + 4, MinIdleConns: 1, ContextTimeoutEnabled: false,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		ReadBufferSize:           256 << 10, WriteBufferSize: 256 << 10,
 	}

@@ -40,9 +40,9 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	case "free":
 		err = s.free(ctx, m[1], m[2])
 	case "grant":
-		err = s.grant(ctx, m[1])
+		err = s.grant(ctx, m[2], m[1])
 	case "cancel":
-		_, err = s.runAct(ctx, m[1], "cancel")
+		err = s.replaced(ctx, m[1])
 	case "begun?":
 		err = s.begunOrFree(ctx, m[1], m[2])
 	case "put":
@@ -78,37 +78,53 @@ func (s *Store) free(ctx context.Context, key, run string) error {
 	return errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
 }
 
-// grant tells a run that its wide key is its own.
-func (s *Store) grant(ctx context.Context, run string) error {
-	there, err := s.runAct(ctx, run, "grant")
+// grant tells a run that its wide key is its own. One that has ended has no use
+// for it.
+func (s *Store) grant(ctx context.Context, key, run string) error {
+	there, ended, err := s.runAct(ctx, run, "grant")
+	switch {
+	case err != nil:
+		return err
+	case ended:
+		return s.free(ctx, key, run)
+	case !there:
+		return errNotYet
+	}
+	return nil
+}
+
+// replaced cancels a run that another replaces, as soon as it is there.
+func (s *Store) replaced(ctx context.Context, run string) error {
+	there, _, err := s.runAct(ctx, run, "cancel")
 	if err == nil && !there {
 		return errNotYet
 	}
 	return err
 }
 
-// begunOrFree frees the key of a run that was never begun, for good.
+// begunOrFree frees the key of a run that was never begun, for good, or that has
+// ended.
 func (s *Store) begunOrFree(ctx context.Context, run, key string) error {
-	there, err := s.runAct(ctx, run, "begun?")
-	if err != nil || there {
+	there, ended, err := s.runAct(ctx, run, "begun?")
+	if err != nil || there && !ended {
 		return err
 	}
 	return s.free(ctx, key, run)
 }
 
 // runAct does to a run what another partition asks for, and reports whether the
-// run is there.
-func (s *Store) runAct(ctx context.Context, run, what string) (bool, error) {
+// run is there, or certainly never will be, and whether it has ended.
+func (s *Store) runAct(ctx context.Context, run, what string) (there, ended bool, err error) {
 	p := s.partOfRun(run)
 	if p == nil {
-		return false, errDamaged
+		return false, false, errDamaged
 	}
 	l, err := s.do(ctx, p, "run", run, what, micros(answersKept))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	s.worker.hint(p)
-	return l.text(0) == "1", errors.Join(l.err(), s.deliverAll(ctx, p, l.list(2)))
+	return l.text(0) == "1", l.text(1) == "ended", errors.Join(l.err(), s.deliverAll(ctx, p, l.list(2)))
 }
 
 // doneNames is how long it is known that a document of a settlement was put.

@@ -70,7 +70,7 @@ func (s *Store) signal(ctx context.Context, in *engine.Signal) (engine.Signalled
 func (s *Store) Freeze(ctx context.Context, in engine.Freeze) (state engine.Frozen, err error) {
 	switch {
 	case in.Change == "":
-		state, err = s.frozen(ctx)
+		state, _, err = s.frozen(ctx)
 	case in.Change != "freeze" && in.Change != "thaw":
 		err = fmt.Errorf("Change is %q, it must be freeze or thaw", in.Change)
 	case in.Request == "":
@@ -104,19 +104,23 @@ func (s *Store) everywhere(f func(p *part) (*list, error)) ([]*list, error) {
 	return answers, errors.Join(errs...)
 }
 
-func (s *Store) frozen(ctx context.Context) (engine.Frozen, error) {
+// frozen asks for the freeze, and the time.
+func (s *Store) frozen(ctx context.Context) (state engine.Frozen, now time.Time, err error) {
 	all, err := s.everywhere(func(p *part) (*list, error) { return s.do(ctx, p, "frozen") })
 	if err != nil {
-		return engine.Frozen{}, err
+		return state, now, err
 	}
-	state := frozenOf(all[0])
-	for _, l := range all[1:] {
-		if f := frozenOf(l); f.On && !state.On {
+	for _, l := range all {
+		f := frozenOf(l)
+		if l == all[0] || f.On && !state.On {
 			state = f // half a freeze is one
+		}
+		if t := at(l.int(4)); t.After(now) {
+			now = t
 		}
 		err = errors.Join(err, l.err())
 	}
-	return state, err
+	return state, now, err
 }
 
 func frozenOf(l *list) engine.Frozen {

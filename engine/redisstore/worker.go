@@ -30,7 +30,6 @@ type worker struct {
 
 	frozenAs bool
 	toldAt   time.Time // the store's, when it last told
-	toldOwn  time.Time // and ours
 }
 
 // seenWorker is what is known of a worker.
@@ -260,28 +259,20 @@ func (s *Store) Wait(ctx context.Context, until time.Time) error {
 }
 
 // told notes what the store has said of its time and of the freeze.
-func (w *worker) told(s *Store, at time.Time, frozen bool) {
+func (w *worker) told(at time.Time, frozen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !at.Before(w.toldAt) {
-		w.toldAt, w.toldOwn, w.frozenAs = at, s.clock(), frozen
+		w.toldAt, w.frozenAs = at, frozen
 	}
 }
 
-func (w *worker) frozen() bool {
+// lastTold answers the store's time when it last told it, and whether it was
+// frozen then.
+func (w *worker) lastTold() (at time.Time, frozen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.frozenAs
-}
-
-// storeTime is the store's time as far as it can be told here.
-func (w *worker) storeTime(s *Store) time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.toldAt.IsZero() {
-		return s.clock()
-	}
-	return w.toldAt.Add(s.clock().Sub(w.toldOwn))
+	return w.toldAt, w.frozenAs
 }
 
 // contact is for how long this process has been in steady contact with Redis.

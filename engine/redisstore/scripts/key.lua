@@ -1,6 +1,7 @@
 -- key keeps who holds a wide concurrency key and who waits for it.
--- ARGV 3 'ask': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
--- ask answers {'held' | 'queued' | 'busy', outbox}, free {'', outbox}.
+-- ARGV 3 'ask' or 'look': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
+-- ask answers {'held' | 'queued' | 'busy', outbox}, free {'', outbox}. look asks for
+-- nothing: it answers as ask, or 'none' for a run that has no place there.
 --@head
 --@lib
 local list, run = P .. 'k:' .. ARGV[4], ARGV[5]
@@ -17,6 +18,7 @@ local live = redis.call('LRANGE', list, 0, -1)
 for i, r in ipairs(live) do
   if r == run then return { i == 1 and 'held' or 'queued', outbox } end
 end
+if ARGV[3] == 'look' then return { 'none', outbox } end
 if #live > 0 and (ARGV[6] == 'skip' or (ARGV[6] == 'queue' and #live > 100)) then return { 'busy', outbox } end
 if #live > 0 and ARGV[6] == 'replace' then
   for i = #live, 1, -1 do

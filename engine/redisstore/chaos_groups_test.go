@@ -1,0 +1,136 @@
+package redisstore_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"stanch/engine/redisstore/redistest"
+)
+
+// TestChaosCluster hurts workers, the wire, and the masters of a cluster without
+// replicas. They sync every second: see TestChaosEverysec.
+func TestChaosCluster(t *testing.T) {
+	c := newChaos(t)
+	cluster := redistest.StartCluster(t, 3, 0)
+	for i := range 3 {
+		c.servers = append(c.servers, cluster.Node(i))
+	}
+	c.proxies = cluster.Front()
+	for _, s := range c.servers {
+		c.tell(s, "CONFIG", "REWRITE") // what Front has changed outlives a restart
+	}
+	c.redis = chaosRedis{Cluster: true}
+	for _, p := range c.proxies {
+		c.redis.Addrs = append(c.redis.Addrs, p.Addr())
+	}
+	c.direct, c.forgets = c.redis, 2500*time.Millisecond
+	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), c.crashes(), c.wireFaults())
+	c.begin(3)
+	c.run(c.number(10))
+}
+
+// TestChaosFailover hurts workers and the masters of a cluster with a replica
+// each. What was acknowledged right before a failover may be forgotten.
+func TestChaosFailover(t *testing.T) {
+	c := newChaos(t)
+	cluster := redistest.StartCluster(t, 3, 1)
+	for i := range 6 {
+		c.servers = append(c.servers, cluster.Node(i))
+	}
+	c.redis = chaosRedis{Cluster: true, Addrs: cluster.Addrs()}
+	c.direct = c.redis
+	forced := func() {
+		from := time.Now().Add(-2500 * time.Millisecond)
+		cluster.Failover(c.roll(3))
+		c.lost(from)
+		c.pause(500, 1500) // until the one that was the master follows
+	}
+	killed := func() {
+		from := time.Now().Add(-2500 * time.Millisecond)
+		old := cluster.KillMaster(c.roll(3))
+		c.lost(from)
+		c.pause(0, 1000)
+		if old != nil {
+			old.Restart()
+			redistest.Until(t, "the old master follows", func() bool { return old.Info("replication")["master_link_status"] == "up" })
+		}
+	}
+	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
+		{"fail over by force", forced}, {"fail over by force", forced},
+		{"kill a master", killed}, {"kill a master", killed}, {"kill a master", killed},
+	})
+	c.alone = true
+	c.begin(3)
+	c.run(c.number(10))
+}
+
+// TestChaosSentinel hurts workers, and a primary with a replica that three
+// Sentinels watch. Everything that destroys, and what people say, waits until the
+// replica has it.
+func TestChaosSentinel(t *testing.T) {
+	c := newChaos(t)
+	s := redistest.StartSentinel(t, 1)
+	c.servers = []*redistest.Server{s.Server(0), s.Server(1)}
+	c.redis = chaosRedis{Sentinel: s.MasterName(), Addrs: s.Addrs(), Replicas: 1}
+	c.direct = c.redis
+	failover := func() {
+		from := time.Now().Add(-2500 * time.Millisecond)
+		old := s.Failover()
+		c.pause(0, 1000)
+		if old != nil {
+			s.Rejoin(old)
+		}
+		c.lost(from)
+	}
+	behind := func() {
+		primary := s.Primary()
+		if primary == nil {
+			return
+		}
+		replica := c.servers[0]
+		if replica == primary {
+			replica = c.servers[1]
+		}
+		from := time.Now()
+		replica.Pause()
+		c.tell(primary, "CLIENT", "KILL", "TYPE", "replica") // else it gets what is on its way
+		c.pause(100, 400)
+		resumed := make(chan struct{})
+		go func() {
+			defer close(resumed)
+			redistest.Until(t, "the primary is killed", func() bool { return !primary.Up() })
+			replica.Resume()
+		}()
+		old := s.Failover()
+		<-resumed
+		if old != nil {
+			s.Rejoin(old)
+		}
+		c.lost(from)
+	}
+	slow := func() {
+		primary := s.Primary()
+		for _, server := range c.servers {
+			if primary != nil && server != primary {
+				server.Pause()
+				c.pause(300, 1500)
+				server.Resume()
+			}
+		}
+	}
+	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
+		{"kill the primary", failover}, {"kill the primary", failover}, {"kill the primary", failover},
+		{"kill the primary, the replica behind", behind}, {"kill the primary, the replica behind", behind},
+		{"stop the replica", slow},
+		{"stop a Sentinel", func() {
+			w := s.Watcher(c.roll(3))
+			w.Pause()
+			c.pause(300, 1500)
+			w.Resume()
+		}},
+	})
+	c.alone = true
+	c.begin(3)
+	c.run(c.number(10))
+}

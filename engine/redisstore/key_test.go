@@ -1,0 +1,78 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"stanch/engine"
+	"stanch/engine/redisstore"
+	"stanch/engine/redisstore/redistest"
+)
+
+// TestRunsThatReplaceEachOtherAllEnd begins runs together that want the same key
+// and replace each other: whoever comes last gets it, and none waits for ever.
+func TestRunsThatReplaceEachOtherAllEnd(t *testing.T) {
+	server := single(t)
+	s := open(t, redisstore.Options{Addrs: []string{server.Addr()}, Work: true})
+	defer s.Close()
+	var begin []*redisstore.Store // on wires of different lengths, so that their acts come in any order
+	for _, late := range []time.Duration{0, time.Millisecond, 4 * time.Millisecond} {
+		wire := redistest.NewProxy(t, server.Addr())
+		wire.Delay(late)
+		o := open(t, redisstore.Options{Addrs: []string{wire.Addr()}})
+		defer o.Close()
+		begin = append(begin, o)
+	}
+	var mu sync.Mutex
+	live := map[string]bool{}
+	var all sync.WaitGroup
+	for round := range 75 {
+		for i := range 3 {
+			all.Go(func() {
+				id := fmt.Sprint(round, "-", i)
+				// One before the slow one asks, one at any moment after that.
+				<-time.After([]time.Duration{time.Duration(10 + round%25), 1, 0}[i] * time.Millisecond)
+				b, err := begin[i].Begin(t.Context(), engine.Begin{Request: id, Playbook: "p", Subject: id, Edition: "e", Mode: "live", Key: "k", Wide: true, WhenBusy: "replace"})
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				live[b.Run] = true
+				mu.Unlock()
+			})
+		}
+		<-time.After(50 * time.Millisecond)
+		endDue(t, s)
+	}
+	all.Wait()
+	redistest.Until(t, "every run has ended", func() bool {
+		endDue(t, s)
+		for run := range live {
+			r, err := s.Run(t.Context(), run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.EndedAt.IsZero() {
+				delete(live, run)
+			}
+		}
+		return len(live) == 0
+	})
+}
+
+// endDue ends what is due.
+func endDue(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	c, err := s.Claim(t.Context(), engine.Claim{Worker: "w", Max: 100, Last: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range c.Strands {
+		in := engine.Settlement{Request: st.Token, Lease: st.Lease, Then: engine.Then{End: &engine.End{Outcome: "cancelled"}}}
+		if _, err := s.Settle(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
