@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"hash/fnv"
 	"iter"
 	"strconv"
 	"strings"
@@ -124,6 +125,18 @@ type DumpedStrand struct {
 	Joined string // path of the window whose join has fired
 	Facts  []Fact
 	Ended  *Ended
+}
+
+// Partitions is how many partitions a store has that has some, unless it was told
+// otherwise. One that has none names its runs as if it had so many: then they
+// find their place when it is moved.
+const Partitions = 16
+
+// PartitionOf answers the partition of a subject among so many.
+func PartitionOf(subject string, of int) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(subject))
+	return int(h.Sum32() % uint32(of))
 }
 
 // DedupeDigest tells dedupe keys apart, where a store does not keep them whole:

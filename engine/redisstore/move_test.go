@@ -17,7 +17,7 @@ import (
 // compared with a model over moves from SQLite to Redis, to another Redis, back
 // to SQLite, and to another file.
 func TestMovedStoreGoesOn(t *testing.T) {
-	for _, partitions := range []int{1, 16} {
+	for _, partitions := range []int{engine.Partitions, 2 * engine.Partitions} { // in the second, runs lie elsewhere
 		t.Run(strconv.Itoa(partitions), func(t *testing.T) {
 			m := mover{addr: single(t).Addr(), partitions: partitions}
 			storetest.Model(t, m.open)
@@ -49,7 +49,7 @@ func (m mover) open(t *testing.T, clock *storetest.Clock) storetest.Opened {
 			to = m.sqlite(t, clock, filepath.Join(t.TempDir(), "stanch.db"))
 		}
 		err := to.Import(t.Context(), from.Export(t.Context()))
-		if err != nil && strings.Contains(err.Error(), "concurrency key") && m.partitions > 1 {
+		if err != nil && strings.Contains(err.Error(), "concurrency key") && m.partitions > engine.Partitions {
 			moves-- // it stays where it is
 			if err := to.Close(); err != nil {
 				t.Fatal(err)
@@ -116,4 +116,25 @@ func (m mover) redis(t *testing.T, clock *storetest.Clock, prefix string) movabl
 		}
 		return m.redis(t, clock, prefix)
 	}}
+}
+
+// What stores keep of names in the same way.
+func TestNamesAreKeptAlike(t *testing.T) {
+	if redisstore.DefaultPartitions != engine.Partitions {
+		t.Errorf("%d partitions, not %d", redisstore.DefaultPartitions, engine.Partitions)
+	}
+	s := open(t, redisstore.Options{Addrs: []string{single(t).Addr()}})
+	defer s.Close()
+	for _, subject := range []string{"", "defender/1", "ünï"} {
+		if at, want := s.PartitionOf(subject), engine.PartitionOf(subject, engine.Partitions); at != want {
+			t.Errorf("the subject %q lies in partition %d, not %d", subject, at, want)
+		}
+		b := engine.Begin{Playbook: "p", Subject: subject, Dedupe: "d:1"}
+		if is, want := redisstore.Digest(&b), engine.DedupeDigest(b.Playbook, b.Subject, b.Dedupe); is != want {
+			t.Errorf("the digest of %+v is %x, not %x", b, is, want)
+		}
+		if is, want := redisstore.TargetID(subject), engine.TargetDigest(subject); is != want {
+			t.Errorf("the digest of %s is %x, not %x", subject, is, want)
+		}
+	}
 }

@@ -153,7 +153,7 @@ func (t *tx) replace(key string) error {
 }
 
 func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
-	name := "r00" + strings.ToLower(rand.Text()[:20])
+	name := fmt.Sprintf("r%02x%s", engine.PartitionOf(b.Subject, engine.Partitions), strings.ToLower(rand.Text()[:20]))
 	id, err := t.log(entry{kind: logBegin, word: status, body: b.Head})
 	if err != nil {
 		return engine.Begun{}, err

@@ -265,7 +265,8 @@ func (i *runImport) window(strand int64, w *engine.DumpedWindow, children []*eng
 // strand writes a strand with its facts.
 func (i *runImport) strand(st *engine.DumpedStrand) (int64, error) {
 	w := i.windows[st.Window]
-	state, due := int64(0), ns(st.Due)
+	var state int64
+	due := ns(st.Due)
 	switch st.State {
 	case "queued":
 		state = stQueued
