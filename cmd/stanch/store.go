@@ -76,7 +76,11 @@ func redisAt(ctx context.Context, address string, use int) (*openedStore, error)
 	if err != nil {
 		return nil, err
 	}
-	return &openedStore{s, s.String(), s.Workers}, nil
+	where := s.String()
+	if o.DB > 0 {
+		where += "/" + strconv.Itoa(o.DB)
+	}
+	return &openedStore{s, where, s.Workers}, nil
 }
 
 // storeInfo is what `stanch store info --output json` prints.
