@@ -27,16 +27,6 @@ func (st *state) apply(f Fact) error {
 	return nil
 }
 
-func (st *state) applyAll(facts []Fact) error {
-	for _, f := range facts {
-		if err := st.apply(f); err != nil {
-			return err
-		}
-	}
-	st.durable()
-	return nil
-}
-
 // take takes in one fact body that was recorded at a time.
 func (st *state) take(f fact, at time.Time) error {
 	if err := f.whole(); err != nil {
@@ -65,7 +55,7 @@ func (st *state) take(f fact, at time.Time) error {
 		return fmt.Errorf("playbook %s has no step %q in strand %q", st.outline.book.ID, f.Path, st.strand)
 	}
 	first := !p.begun
-	if first && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail {
+	if first && f.Kind != kDecision && f.Kind != kResolve && f.Kind != kMail && f.Kind != kAnew {
 		p.begun, p.started = true, f.Started
 		if p.started.IsZero() {
 			p.started = at
@@ -74,6 +64,13 @@ func (st *state) take(f fact, at time.Time) error {
 	switch f.Kind {
 	case kDone, kFailed, kSkipped, kStopped:
 		return st.ended(p, f, first, at)
+	case kKept:
+		if err := st.takenOver(p, f); err != nil {
+			return err
+		}
+		st.settle(p, outcome{ending: succeeded}, at)
+	case kAnew:
+		p.anew, p.why = true, f.Why
 	case kPart:
 		return st.partEnded(p, f, at)
 	case kEntered:

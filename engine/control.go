@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"stanch/actions"
 )
@@ -91,4 +92,19 @@ func (e *Engine) resolve(ctx context.Context, s strandState, f fact, eff actions
 		}
 	}
 	return nil
+}
+
+// unknownIn names the steps with an effect of which nobody can tell whether it
+// happened, in order.
+func unknownIn(states []strandState) []string {
+	var steps []string
+	for _, s := range states {
+		for path, p := range s.st.steps {
+			if slices.ContainsFunc(p.effects, func(e effectState) bool { return e.Status == actions.Unknown }) {
+				steps = append(steps, path)
+			}
+		}
+	}
+	slices.SortFunc(steps, comparePaths)
+	return steps
 }

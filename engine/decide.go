@@ -161,20 +161,6 @@ func (e *Engine) mayNotDecide(d Decision, a Approval, q *questionState, run RunR
 	return ""
 }
 
-// startedBy reports whether a person started the run, however that is written:
-// operator:alice is alice.
-func (h Head) startedBy(person string) bool {
-	for _, who := range []string{h.StartedBy, h.Event.By} {
-		if _, name, ok := strings.Cut(who, ":"); ok {
-			who = name
-		}
-		if who != "" && strings.EqualFold(who, person) {
-			return true
-		}
-	}
-	return false
-}
-
 // people answers who the approvers are now: members of groups, and names.
 func (e *Engine) people(approvers []string) []string {
 	var people []string

@@ -22,6 +22,8 @@ type Run struct {
 	Subject    string                     `json:"subject"`
 	StartedBy  string                     `json:"started_by"`
 	Undoes     string                     `json:"undoes,omitempty"`
+	Retries    string                     `json:"retries,omitempty"`   // the run from whose failed step it goes on
+	Resubmits  string                     `json:"resubmits,omitempty"` // the run that it begins again
 	StartedAt  time.Time                  `json:"started_at"`
 	FinishedAt *time.Time                 `json:"finished_at"`
 	BeginsAt   *time.Time                 `json:"begins_at,omitempty"` // of a run that waits for its time
@@ -50,6 +52,7 @@ type Step struct {
 	FinishedAt *time.Time      `json:"finished_at"`
 	Output     json.RawMessage `json:"output,omitempty"`
 	Why        string          `json:"why,omitempty"`
+	KeptFrom   string          `json:"kept_from,omitempty"` // the run that did it, of which this one keeps it
 	Error      *Fault          `json:"error,omitempty"`
 	Approval   *Approval       `json:"approval,omitempty"`
 	Effects    []StepEffect    `json:"effects,omitempty"`
@@ -91,6 +94,11 @@ type strandState struct {
 // states computes the state of every strand of a run, the strands around a
 // strand before it.
 func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, error) {
+	return e.replay(ctx, record, nil)
+}
+
+// replay is states that calls back, if asked to, after each fact of a step.
+func (e *Engine) replay(ctx context.Context, record RunRecord, after func(*state, *progress)) ([]strandState, error) {
 	run, err := e.context(ctx, record.RunHead)
 	if err != nil {
 		return nil, err
@@ -109,7 +117,10 @@ func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, e
 		if parent, ok := parentStrand(s.Path); ok {
 			above = byPath[parent]
 		}
-		st, err := rebuild(run, s.Path, above, s.Item, s.Facts)
+		st, err := newState(run, s.Path, above, s.Item)
+		if err == nil {
+			err = st.applyEach(s.Facts, after)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("run %s: strand %q: %w", record.ID, s.Path, err)
 		}
@@ -137,6 +148,7 @@ func (e *Engine) describe(ctx context.Context, record RunRecord) (Run, error) {
 	r := Run{
 		ID: record.ID, Playbook: PlaybookRef{ID: record.Playbook, Digest: record.Edition}, Mode: record.Mode,
 		Status: record.Status, Event: head.Event, Subject: record.Subject, StartedBy: head.StartedBy, Undoes: head.Undoes,
+		Retries: head.Retries, Resubmits: head.Resubmits,
 		StartedAt: record.BegunAt, Steps: []Step{}, Outputs: map[string]json.RawMessage{},
 	}
 	if !record.EndedAt.IsZero() {

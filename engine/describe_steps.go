@@ -18,6 +18,9 @@ func (e *Engine) steps(ctx context.Context, s strandState) ([]Step, error) {
 			d.Output, d.Error = p.out, nil
 			d.Attempts++
 		}
+		if d.KeptFrom = p.keptOf; p.keptOf != "" {
+			d.Attempts = 0
+		}
 		if !p.started.IsZero() {
 			d.StartedAt = &p.started
 		}

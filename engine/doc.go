@@ -7,8 +7,9 @@
 // its lease, perform.go, effect.go and check.go act on the world, guard.go and
 // covered.go say what may be done, approval*.go, form.go, remind.go and decide.go
 // ask people, mailbox.go and await.go bring events, undo*.go, lasting.go and
-// rollback.go go back, turn.go asks for whom a key has become free, describe*.go
-// tells.
+// rollback.go go back, again.go, retry*.go and kept.go go on with a run that has
+// ended, turn.go asks for whom a key has become free, describe*.go and export.go
+// tell.
 //
 // Why it is as it is:
 //   - Facts are written, states are computed: a run is the facts of its strands,
@@ -55,6 +56,13 @@
 //     undoes is a fact, gathered once; the undo is a strand like one that is
 //     called. What the run's end or a cancel forces to leave is not rolled back,
 //     as it is not rescued: an undo of the run is.
+//   - A retry is a run of its own that is given, as its edition is, what of the
+//     earlier one it keeps: so that it is kept follows from what the run began
+//     with, and a retry is retried as any run is. A step is kept as one fact. Kept
+//     is what succeeded, nothing else: what tidied up, what was taken back, and a
+//     child that began with another item are done anew. Whether an undo took
+//     something back is looked at again when it is kept: the undo may have been
+//     before the retry in the queue.
 //   - Who approves first fills in the form; the others approve what they see.
 //   - A run that waited for its key, and whose trigger's condition is no longer
 //     true of the newest revision of the incident, ends as cancelled: it has done

@@ -105,6 +105,7 @@ func (h *holding) send(work, hard context.Context, t *task) error {
 	if _, _, err := h.settled(settled, Then{}); err != nil {
 		return err
 	}
+	h.e.journals(h.st.run.id, t.path, actions.Begun, e.Effect)
 	call := h.call(t)
 	call.Sending = actions.Sending{
 		ID: e.ID, SendBy: begun.Add(min(t.timeout/2, 5*time.Second)), DoneBy: begun.Add(t.timeout),
@@ -137,7 +138,7 @@ func (h *holding) intent(ctx context.Context, t *task, e actions.Effect, f fact,
 		Kind: "effect.intent", Run: h.st.run.id, Step: t.path, Playbook: h.st.run.book.ID, By: h.st.run.start.StartedBy,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,
 	}))
-	s.Intent, s.Take = true, take
+	s.Intent, s.Take, s.Proved = true, take, e.Class == actions.Destroys
 	if h.st.sheltered() {
 		s.Under = Cancelled
 	}

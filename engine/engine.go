@@ -41,7 +41,11 @@ type Options struct {
 	// Now is the clock of the store beside it, between two answers of the
 	// store; time.Now if nil. Requests are timed by the machine's own clock.
 	Now func() time.Time
-	Log *slog.Logger
+	// Journal is a file of this worker's own in which it notes the effects that it
+	// begins, for a store that may forget what it has acknowledged: see WentBack.
+	// Empty keeps none.
+	Journal string
+	Log     *slog.Logger
 }
 
 // Engine makes runs happen on a store with a catalog of actions.
@@ -51,6 +55,7 @@ type Engine struct {
 	catalog *actions.Catalog
 	o       Options
 	log     *slog.Logger
+	journal journal
 
 	mu       sync.Mutex
 	contexts map[string]*runContext // of runs lately worked on
@@ -79,17 +84,9 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Engine{
-		store: store, docs: docs, catalog: catalog, o: o, log: o.Log,
+		store: store, docs: docs, catalog: catalog, o: o, log: o.Log, journal: journal{path: o.Journal},
 		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
 	}
-}
-
-// Head is what a run was begun with and never changes.
-type Head struct {
-	Event     playbooks.Event `json:"event"`
-	Params    json.RawMessage `json:"params,omitempty"`
-	StartedBy string          `json:"started_by"`
-	Undoes    string          `json:"undoes,omitempty"` // the run that an undo takes back
 }
 
 // Start asks for a run of a checked playbook.
@@ -100,6 +97,8 @@ type Start struct {
 	Mode   string
 	By     string // who or what started it: a trigger, operator:alice
 	Lane   int
+
+	again *Head // of a resubmission: what its head says of the run before
 }
 
 // ErrRefused says that a run may not be started so.
@@ -130,7 +129,11 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	if err != nil {
 		return Begun{}, fmt.Errorf("params: %w", err)
 	}
-	head := Head{Event: s.Event, Params: params, StartedBy: s.By}
+	head, dedupe := Head{Event: s.Event, Params: params, StartedBy: s.By}, s.Event.ID
+	if s.again != nil {
+		head.Resubmits, head.Behind, head.Reason = s.again.Resubmits, s.again.Behind, s.again.Reason
+		dedupe = "resubmit/" + head.Resubmits + "/" + newID()
+	}
 	key, wide, err := e.mayStart(s, head)
 	if err != nil {
 		return Begun{}, err
@@ -140,7 +143,7 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 		when = "queue"
 	}
 	return e.begin(ctx, Begin{
-		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
+		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: dedupe, Edition: digest,
 		Mode: s.Mode, Lane: s.Lane, Key: key, Wide: wide, WhenBusy: when,
 	}, head)
 }
@@ -156,24 +159,6 @@ func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
 	}
 	return begun, nil
 }
-
-// prepared completes what is asked of the store with the head and the audit of
-// a run.
-func prepared(b Begin, head Head) (Begin, error) {
-	raw, err := json.Marshal(head)
-	if err != nil {
-		return b, err
-	}
-	if len(raw) > maxHead {
-		return b, fmt.Errorf("%w: the event has %d bytes, at most %d are allowed", ErrRefused, len(raw), maxHead)
-	}
-	b.Request, b.Head = newID(), raw
-	b.Audit = [][]byte{auditRecord(Audit{Kind: "run.begin", Playbook: b.Playbook, Edition: b.Edition, Mode: b.Mode, By: head.StartedBy, Subject: b.Subject})}
-	return b, nil
-}
-
-// maxHead bounds an event with its params.
-const maxHead = 4 << 20
 
 // subject is what a run is about.
 func (e *Engine) subject(ev playbooks.Event) string {
@@ -360,6 +345,11 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 	}
 	if run, err = e.newContext(head, start, outline); err != nil {
 		return nil, err
+	}
+	if start.Kept != "" {
+		if run.kept, err = e.kept(ctx, start.Kept); err != nil {
+			return nil, fmt.Errorf("run %s: %w", head.ID, err)
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -123,6 +123,10 @@ func fingerprintOf(st *state) string {
 		Fault                   *Fault
 		Effects                 []effect
 		Asked                   map[string]string
+		KeptOf                  string
+		Anew                    bool
+		Brings                  *branches
+		Had                     had
 	}
 	st.seek()
 	steps := map[string]step{}
@@ -132,6 +136,7 @@ func fingerprintOf(st *state) string {
 			Part: p.part, Exit: string(p.exit), Came: fmt.Sprint(p.came.ending, p.came.fault, p.came.why), Forced: p.forced, Rescued: p.rescued,
 			Waits: p.waits, Round: p.round, Deadline: p.deadline.UTC(),
 			Attempt: p.attempt, Count: p.count, Until: p.until.UTC(), Out: p.out, Fault: p.fault, Asked: map[string]string{},
+			KeptOf: p.keptOf, Anew: p.anew, Brings: p.brings, Had: p.had,
 		}
 		for _, e := range p.effects {
 			s.Effects = append(s.Effects, effect{string(e.Status), e.held, e.why, e.until.UTC(), e.deadline.UTC(), e.looks, e.sent, e.failures, int(e.doubt), e.After})
@@ -140,7 +145,7 @@ func fingerprintOf(st *state) string {
 			outcome, by := q.outcome(st.now)
 			s.Asked[key] = fmt.Sprint(q.Hash, outcome, by)
 		}
-		if p.begun || p.status != "" {
+		if p.begun || p.status != "" || p.anew {
 			steps[path] = s
 		}
 	}

@@ -42,6 +42,8 @@ const (
 	kFinal    kind = "final"    // how the run, or what it calls, ended; its finally begins
 	kTurn     kind = "turn"     // the run's turn has come; Ending cancelled: it is no longer wanted
 	kMarked   kind = "marked"   // the holder knows that the run is cancelled
+	kKept     kind = "kept"     // a step is taken over from Run, which this one retries, or one before
+	kAnew     kind = "anew"     // a step is not taken over after all, and why
 )
 
 // doubt is what remains of an effect whose answer was not heard and that is
@@ -88,7 +90,9 @@ type fact struct {
 	Settling time.Duration   `json:"sd,omitempty"` // intent: and shows at most so long after that
 	Undo     *undo           `json:"un,omitempty"` // undoing
 	Lasts    time.Duration   `json:"la,omitempty"` // intent: from its time until it is taken back
-	Run      string          `json:"r,omitempty"`  // lasts: the run that takes it back
+	Run      string          `json:"r,omitempty"`  // lasts: the run that takes it back; kept: the run that did it
+	Had      had             `json:"hd,omitempty"` // kept: the effects that it had there
+	Brings   *branches       `json:"br,omitempty"` // kept: what the steps inside it set and found there
 	Doubt    doubt           `json:"dt,omitempty"` // retry: what is known of the effect that was sent before
 	Looks    int             `json:"g,omitempty"`  // open: looks that answered "did not"
 	Deadline time.Time       `json:"x,omitzero"`   // open: until when the world may take
@@ -149,7 +153,7 @@ func (f fact) whole() error {
 		ok = f.Ending == "" || f.Ending == cancelled
 	case kUndoing:
 		ok = f.Undo != nil
-	case kLasts:
+	case kLasts, kKept:
 		ok = f.Run != ""
 	case kResult:
 		switch f.Status {

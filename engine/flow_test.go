@@ -298,3 +298,23 @@ func TestCancelInEveryState(t *testing.T) {
 		})
 	}
 }
+
+// TestOnErrorThatStopsIsNoFault stops in an on_error, where something around
+// tidies up: the run ends well, and is not stuck.
+func TestOnErrorThatStopsIsNoFault(t *testing.T) {
+	const stops = "- steps:\n    - fail: Bad\n  on_error:\n    steps:\n      - stop: Enough\n"
+	for name, book := range map[string]string{
+		"before finally of the playbook": "steps:\n  " + indented(stops, 2) + "\nfinally:\n  - uses: things.put\n    with: {thing: x, value: tidy}\n",
+		"in finally of a step":           "steps:\n  - uses: things.put\n    with: {thing: x, value: tidy}\n    finally:\n      " + indented(stops, 6) + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{})
+			rehearse(t, w, engine.Options{}, func(b *bench) {
+				r := b.run(book, 0)
+				if r.Status != "succeeded" || r.Error != nil || r.Reason != "Enough" || w.get("x") != "tidy" {
+					t.Errorf("the run is %s: %v, because %q; steps %v", r.Status, r.Error, r.Reason, paths(r))
+				}
+			})
+		})
+	}
+}

@@ -50,7 +50,7 @@ func (h *holding) takes(e actions.Effect) []Take {
 			}
 		}
 		if len(targets) > 0 {
-			takes = append(takes, Take{Name: h.st.run.id + "/" + kind, Limit: caps[kind], Effect: e.ID, Targets: targets})
+			takes = append(takes, Take{Name: h.st.run.capped() + "/" + kind, Limit: caps[kind], Effect: e.ID, Targets: targets})
 		}
 	}
 	return takes

@@ -44,6 +44,7 @@ const (
 	tTurn                          // ask whether a run that was queued is still wanted
 	tGather                        // gather what a rollback has to undo
 	tUndoLater                     // begin the undo of an effect that does not last
+	tKeep                          // look whether what a step did before stands, and take it over
 )
 
 // next decides what the strand does next. It is a function of the state alone:
@@ -79,7 +80,7 @@ func (st *state) next() (move, error) {
 		path := f.path + f.list[f.at].Name
 		p := st.at(path)
 		if p.exit != "" {
-			if err := st.leave(&m, outcome{ending: p.exit, fault: p.fault, why: p.why, forced: p.forced}); err != nil {
+			if err := st.leave(&m, p.left()); err != nil {
 				return m, err
 			}
 			continue
@@ -89,6 +90,16 @@ func (st *state) next() (move, error) {
 			return m, err
 		}
 	}
+}
+
+// left is how a list ends in which a step has ended it. What the step failed of
+// before its on_error stopped all is no longer the matter.
+func (p *progress) left() outcome {
+	o := outcome{ending: p.exit, why: p.why, forced: p.forced}
+	if p.exit == failed {
+		o.fault = p.fault
+	}
+	return o
 }
 
 // seek goes on to the step that the strand stands at.
@@ -160,6 +171,9 @@ func (st *state) told(f fact, at time.Time) (fact, error) {
 // step moves one step on. It answers true when the move is complete.
 func (st *state) step(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
 	if !p.begun {
+		if kept, wait, err := st.keep(m, step, path, p); err != nil || kept {
+			return wait, err
+		}
 		if done, err := st.condition(m, step, path); err != nil || done {
 			return false, err
 		}

@@ -124,8 +124,14 @@ func (st *state) endBranch(r *result) (string, error) {
 		r.Vars[name] = raw
 	}
 	for path, p := range st.steps {
-		if p.status != "succeeded" || len(p.out) == 0 || strings.IndexByte(path[len(st.prefix):], '#') >= 0 {
+		if strings.IndexByte(path[len(st.prefix):], '#') >= 0 {
 			continue // a turn of a repeat keeps to itself what it finds
+		}
+		if p.brings != nil {
+			maps.Copy(r.Steps, p.brings.Steps)
+		}
+		if p.status != "succeeded" || len(p.out) == 0 {
+			continue
 		}
 		if p.step.Kind == playbooks.Parallel {
 			var inner branches

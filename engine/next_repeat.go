@@ -61,7 +61,7 @@ func (st *state) turned(m *move, p *progress) error {
 // again makes another turn due.
 func (st *state) again(m *move, p *progress) error {
 	var every time.Duration
-	if !st.run.planning() { // waits of a plan take no time
+	if !st.run.planning() && !st.keepsIn(turnPath(p.path, p.round+1)) { // waits of a plan take no time, nor those that are over
 		var err error
 		if every, err = st.duration(p.step.Repeat.Every, 0); err != nil {
 			return st.broken(m, p.path, fmt.Errorf("every: %w", err))

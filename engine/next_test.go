@@ -15,7 +15,7 @@ func fuzzFacts(data []byte, paths []string) []Fact {
 	kinds := []kind{
 		kEntered, kSkipped, kDone, kFailed, kRetry, kOpened, kJoined, kPrepared, kIntent, kResult,
 		kOpen, kHeld, kAsked, kDecision, kResolve, kLost, kFailing, kStopped, "newer",
-		kPart, kRound, kWaits, kFinal, kMarked, kLasts, kAwait, kMail, kReceived,
+		kPart, kRound, kWaits, kFinal, kMarked, kLasts, kAwait, kMail, kReceived, kKept, kAnew,
 	}
 	endings := []ending{stopped, rejected, cancelled, failed, succeeded, "x"}
 	outs := []string{"", "{}", `{"value":"v"}`, `{"n":1}`, `{"m":2}`, `{"left":1}`, `{"vars":{"left":1}}`, "null", "[", `{"total":1,"items":[]}`, `{"outcome":"approved"}`}
@@ -33,6 +33,10 @@ func fuzzFacts(data []byte, paths []string) []Fact {
 		f.Lasts, f.Run, f.Await, f.Mail = time.Duration(a%2)*time.Hour, []string{"", "r2"}[b%2], &awaited{Name: "n", Key: "k", Until: f.Due}, &Message{ID: "m", Name: "n", Key: "k", At: at}
 		f.Key, f.By, f.Decision, f.Hash = []string{gateKey, heldFrozen, "k"}[b%3], []string{"a@c.example", "A@C.example", "b@c.example"}[a%3], []string{"approve", "reject"}[b%2], "h"
 		f.Doubt, f.Looks, f.Planned = doubt(b%3), int(a%3), b%7 == 0
+		if f.Kind == kKept {
+			f.Had = had{"r1": {"e"}}
+			f.Brings = &branches{Vars: map[string]json.RawMessage{"left": json.RawMessage("1")}}
+		}
 		if out := outs[pick(b, len(outs))]; json.Valid([]byte(out)) {
 			f.Out = json.RawMessage(out)
 		}
@@ -185,6 +189,13 @@ func (h *history) answer(t *task, how byte) {
 		h.told([][]fact{{result}, {onEffect}, {{Kind: kOpen, Path: t.path, Effect: t.effect, Until: h.now.Add(time.Minute)}}, nil}[how%4]...)
 	case tCheck:
 		h.told([]fact{result, onEffect, result}[how%3])
+	case tKeep:
+		k, err := h.state()
+		if err != nil {
+			return
+		}
+		f, _ := k.keeps(t.path)
+		h.told([]fact{f, f, {Kind: kAnew, Path: t.path, Why: "m"}}[how%3])
 	case tUndoLater:
 		h.told(fact{Kind: kLasts, Path: t.path, Effect: t.effect, Until: h.now.Add(time.Hour), Run: "r2"})
 	case tAwait:
@@ -197,12 +208,18 @@ func (h *history) answer(t *task, how byte) {
 // FuzzNext gives Next any history: it never panics, decides the same twice, and
 // decides the same once what it decided is known.
 func FuzzNext(f *testing.F) {
+	retries := map[*runContext]*runContext{}
 	books := []struct {
 		live, plan *runContext
 		strands    []string
 	}{
 		{fuzzRun(f, fuzzBook, ModeLive), fuzzRun(f, fuzzBook, ModePlan), []string{"", "each[1]", "par[0]", "par[1]"}},
 		{fuzzRun(f, flowBook, ModeLive), fuzzRun(f, flowBook, ModePlan), []string{"", "sub[0]", "poll#1/items[1]", "tidied/finally/tidies[0]", "poll#2/items[0]"}},
+	}
+	for _, b := range books {
+		again := *b.live
+		again.kept = fuzzKept(f, b.live)
+		retries[b.live] = &again
 	}
 	for which := range 10 {
 		for how := range byte(32) {
@@ -233,6 +250,8 @@ func FuzzNext(f *testing.F) {
 		h := &history{run: book.live, strand: book.strands[int(which)%5%len(book.strands)], now: fuzzEpoch()}
 		if how&4 != 0 {
 			h.run = book.plan
+		} else if how&32 != 0 {
+			h.run = retries[book.live]
 		}
 		paths := fuzzPaths(h.run, h.strand)
 		for ; len(data) >= 6 && len(h.facts) < 150; data = data[6:] {
@@ -257,6 +276,30 @@ func FuzzNext(f *testing.F) {
 		}
 		decidesTheSame(t, h)
 	})
+}
+
+// fuzzKept is what a retry of a run takes over: every other step of it, as far as
+// it could have ended so.
+func fuzzKept(f *testing.F, run *runContext) *kept {
+	k := &kept{Of: "r1", Steps: map[string]fact{}, Items: map[string]string{}}
+	for i, path := range fuzzPaths(run, "") {
+		if i%2 == 0 {
+			continue
+		}
+		one := fact{Kind: kKept, Run: "r1", Out: json.RawMessage(`{"value":"v"}`)}
+		if i%3 == 0 {
+			one.Had = had{"r1": {"e"}}
+		}
+		k.Steps[path] = one
+	}
+	body, err := json.Marshal(k)
+	if err == nil {
+		k, err = readKept(body)
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	return k
 }
 
 func decidesTheSame(t *testing.T, h *history) {

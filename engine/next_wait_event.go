@@ -55,7 +55,7 @@ func (a *awaited) takes(m Message) bool { return !m.At.Before(a.Since) && !a.ove
 
 // awaited evaluates what is waited for, as it is from here on.
 func (st *state) awaited(w *playbooks.Waiting) (*awaited, error) {
-	a := &awaited{Name: w.Event, Since: st.run.head.BegunAt}
+	a := &awaited{Name: w.Event, Since: st.run.beganAt()}
 	if w.Key == nil {
 		return nil, &Fault{Code: "invalid", Message: "key: it does not say for which of the events " + w.Event + " it waits"}
 	}

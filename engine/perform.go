@@ -34,6 +34,8 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		return h.gather(work, t)
 	case tUndoLater:
 		return h.undoLater(hard, t)
+	case tKeep:
+		return h.keep(work, t)
 	case tLook:
 		return h.look(work, t)
 	}
@@ -228,6 +230,9 @@ func retries(r *playbooks.Retry, code string, read bool) bool {
 
 // note appends an audit record about an effect.
 func (h *holding) note(path string, e actions.Effect, kind, status, why string) {
+	if kind == "effect.result" {
+		h.e.journals(h.st.run.id, path, actions.Status(status), e)
+	}
 	h.audit = append(h.audit, auditRecord(Audit{
 		Kind: kind, Run: h.st.run.id, Step: path, Playbook: h.st.run.book.ID, By: h.st.run.start.StartedBy,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,

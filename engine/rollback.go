@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"stanch/actions"
@@ -41,6 +42,9 @@ func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error)
 		return undo{}, err
 	}
 	u := undoOf(states, run, step)
+	if err := e.undoKept(ctx, states, &u, step); err != nil {
+		return u, err
+	}
 	known := map[string]bool{}
 	for _, eff := range u.Effects {
 		if known[eff.ID], err = e.isUndone(ctx, eff.ID); err != nil {
@@ -56,4 +60,52 @@ func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error)
 		u.Asks = u.Asks || err != nil || inv.Widens // what cannot be read may widen access
 	}
 	return u, ctx.Err()
+}
+
+// undoKept adds what was done inside a step by the runs that this one retries,
+// and that it kept: they did it before.
+func (e *Engine) undoKept(ctx context.Context, states []strandState, u *undo, step string) error {
+	kept := keptIn(states, func(path string) bool { return inStep(path, step) })
+	var older []doneEffect
+	for _, run := range slices.Sorted(maps.Keys(kept)) {
+		record, err := e.store.Run(ctx, run)
+		if err != nil {
+			return err
+		}
+		theirs, err := e.states(ctx, record)
+		if err != nil {
+			return err
+		}
+		for _, d := range newestFirst(theirs, func(string) bool { return true }) {
+			if kept[run][d.effect.ID] {
+				older = append(older, d)
+			}
+		}
+	}
+	slices.SortStableFunc(older, func(a, b doneEffect) int { return b.at.Compare(a.at) })
+	for _, d := range older {
+		u.Effects = append(u.Effects, d.effect)
+	}
+	return nil
+}
+
+// keptIn answers the effects of what is kept at paths, by the run that had them.
+func keptIn(states []strandState, at func(path string) bool) map[string]map[string]bool {
+	kept := map[string]map[string]bool{}
+	for _, s := range states {
+		for path, p := range s.st.steps {
+			if len(p.had) == 0 || !at(path) {
+				continue
+			}
+			for run, ids := range p.had {
+				if kept[run] == nil {
+					kept[run] = map[string]bool{}
+				}
+				for _, id := range ids {
+					kept[run][id] = true
+				}
+			}
+		}
+	}
+	return kept
 }

@@ -22,6 +22,9 @@ type state struct {
 	opener *playbooks.Step
 	index  int // among its siblings
 
+	takes bool   // it continues a strand of the run before
+	was   string // prefix of the paths that its steps have there
+
 	outline *outline // of the playbook that it runs
 	limits  []limit  // of the time of what is around the strand, the innermost first
 	shelter bool     // something around it is a finally: it runs on when the run is cancelled
@@ -94,6 +97,11 @@ type progress struct {
 	target   json.RawMessage // the entity parameter as the step gave it
 	ask      map[string]*questionState
 
+	anew   bool      // it is not kept after all
+	keptOf string    // the run in which it was done, of a step that is kept
+	had    had       // the effects that it had there
+	brings *branches // what the steps inside it set and found there
+
 	undo         *undo     // of a rollback
 	await        *awaited  // the messages it is registered for
 	mail         *Message  // the one that it took
@@ -148,10 +156,29 @@ type runContext struct {
 	own     []string
 	due     time.Time // the run's deadline; zero: none
 	undoing func(undo) *outline
+	kept    *kept // what it takes over from the run that it retries
+}
+
+// capped is the run in whose name caps are taken: a retry has those of the run
+// that it retries, so that none is passed by trying again.
+func (r *runContext) capped() string {
+	if r.start.First != "" {
+		return r.start.First
+	}
+	return r.id
 }
 
 // planning reports whether effects are only planned.
 func (r *runContext) planning() bool { return r.head.Mode != ModeLive }
+
+// beganAt is when the first of the runs began that retry each other: a message
+// that came since is for what that one asked for.
+func (r *runContext) beganAt() time.Time {
+	if r.start.First != "" {
+		return r.start.FirstAt
+	}
+	return r.head.BegunAt
+}
 
 // newState makes the state of a strand before any fact.
 func newState(run *runContext, strand string, above *state, item json.RawMessage) (*state, error) {
@@ -163,7 +190,7 @@ func newState(run *runContext, strand string, above *state, item json.RawMessage
 		st.vars, st.outs, st.names = map[string]any{}, map[string]any{}, maps.Clone(run.names)
 		st.names["vars"], st.names["steps"] = st.vars, st.outs
 		st.due = run.due
-		st.frames = []frame{{list: run.book.Steps}}
+		st.frames, st.takes = []frame{{list: run.book.Steps}}, run.kept != nil
 		return st, nil
 	}
 	path, index, ok := cutIndex(strand)
@@ -177,6 +204,7 @@ func newState(run *runContext, strand string, above *state, item json.RawMessage
 	above.seek()
 	st.limits, st.shelter = above.limited(), above.sheltered()
 	st.marked, st.planned = above.marked, above.planned
+	st.continues(item)
 	st.names, st.vars, st.outs = maps.Clone(above.names), maps.Clone(above.vars), maps.Clone(above.outs)
 	list, err := st.own(item)
 	if err != nil {
@@ -269,3 +297,26 @@ func (st *state) at(path string) *progress {
 
 // durable tells the state that the store has all that was told to it.
 func (st *state) durable() { st.fresh = nil }
+
+func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, nil) }
+
+// applyEach takes in facts, and calls back, if asked to, after each of a step.
+func (st *state) applyEach(facts []Fact, after func(*state, *progress)) error {
+	for _, f := range facts {
+		if err := st.apply(f); err != nil {
+			return err
+		}
+		if after == nil {
+			continue
+		}
+		body, err := decodeFact(f.Body)
+		if err != nil {
+			return err
+		}
+		if p := st.steps[body.Path]; p != nil {
+			after(st, p)
+		}
+	}
+	st.durable()
+	return nil
+}

@@ -19,8 +19,8 @@ const DocIncident = "incident"
 // still to be asked whether it is wanted: the incident may have become another
 // one meanwhile.
 func (st *state) turnComes() bool {
-	if st.above != nil || st.asked || !st.run.head.Queued || st.phase != "" {
-		return false
+	if st.above != nil || st.asked || !st.run.head.Queued || st.phase != "" || st.run.start.Retries != "" {
+		return false // a retry is wanted by whoever asked for it, and part of it is done
 	}
 	on := st.run.book.On.Incident
 	return st.run.start.Event.Trigger == "incident" && on != nil && on.If != nil

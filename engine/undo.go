@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type undo struct {
 type UndoPlan struct {
 	Run   string     `json:"run"`
 	Items []UndoItem `json:"items"`
+	Kept  []string   `json:"kept_from,omitempty"` // runs that did what this one kept: undo those too
 }
 
 // UndoItem is one effect of the run with its inverse.
@@ -58,38 +60,41 @@ func (u *undo) targets() []actions.Entity {
 	return list
 }
 
-// effectsOf answers the effects of a run that happened, newest first.
-func (e *Engine) effectsOf(ctx context.Context, id, step string) ([]doneEffect, error) {
+// effectsOf answers the effects of a run that happened, newest first, and the
+// runs that did what it kept of them.
+func (e *Engine) effectsOf(ctx context.Context, id, step string) (done []doneEffect, kept []string, err error) {
 	record, err := e.store.Run(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", id, err)
+		return nil, nil, fmt.Errorf("run %s: %w", id, err)
 	}
 	if !ended(record.Status) {
-		return nil, fmt.Errorf("%w: run %s is still %s; cancel it first: stanch runs cancel %s", ErrRefused, id, record.Status, id)
+		return nil, nil, fmt.Errorf("%w: run %s is still %s; cancel it first: stanch runs cancel %s", ErrRefused, id, record.Status, id)
 	}
 	if record.Mode != ModeLive {
-		return nil, fmt.Errorf("%w: run %s was a %s and has changed nothing", ErrRefused, id, record.Mode)
+		return nil, nil, fmt.Errorf("%w: run %s was a %s and has changed nothing", ErrRefused, id, record.Mode)
 	}
 	if record.Playbook == undoPlaybook {
-		return nil, fmt.Errorf("%w: run %s was an undo, which is not undone itself: run the playbook again", ErrRefused, id)
+		return nil, nil, fmt.Errorf("%w: run %s was an undo, which is not undone itself: run the playbook again", ErrRefused, id)
 	}
 	states, err := e.states(ctx, record)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known := false
-	found := newestFirst(states, func(path string) bool {
+	at := func(path string) bool {
 		if step != "" && path != step && !inStep(path, step) {
 			return false
 		}
 		known = true
 		return true
-	})
+	}
+	found := newestFirst(states, at)
 	if step != "" && !known {
-		return nil, fmt.Errorf("%w: run %s has no step %q; `stanch runs show %s` names them", ErrRefused, id, step, id)
+		return nil, nil, fmt.Errorf("%w: run %s has no step %q; `stanch runs show %s` names them", ErrRefused, id, step, id)
 	}
 	// What a rollback took back is not done again.
-	return slices.DeleteFunc(found, func(d doneEffect) bool { return d.effect.Undoes != "" }), nil
+	found = slices.DeleteFunc(found, func(d doneEffect) bool { return d.effect.Undoes != "" })
+	return found, slices.Sorted(maps.Keys(keptIn(states, at))), nil
 }
 
 // compareDone orders effects as they were done.
@@ -107,10 +112,11 @@ func inStep(path, step string) bool {
 // if named) would do. It changes nothing.
 func (e *Engine) PlanUndo(ctx context.Context, run, step string) (UndoPlan, error) {
 	plan := UndoPlan{Run: run, Items: []UndoItem{}}
-	effects, err := e.effectsOf(ctx, run, step)
+	effects, kept, err := e.effectsOf(ctx, run, step)
 	if err != nil {
 		return plan, err
 	}
+	plan.Kept = kept
 	for _, d := range effects {
 		item, err := e.undoItem(ctx, run, d)
 		if err != nil {

@@ -267,7 +267,7 @@ func (s *stage) whom(ctx context.Context, sc *scene) error {
 			s.sh.out.Line("        because ", strings.TrimPrefix(v.Because, "on.incident.if is true: "))
 		}
 	}
-	runs, err := s.desk.runs(ctx, runFilter{subject: sc.incident.ID})
+	runs, _, err := s.desk.runs(ctx, runFilter{subject: sc.incident.ID})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (sh *shell) freeze(ctx context.Context, on bool, reason string) (frozen, er
 	if !on {
 		return out, nil
 	}
-	runs, err := d.runs(ctx, runFilter{status: "live"})
+	runs, _, err := d.runs(ctx, runFilter{status: "live"})
 	if err != nil {
 		return out, err
 	}

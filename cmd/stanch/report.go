@@ -28,6 +28,12 @@ func (sh *shell) showRun(r engine.Run) {
 	if r.Undoes != "" {
 		t.Add("undoes", r.Undoes)
 	}
+	if r.Retries != "" {
+		t.Add("retries", r.Retries)
+	}
+	if r.Resubmits != "" {
+		t.Add("resubmits", r.Resubmits)
+	}
 	if r.BeginsAt != nil {
 		t.Add("begins", instant(*r.BeginsAt))
 	}

@@ -164,22 +164,31 @@ func (sh *shell) findBook(d *desk, named string) (*playbooks.Playbook, error) {
 	w := world(d.catalog, d.cfg)
 	s, err := loadBooks([]string{named}, w)
 	if err != nil && len(d.cfg.Playbooks) > 0 && !strings.ContainsAny(named, `/\.`) {
-		all, err := loadBooks(d.cfg.Playbooks, w)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all.books, func(b book) bool { return b.playbook != nil && b.playbook.ID == named })
-		if i < 0 {
-			return nil, fmt.Errorf("no playbook %s: neither a file nor an id in %s", named, strings.Join(d.cfg.Playbooks, ", "))
-		}
-		s = shelf{books: all.books[i : i+1]}
+		return sh.bookOf(d, named)
 	} else if err != nil {
 		return nil, fmt.Errorf("playbook: %w", err)
 	}
 	if len(s.books) != 1 {
 		return nil, misused("%s holds %s: name one", named, plural(len(s.books), "playbook"))
 	}
-	b := s.books[0]
+	return sh.sound(s.books[0])
+}
+
+// bookOf loads a playbook by its id in the configuration's folders.
+func (sh *shell) bookOf(d *desk, id string) (*playbooks.Playbook, error) {
+	all, err := loadBooks(d.cfg.Playbooks, world(d.catalog, d.cfg))
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all.books, func(b book) bool { return b.playbook != nil && b.playbook.ID == id })
+	if i < 0 {
+		return nil, fmt.Errorf("no playbook %s: neither a file nor an id in %s", id, strings.Join(d.cfg.Playbooks, ", "))
+	}
+	return sh.sound(all.books[i])
+}
+
+// sound answers a playbook that has no errors, or tells those that it has.
+func (sh *shell) sound(b book) (*playbooks.Playbook, error) {
 	if playbooks.HasErrors(b.findings) || b.playbook == nil {
 		for _, f := range b.findings {
 			sh.err.Printf("%s\n", f.Text())

@@ -92,6 +92,9 @@ func (sh *shell) undoPlan(plan engine.UndoPlan) int {
 		t.Add(item.Step, item.Effect.Action, targetName(item.Effect.Target), status(item.Status), note)
 	}
 	sh.err.Table(t)
+	for _, run := range plan.Kept {
+		sh.err.Line("what it kept from run ", run, " is not among this: `stanch undo ", run, "` takes that back")
+	}
 	for _, l := range lost {
 		sh.err.Line(terminal.Text{Style: terminal.Yellow, Text: "lost: "}, l.Target, " ", l.Field, ": ", l.Why)
 	}

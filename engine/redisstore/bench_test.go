@@ -149,19 +149,20 @@ func settleTen(b *testing.B, s *redisstore.Store, st engine.Strand, fact [][]byt
 
 type nothing struct{}
 
-// BenchmarkEngine measures the engine on the store: 256 runs of ten no-ops at
-// once, with an incident as they come.
+// BenchmarkEngine measures the engine on the store: 256 runs of ten steps at
+// once, that read or have an effect each, with an incident as they come.
 func BenchmarkEngine(b *testing.B) {
-	for _, fsync := range []string{"everysec", "always"} {
-		b.Run(fsync, func(b *testing.B) {
+	for _, c := range [][2]string{{"everysec", "read"}, {"always", "read"}, {"everysec", "write"}, {"always", "write"}} {
+		fsync, step := c[0], c[1]
+		b.Run(fsync+"/"+step, func(b *testing.B) {
 			s, server := benchStore(b, fsync)
-			catalog := actions.Of(map[string]actions.Action{"no.op": actions.Spec[nothing, nothing]{
+			catalog := actions.Of(map[string]actions.Action{"no.write": noWrite(), "no.read": actions.Spec[nothing, nothing]{
 				Doc: "Do nothing.", Class: actions.Reads,
 				Read: func(context.Context, actions.Call, nothing) (nothing, error) { return nothing{}, nil },
 			}.Action()})
 			watched := &ends{Store: s, ch: map[string]chan struct{}{}}
-			e := engine.New(watched, s, catalog, engine.Options{Workers: 256, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
-			book, findings := playbooks.LoadAndCheck("b.yaml", []byte("playbook: b\ntitle: B\nstatus: stable\non: {manual: {}}\nsteps:\n"+strings.Repeat("  - uses: no.op\n", 10)), e.World())
+			e := engine.New(watched, s, catalog, engine.Options{Workers: 256, Guardrails: playbooks.Guardrails{MaxTargets: map[string]int{"files": 1000}}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+			book, findings := playbooks.LoadAndCheck("b.yaml", []byte("playbook: b\ntitle: B\nstatus: stable\non: {manual: {}}\nsteps:\n"+strings.Repeat("  - uses: no."+step+"\n", 10)), e.World())
 			if playbooks.HasErrors(findings) {
 				b.Fatal(findings[0].Text())
 			}
@@ -195,6 +196,25 @@ func BenchmarkEngine(b *testing.B) {
 			}
 		})
 	}
+}
+
+// noWrite is an effect that does nothing.
+func noWrite() actions.Action {
+	return actions.Spec[nothing, nothing]{
+		Doc: "Do nothing, as an effect.", Class: actions.Writes, NoUndo: "nothing was done",
+		Plan: func(context.Context, actions.Call, nothing) ([]actions.Effect, nothing, error) {
+			return []actions.Effect{{
+				Target: actions.Target{Kind: "file", ID: "x", Name: "x", Entities: []actions.Entity{{Kind: "file", ID: "x"}}},
+				Before: json.RawMessage(`{"shared":true}`), After: json.RawMessage(`{"shared":false}`),
+			}}, nothing{}, nil
+		},
+		Do: func(context.Context, actions.Call, actions.Effect) (actions.Outcome, error) {
+			return actions.Outcome{}, nil
+		},
+		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) {
+			return actions.Finding{Answer: actions.Happened}, nil
+		},
+	}.Action()
 }
 
 // ends tells when runs end.

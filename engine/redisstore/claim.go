@@ -61,15 +61,17 @@ func (d *due) hint() {
 	d.hinted = true
 }
 
-// ready reports whether a partition is to be claimed from.
-func (d *due) ready(now time.Time, own bool) bool {
+// ready reports whether a partition is to be claimed from, and whether that
+// cannot wait: a time has come, or nobody has looked for long.
+func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	every := helpEvery
 	if own {
 		every = sweepEvery
 	}
-	return d.hinted || d.looked.IsZero() || now.Sub(d.looked) >= every || now.Before(d.looked) || own && !d.next.IsZero() && !d.next.After(now)
+	must = d.looked.IsZero() || now.Sub(d.looked) >= every || now.Before(d.looked) || own && !d.next.IsZero() && !d.next.After(now)
+	return must || d.hinted, must
 }
 
 // begins notes that the partition is claimed from now, and reports whether what
@@ -128,7 +130,7 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 		return claimed, fmt.Errorf("claim: Last is %s, a lease must last", c.Last)
 	}
 	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
-		ready := s.worker.ready(s, tried)
+		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))
 		if len(ready) == 0 {
 			break
 		}
@@ -182,7 +184,11 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
 		left -= n
 		go func() {
+			high := p.high.Load()
 			l, err := s.claimPart(ctx, p, c, n)
+			if err == nil {
+				s.saw(p, high, l.int(1))
+			}
 			answers <- answer{p, l, err}
 		}()
 	}
@@ -209,7 +215,14 @@ func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (
 	if s.contact.steady(c.Last) {
 		reap = "1"
 	}
-	return s.do(ctx, p, "claim", n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept))
+	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}
+	var reply any
+	err := s.patiently(ctx, func() (err error) {
+		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
+		args = append(args[:len(args)-1:len(args)-1], "1") // what was leased and not heard of is asked for again
+		return err
+	})
+	return listOf(reply), err
 }
 
 // takeIn takes in what a partition has answered.
@@ -278,10 +291,12 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 			for _, i := range some[:n] {
 				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
 			}
+			high := p.high.Load()
 			l, err := s.do(ctx, p, "renew", args...)
 			if err != nil {
 				return now, false, err
 			}
+			s.saw(p, high, l.int(1))
 			if t := at(l.int(0)); t.After(now) {
 				now = t
 			}

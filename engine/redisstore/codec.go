@@ -110,9 +110,25 @@ func (f fields) int(name string) int64 {
 	return n
 }
 
+// place answers the position of a strand and the number of its facts.
+func (f fields) place() (position, n int64) {
+	first, second, _ := strings.Cut(f["h"], " ")
+	position, _ = strconv.ParseInt(first, 10, 64)
+	n, _ = strconv.ParseInt(second, 10, 64)
+	return position, n
+}
+
+// dueAt is the time of the act that made a strand due: of the one that woke it,
+// or of the last settle.
+func (f fields) dueAt() time.Time {
+	settled, _, _ := strings.Cut(f["z"], " ")
+	n, _ := strconv.ParseInt(settled, 10, 64)
+	return at(max(f.int("a"), n))
+}
+
 // facts answers the facts among the fields of a strand, in order.
 func (f fields) facts() ([]engine.Fact, error) {
-	n := f.int("n")
+	_, n := f.place()
 	if n == 0 {
 		return nil, nil
 	}

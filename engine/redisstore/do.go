@@ -144,7 +144,7 @@ func (s *Store) told(ctx context.Context, c *call) error {
 		if version > schema {
 			return fmt.Errorf("%w: its schema is %d, this version knows %d", engine.ErrNewer, version, schema)
 		}
-		if err := s.readEpoch(ctx, c.part); err != nil {
+		if err := s.newEpoch(ctx, c.part); err != nil {
 			return err
 		}
 		return errEpoch

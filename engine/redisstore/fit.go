@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -37,4 +39,37 @@ func infoField(info, name string) string {
 		}
 	}
 	return ""
+}
+
+// keyTypes are the keys that every partition may have, with their types.
+func keyTypes() map[string]string {
+	return map[string]string{
+		"m": "hash", "q0": "list", "q1": "list", "q2": "list", "q3": "list", "t": "zset", "l": "zset", "h": "set", "cw": "set",
+		"lg": "zset", "xt": "zset", "dx": "zset", "pk": "zset", "ob": "hash", "dd": "hash", "au": "stream",
+	}
+}
+
+// types refuses a store in which a key of ours has another type: it is somebody
+// else's, and an act that meets it in its middle would leave half of itself.
+func (s *Store) types(ctx context.Context) error {
+	found := map[string]*redis.StatusCmd{}
+	want := map[string]string{}
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, part := range s.parts {
+			for name, kind := range keyTypes() {
+				key := part.tag + name
+				found[key], want[key] = p.Type(ctx, key), kind
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if kind := found[key].Val(); kind != "none" && kind != want[key] {
+			return fmt.Errorf("%w: the key %s is a %s, it must be a %s; name another prefix", errForeign, key, kind, want[key])
+		}
+	}
+	return nil
 }

@@ -8,19 +8,41 @@ import (
 	"stanch/engine"
 )
 
-// holds are the leases that this process holds, to be given back when it ends.
+// holds are the leases that this process holds: to be given back when it ends,
+// and what is known under them.
 type holds struct {
 	mu  sync.Mutex
-	all map[string]engine.Lease // by token
+	all map[string]*heldRoot // by token
 }
 
-func (h *holds) add(l engine.Lease) {
+// heldRoot is a lease; of a root, also what was said under it and before: whoever
+// knows all of that can pack the run as it ends.
+type heldRoot struct {
+	lease  engine.Lease
+	head   engine.RunHead
+	dedupe string
+	facts  []engine.Fact
+}
+
+func (h *holds) add(st *engine.Strand, dedupe string) {
+	held := &heldRoot{lease: st.Lease}
+	if st.Strand == "" {
+		held.head, held.dedupe = st.Head, dedupe
+		held.facts = append(make([]engine.Fact, 0, len(st.Facts)+16), st.Facts...)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all == nil {
-		h.all = map[string]engine.Lease{}
+		h.all = map[string]*heldRoot{}
 	}
-	h.all[l.Token] = l
+	h.all[st.Token] = held
+}
+
+// get answers what is known under a lease. Only its holder may use it.
+func (h *holds) get(token string) *heldRoot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all[token]
 }
 
 func (h *holds) drop(token string) {
@@ -29,13 +51,38 @@ func (h *holds) drop(token string) {
 	delete(h.all, token)
 }
 
+// settled takes in what was said under a lease.
+func (h *holds) settled(in *engine.Settlement, a *engine.Settled) {
+	if !a.Holds {
+		h.drop(in.Lease.Token)
+		return
+	}
+	held := h.get(in.Lease.Token)
+	if held == nil || in.Lease.Strand != "" {
+		return
+	}
+	held.facts = append(held.facts, a.Signals...)
+	for _, body := range in.Facts {
+		n := int64(len(held.facts)) + 1
+		held.facts = append(held.facts, engine.Fact{N: n, At: a.At, Body: body})
+	}
+}
+
+// knowsAll answers what is known under a lease, if it is all there is.
+func (h *holds) knowsAll(in *engine.Settlement) *heldRoot {
+	if held := h.get(in.Lease.Token); held != nil && in.Lease.Strand == "" && int64(len(held.facts)) == in.Seen {
+		return held
+	}
+	return nil
+}
+
 // giveBack makes the strands due that this process holds.
 func (s *Store) giveBack() error {
 	s.holds.mu.Lock()
 	groups := map[*part][]any{}
-	for _, l := range s.holds.all {
-		if p := s.partOfRun(l.Run); p != nil {
-			groups[p] = append(groups[p], l.Run, l.Strand, l.Token)
+	for _, held := range s.holds.all {
+		if p := s.partOfRun(held.lease.Run); p != nil {
+			groups[p] = append(groups[p], held.lease.Run, held.lease.Strand, held.lease.Token)
 		}
 	}
 	s.holds.mu.Unlock()

@@ -51,6 +51,20 @@ type Options struct {
 	Replicas    int
 	ProveWithin time.Duration
 
+	// Remember is a file in which a worker keeps how far each partition was, so
+	// that it notices also after its own end that the store has gone back. Without,
+	// it notices only while it lives.
+	Remember string
+	// WentBack is told when a partition has gone back: what was acknowledged is
+	// forgotten, and effects are frozen there. It must not block for long.
+	WentBack func(Rollback)
+
+	// Archive takes ended runs, Keep after their end, before the store forgets them.
+	// It may be given a run twice. Without it runs are kept for ever. Keep is 30
+	// days if zero: as long as a run can be undone.
+	Archive func(ctx context.Context, runs []engine.RunRecord) error
+	Keep    time.Duration
+
 	// Patience is for how long an act is tried again while Redis does not
 	// answer, is loading, or has no primary; 5 s if zero.
 	Patience time.Duration
@@ -68,6 +82,7 @@ type Store struct {
 	client  redis.UniversalClient
 	parts   []*part
 	contact contact
+	server  server
 
 	mu     sync.Mutex
 	pipes  map[string]*pipe
@@ -86,16 +101,21 @@ var (
 
 // part is one partition: keys that share a hash tag.
 type part struct {
-	index int
-	tag   string // prefix of its keys
-	key   string // its meta key
-	epoch atomic.Int64
-	high  atomic.Int64 // highest number that was seen
-	due   due
+	index  int
+	tag    string // prefix of its keys
+	key    string // its meta key
+	epoch  atomic.Int64
+	high   atomic.Int64 // highest number that was seen
+	backMu sync.Mutex
+	acks   acks
+	due    due
 }
 
-func (p *part) version() string {
-	return strconv.Itoa(schema) + "/" + strconv.FormatInt(p.epoch.Load(), 10)
+func (p *part) version() string { return versionOf(p.epoch.Load()) }
+
+// versionOf is the version of a partition's keys, with its epoch.
+func versionOf(epoch int64) string {
+	return strconv.Itoa(schema) + "/" + strconv.FormatInt(epoch, 10)
 }
 
 // Open opens the store, or makes a new one where the server holds nothing of
@@ -110,6 +130,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", s, err), s.close())
 	}
 	if o.Work {
+		s.remember(ctx)
 		s.worker.start(s)
 	}
 	return s, nil
@@ -125,6 +146,7 @@ func newStore(o Options) (*Store, error) {
 	setDefault(&o.Prefix, "stanch")
 	setDefault(&o.Partitions, DefaultPartitions)
 	setDefault(&o.Patience, 5*time.Second)
+	setDefault(&o.Keep, 30*24*time.Hour)
 	setDefault(&o.ProveWithin, 2*time.Second)
 	if o.Partitions < 1 || o.Partitions > 256 {
 		return nil, fmt.Errorf("Partitions is %d, it must be 1 to 256", o.Partitions)
@@ -136,8 +158,13 @@ func newStore(o Options) (*Store, error) {
 	logging.Disable() // what it would tell standard error comes back as an error
 	s := &Store{
 		o: o, scripts: all, prefix: fmt.Sprintf("%s:%d:", o.Prefix, schema), pipes: map[string]*pipe{},
-		client: redis.NewUniversalClient(clientOptions(o)),
+		server: server{runs: map[string]bool{}, changed: make(chan struct{}, 1)},
 	}
+	options := clientOptions(o)
+	if o.Work {
+		options.OnConnect = s.met
+	}
+	s.client = redis.NewUniversalClient(options)
 	s.contact.start(s)
 	s.known.forget()
 	s.close = sync.OnceValue(s.end)
@@ -239,8 +266,12 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		tag := fmt.Sprintf("%s{%02x}:", s.prefix, i)
 		p := &part{index: i, tag: tag, key: tag + "m"}
 		if !s.o.ReadOnly {
-			fresh := strconv.Itoa(schema) + "/" + strconv.FormatInt(newEpoch(), 10)
-			if err := s.client.HSetNX(ctx, p.key, "v", fresh).Err(); err != nil {
+			fresh := versionOf(nextEpoch(0))
+			err := s.client.HSetNX(ctx, p.key, "v", fresh).Err()
+			if redis.HasErrorPrefix(err, "WRONGTYPE") {
+				return fmt.Errorf("%w: the key %s is another program's; name another prefix", errForeign, p.key)
+			}
+			if err != nil {
 				return fmt.Errorf("partition %02x: %w", i, err)
 			}
 		}
@@ -250,7 +281,7 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		parts[i] = p
 	}
 	s.parts = parts
-	return nil
+	return s.types(ctx)
 }
 
 // readEpoch reads the version and epoch of a partition.
@@ -283,8 +314,8 @@ func splitVersion(v string) (version int, epoch int64, err error) {
 	return version, epoch, nil
 }
 
-// newEpoch is a number that no partition has had: the time, for it to rise.
-func newEpoch() int64 { return time.Now().UnixMilli() }
+// nextEpoch is a number that a partition has not had: the time, for it to rise.
+func nextEpoch(after int64) int64 { return max(time.Now().UnixMilli(), after+1) }
 
 // Close gives back the leases that this process holds and ends its use of Redis.
 // A second Close answers what the first did.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func (s *Store) packs(ctx context.Context) {
 // packEnded packs the ended runs of a partition.
 func (s *Store) packEnded(ctx context.Context, p *part) error {
 	for {
-		reply, err := s.ask(ctx, p, "ended", false, []any{"pk", 0, perPack})
+		reply, err := s.ask(ctx, p, "ended", false, []any{perPack})
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (s *Store) pack(ctx context.Context, p *part, run string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.do(ctx, p, "pack", run, f.int("n"), packRun(&record, f["dd"]))
+	_, err = s.do(ctx, p, "pack", run, f["h"], packRun(&record, f["dd"]))
 	return err
 }
 
@@ -82,7 +83,7 @@ func packRun(r *engine.RunRecord, dedupe string) string {
 		b = append(b, s...)
 	}
 	num := func(n int64) { b = binary.AppendVarint(b, n) }
-	for _, s := range []string{r.ID, r.Playbook, r.Subject, r.Edition, r.Mode, string(r.Head), r.Status, string(r.Cancel), string(r.Result), dedupe} {
+	for _, s := range []string{r.ID, r.Playbook, r.Subject, r.Edition, r.Mode, string(r.Head), r.Status, string(r.Result), dedupe} {
 		text(s)
 	}
 	queued := int64(0)
@@ -90,7 +91,6 @@ func packRun(r *engine.RunRecord, dedupe string) string {
 		queued = 1
 	}
 	num(r.BegunAt.UnixMicro())
-	num(r.EndedAt.UnixMicro())
 	num(queued)
 	num(int64(len(r.Strands)))
 	for i := range r.Strands {
@@ -116,7 +116,11 @@ func packRun(r *engine.RunRecord, dedupe string) string {
 			if f.Signal {
 				signal = 1
 			}
-			num(f.At.UnixMicro()<<1 | signal)
+			when := int64(0)
+			if !f.At.IsZero() {
+				when = f.At.UnixMicro()
+			}
+			num(when<<1 | signal)
 			text(string(f.Body))
 		}
 	}
@@ -151,16 +155,24 @@ func (r *reader) text() string {
 }
 
 // unpackRun reads a packed run: the last request of its root with its answer,
-// when it begun, and the record.
+// when it begun and ended, its mark, and the record. What it says of the end has
+// no time: that is the one before it.
 func unpackRun(packed string) (record engine.RunRecord, err error) {
 	record, _, err = unpackAll(packed)
 	return record, err
 }
 
 func unpackAll(packed string) (record engine.RunRecord, dedupe string, err error) {
-	_, rest, err := unnets(packed, 3)
+	head, rest, err := unnets(packed, 5)
+	if err == nil && len(head) < 5 {
+		err = errDamaged
+	}
 	if err != nil {
 		return record, "", err
+	}
+	ended, err := strconv.ParseInt(head[3], 10, 64)
+	if err != nil {
+		return record, "", errDamaged
 	}
 	body, err := expand(rest)
 	if err != nil {
@@ -169,11 +181,11 @@ func unpackAll(packed string) (record engine.RunRecord, dedupe string, err error
 	r := &reader{b: body}
 	record.ID, record.Playbook, record.Subject, record.Edition, record.Mode = r.text(), r.text(), r.text(), r.text(), r.text()
 	record.Head = bytesOf(r.text())
-	record.Status, record.Cancel = r.text(), engine.Cancel(r.text())
+	record.Status, record.Cancel = r.text(), engine.Cancel(head[4])
 	record.Result, dedupe = bytesOf(r.text()), r.text()
-	record.BegunAt, record.EndedAt, record.Queued = at(r.num()), at(r.num()), r.num() == 1
+	record.BegunAt, record.EndedAt, record.Queued = at(r.num()), at(ended), r.num() == 1
 	for n := r.num(); n > 0 && !r.bad; n-- {
-		record.Strands = append(record.Strands, r.strand())
+		record.Strands = append(record.Strands, r.strand(record.EndedAt))
 	}
 	if r.bad {
 		return record, "", errDamaged
@@ -181,7 +193,7 @@ func unpackAll(packed string) (record engine.RunRecord, dedupe string, err error
 	return record, dedupe, nil
 }
 
-func (r *reader) strand() engine.StrandRecord {
+func (r *reader) strand(ended time.Time) engine.StrandRecord {
 	st := engine.StrandRecord{Path: r.text(), State: "ended"}
 	item := r.text()
 	if r.num() == 1 {
@@ -195,8 +207,26 @@ func (r *reader) strand() engine.StrandRecord {
 	facts := r.num()
 	for n := int64(1); n <= facts && !r.bad; n++ {
 		when := r.num()
-		st.Facts = append(st.Facts, engine.Fact{N: n, At: at(when >> 1), Signal: when&1 == 1, Body: []byte(strings.Clone(r.text()))})
+		then := ended
+		if when>>1 > 0 {
+			then = at(when >> 1)
+		}
+		st.Facts = append(st.Facts, engine.Fact{N: n, At: then, Signal: when&1 == 1, Body: []byte(strings.Clone(r.text()))})
 	}
 	st.Seen = facts
 	return st
+}
+
+// packEnding writes the record of a run whose root its holder ends: what it says
+// now has no time yet.
+func packEnding(h *heldRoot, in *engine.Settlement) string {
+	end := in.Then.End
+	facts := h.facts[:len(h.facts):len(h.facts)]
+	for _, body := range in.Facts {
+		facts = append(facts, engine.Fact{Body: body})
+	}
+	record := engine.RunRecord{RunHead: h.head, Status: end.Outcome, Result: end.Result, Strands: []engine.StrandRecord{
+		{Ended: &engine.Ended{Outcome: end.Outcome, Result: end.Result}, Facts: facts},
+	}}
+	return packRun(&record, h.dedupe)
 }

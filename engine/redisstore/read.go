@@ -143,7 +143,7 @@ func childRecord(open string, index int, ended any, f fields, item []byte) (engi
 	if err != nil {
 		return engine.StrandRecord{}, err
 	}
-	kept := fields{"i": stEnded, "n": e[3]}
+	kept := fields{"i": stEnded, "h": e[2] + " " + e[3]}
 	for i := 7; i+1 < len(e); i += 2 {
 		kept[e[i]] = e[i+1]
 	}
@@ -153,7 +153,8 @@ func childRecord(open string, index int, ended any, f fields, item []byte) (engi
 }
 
 func strandRecord(path string, f fields, item []byte) (engine.StrandRecord, error) {
-	st := engine.StrandRecord{Path: path, State: stateName(f["i"]), On: f["o"], Due: at(f.int("d")), Lost: int(f.int("x")), Item: item, Seen: f.int("n")}
+	st := engine.StrandRecord{Path: path, State: stateName(f["i"]), On: f["o"], Due: at(f.int("d")), Lost: int(f.int("x")), Item: item}
+	_, st.Seen = f.place()
 	switch f["i"] {
 	case stQueued:
 		st.On = waitsForKey

@@ -24,7 +24,7 @@ type scripts map[string]*script
 
 // reads are the scripts that write nothing.
 func reads() map[string]bool {
-	return map[string]bool{"get": true, "follow": true, "read": true, "ended": true, "begun": true, "frozen": true}
+	return map[string]bool{"get": true, "follow": true, "read": true, "ended": true, "begun": true, "frozen": true, "verify": true, "old": true}
 }
 
 func loadScripts() (scripts, error) {

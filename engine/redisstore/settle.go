@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"stanch/engine"
@@ -113,16 +114,26 @@ func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settl
 		return engine.Settled{}, err
 	}
 	if in.Then.Open != nil && len(in.Then.Open.Items) > 0 {
-		if err := s.putItems(ctx, p, in.Lease.Run, in.Then.Open); err != nil {
+		if err := s.putItems(ctx, p, in.Request, in.Then.Open); err != nil {
 			return engine.Settled{}, err
 		}
 	}
-	reply, err := s.ask(ctx, p, "settle", in.Proved, settleArgs(p, in, local, refused))
+	high := p.high.Load()
+	reply, err := s.ask(ctx, p, "settle", in.Proved, s.settleArgs(p, in, local, refused))
 	if err != nil {
 		return engine.Settled{}, err
 	}
 	l := listOf(reply)
 	settled, err := s.settled(ctx, p, in, l)
+	switch l.int(0) {
+	case settledOn:
+		s.saw(p, high, l.int(2))
+	case settledNow:
+		s.saw(p, high, l.int(9))
+	}
+	if err == nil && settled.Refused == "" {
+		p.acks.add(in.Lease.Run, in.Lease.Strand, in.Lease.Seq+1)
+	}
 	if l.int(0) == settledNow || l.int(0) == settledOn {
 		return settled, err
 	}
@@ -139,15 +150,21 @@ const (
 )
 
 // settleArgs are the arguments of settle.lua.
-func settleArgs(p *part, in *engine.Settlement, local []engine.Take, refused string) []any {
+func (s *Store) settleArgs(p *part, in *engine.Settlement, local []engine.Take, refused string) []any {
 	args := make([]any, 0, 32)
-	intent := ""
-	if in.Intent {
-		intent = "1"
+	field, facts := "", ""
+	if len(in.Facts) > 0 {
+		field = "f" + strconv.FormatInt(in.Seen+1, 10)
+		facts = " " + strconv.Itoa(len(in.Facts)) + " h " + packFacts(in.Facts)
 	}
-	args = append(args, in.Lease.Run, in.Lease.Strand, in.Lease.Token, in.Lease.Seq, in.Request, in.Seen,
-		len(in.Facts), packFacts(in.Facts), intent, string(in.Under), refused)
+	args = append(args, in.Lease.Run, in.Lease.Strand, in.Lease.Token, places(in.Lease.Seq, in.Seen), in.Request,
+		places(in.Lease.Seq+1, in.Seen+int64(len(in.Facts))), field, facts)
+	if !in.Intent && in.Then == (engine.Then{}) && refused == "" && len(local)+len(in.Audit)+len(in.Put)+len(in.Begin) == 0 {
+		return append(args, "")
+	}
+	args = append(args, "1", flag(in.Intent), string(in.Under), refused)
 	args = append(args, thenArgs(in.Then)...)
+	args = append(args, s.packArg(in))
 	args = append(args, counted(in.Audit)...)
 	args = append(args, len(local))
 	for _, t := range local {
@@ -167,14 +184,32 @@ func settleArgs(p *part, in *engine.Settlement, local []engine.Take, refused str
 	return args
 }
 
-// thenArgs are what follows, and four arguments of it.
-func thenArgs(then engine.Then) []any {
-	flag := func(is bool) string {
-		if is {
-			return "1"
-		}
+// places writes a position and a number of facts as a strand has them.
+func places(position, n int64) string {
+	return strconv.FormatInt(position, 10) + " " + strconv.FormatInt(n, 10)
+}
+
+func flag(is bool) string {
+	if is {
+		return "1"
+	}
+	return ""
+}
+
+// packArg is the record of a run that this settlement ends, if its holder knows
+// all of it, else empty.
+func (s *Store) packArg(in *engine.Settlement) string {
+	if in.Then.End == nil {
 		return ""
 	}
+	if held := s.holds.knowsAll(in); held != nil {
+		return packEnding(held, in)
+	}
+	return ""
+}
+
+// thenArgs are what follows, and four arguments of it.
+func thenArgs(then engine.Then) []any {
 	switch {
 	case then.Yield:
 		return []any{"y", "", "", "", ""}
@@ -187,7 +222,14 @@ func thenArgs(then engine.Then) []any {
 		return []any{"w", long, w.On, flag(w.Thaw), ""}
 	case then.Open != nil:
 		o := then.Open
-		return []any{"o", o.Path, o.Count, o.Window, flag(o.Failfast)}
+		how := ""
+		if o.Failfast {
+			how = "f"
+		}
+		if len(o.Items) > 0 {
+			how += "i"
+		}
+		return []any{"o", o.Path, o.Count, o.Window, how}
 	case then.End != nil:
 		return []any{"e", then.End.Outcome, then.End.Result, rand.Text(), micros(answersKept)}
 	}
@@ -207,7 +249,8 @@ func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *
 		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true, Refused: l.text(4)}
 		return settled, l.err()
 	case settledOn:
-		settled = engine.Settled{At: at(l.int(1)), Seen: l.int(2), Cancel: engine.Cancel(l.text(3)), Holds: true}
+		settled = engine.Settled{At: at(l.int(1)), Seen: in.Seen + int64(len(in.Facts)), Holds: true}
+		s.holds.settled(in, &settled)
 		return settled, l.err()
 	case settledNow, settledBefore:
 	default:
@@ -235,9 +278,7 @@ func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *
 	if names := l.texts(8); len(names) > 0 {
 		settled.Begun = names
 	}
-	if !settled.Holds {
-		s.holds.drop(in.Lease.Token)
-	}
+	s.holds.settled(in, &settled)
 	if !settled.Holds || len(settled.Begun) > 0 {
 		s.worker.hint(p)
 	}
@@ -254,12 +295,12 @@ func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *
 }
 
 // putItems writes the items of a window before it is opened.
-func (s *Store) putItems(ctx context.Context, p *part, run string, o *engine.Open) error {
+func (s *Store) putItems(ctx context.Context, p *part, request string, o *engine.Open) error {
 	for first := 0; first < len(o.Items); {
-		args := []any{run, o.Path, first}
+		args := []any{request, first}
 		size := 0
-		for len(args)-3 < perItems && first+len(args)-3 < len(o.Items) {
-			item := o.Items[first+len(args)-3]
+		for len(args)-2 < perItems && first+len(args)-2 < len(o.Items) {
+			item := o.Items[first+len(args)-2]
 			if size > 0 && size+len(item) > itemBytes {
 				break
 			}
@@ -269,7 +310,7 @@ func (s *Store) putItems(ctx context.Context, p *part, run string, o *engine.Ope
 		if _, err := s.do(ctx, p, "items", args...); err != nil {
 			return err
 		}
-		first += len(args) - 3
+		first += len(args) - 2
 	}
 	return nil
 }

@@ -90,9 +90,10 @@ func (s *Store) strand(ctx context.Context, reply any) (*engine.Strand, error) {
 	if err != nil || l.err() != nil {
 		return nil, errDamaged
 	}
+	position, _ := f.place()
 	st := &engine.Strand{
-		Lease: engine.Lease{Run: run, Strand: path, Token: l.text(2), Seq: f.int("p")},
-		At:    at(f.int("a")), Lost: int(f.int("x")), Cancel: engine.Cancel(f["c"]),
+		Lease: engine.Lease{Run: run, Strand: path, Token: l.text(2), Seq: position},
+		At:    f.dueAt(), Lost: int(f.int("x")), Cancel: engine.Cancel(f["c"]),
 	}
 	if st.Facts, err = f.facts(); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (s *Store) strand(ctx context.Context, reply any) (*engine.Strand, error) {
 	} else if err := s.child(ctx, st, l); err != nil {
 		return nil, err
 	}
-	s.holds.add(st.Lease)
+	s.holds.add(st, f["dd"])
 	if open, ok := f["w"]; ok {
 		if st.Children, err = s.children(ctx, run, open); err != nil {
 			return nil, err
@@ -164,7 +165,8 @@ func (s *Store) above(ctx context.Context, run, path string, n int64) (engine.Ab
 		if err != nil {
 			return engine.AboveFacts{}, err
 		}
-		a = aboveKnown{n: f.int("n"), item: item}
+		_, have := f.place()
+		a = aboveKnown{n: have, item: item}
 		if a.all, err = f.facts(); err != nil {
 			return engine.AboveFacts{}, err
 		}

@@ -64,6 +64,13 @@ func (w *worker) start(s *Store) {
 	w.running.Go(func() { w.beats(ctx, s) })
 	w.running.Go(func() { w.listen(ctx, s) })
 	w.running.Go(func() { s.packs(ctx) })
+	w.running.Go(func() { s.verifies(ctx) })
+	if s.o.Archive != nil {
+		w.running.Go(func() { s.retires(ctx) })
+	}
+	if s.o.Remember != "" {
+		w.running.Go(func() { s.remembers(ctx) })
+	}
 }
 
 func (w *worker) stop() {
@@ -164,22 +171,22 @@ func (w *worker) owns(p *part) bool {
 	return w.alone || w.owners[p]
 }
 
-// ready answers the partitions to be claimed from, each once, in turns.
-func (w *worker) ready(s *Store, tried map[*part]bool) []*part {
+// ready answers the partitions to be claimed from, each once, in turns: those
+// that cannot wait, and of the others no more than there is room for.
+func (w *worker) ready(s *Store, tried map[*part]bool, room int) []*part {
 	now := s.clock()
 	w.mu.Lock()
 	turn := w.turn
-	w.turn++
+	w.turn += max(1, min(room, len(s.parts)-1))
 	w.mu.Unlock()
 	var ready []*part
 	for i := range s.parts {
 		p := s.parts[(i+turn)%len(s.parts)]
-		if !p.due.ready(now, w.owns(p)) {
+		is, must := p.due.ready(now, w.owns(p))
+		if !is || tried[p] && !p.due.isHinted() || !must && room <= 0 {
 			continue
 		}
-		if tried[p] && !p.due.isHinted() {
-			continue
-		}
+		room--
 		tried[p] = true
 		ready = append(ready, p)
 	}
@@ -233,7 +240,7 @@ func (w *worker) listen(ctx context.Context, s *Store) {
 func (s *Store) Wait(ctx context.Context, until time.Time) error {
 	now := time.Now()
 	for _, p := range s.parts {
-		if p.due.ready(now, s.worker.owns(p)) {
+		if is, _ := p.due.ready(now, s.worker.owns(p)); is {
 			return ctx.Err()
 		}
 	}

@@ -8,9 +8,10 @@
 --@head
 --@lib
 --@packed
-local run, key, when, wide = ARGV[3], ARGV[11], ARGV[12], ARGV[14]
-local known = begunAt(run)
-if known then return { run, 1, known, outbox } end
+
+local run, key, action, wide = ARGV[3], ARGV[11], ARGV[12], ARGV[14]
+local s = P .. 's:' .. run
+if redis.call('EXISTS', s, P .. 'z:' .. run) == 1 then return { run, 1, begunAt(run), outbox } end
 if ARGV[6] ~= '' then
   local other = redis.call('HGET', P .. 'dd', ARGV[6])
   if other then return { other, 0, begunAt(other) or '0', outbox } end
@@ -24,34 +25,44 @@ if after > 0 then
 elseif wide ~= '' then
   status = wide
 elseif key ~= '' then
-  local live = redis.call('LRANGE', list, 0, -1)
-  if #live > 0 then
-    if when == 'skip' or (when == 'queue' and #live > 100) then return { '', 0, text(now), outbox } end
+  local live = redis.call('LLEN', list)
+  if live > 0 then
+    if action == 'skip' or (action == 'queue' and live > 100) then return { '', 0, when, outbox } end
     status = 'queued'
-    if when == 'replace' then -- the holder, which is the oldest, last: nobody takes its key over
-      for i = #live, 1, -1 do cancel(live[i], 'cancel', tonumber(ARGV[15])) end
+    if action == 'replace' then -- the holder, which is the oldest, last: nobody takes its key over
+      local runs = redis.call('LRANGE', list, 0, -1)
+      for i = #runs, 1, -1 do cancel(runs[i], 'cancel', tonumber(ARGV[15])) end
     end
   end
   redis.call('RPUSH', list, run)
 end
-local s = P .. 's:' .. run
-redis.call('HSET', s, 'pb', ARGV[4], 'sb', ARGV[5], 'ed', ARGV[7], 'md', ARGV[8], 'ln', ARGV[9], 'hd', ARGV[10],
-  'bg', now, 'st', status, 'a', now, 'p', 0, 'n', 0)
-if key ~= '' then redis.call('HSET', s, 'ck', key, 'cw', wide == '' and '0' or '1') end
+local f = { 'pb', ARGV[4], 'sb', ARGV[5], 'ed', ARGV[7], 'md', ARGV[8], 'ln', ARGV[9], 'hd', ARGV[10],
+  'bg', when, 'st', status, 'a', when, 'h', '0 0', 'la', when }
+local function set(name, value)
+  f[#f + 1] = name
+  f[#f + 1] = value
+end
+if key ~= '' then
+  set('ck', key)
+  if wide ~= '' then set('cw', '1') end
+end
 if ARGV[6] ~= '' then
   redis.call('HSET', P .. 'dd', ARGV[6], run)
-  redis.call('HSET', s, 'dd', ARGV[6])
+  set('dd', ARGV[6])
 end
 if status == 'queued' then
-  redis.call('HSET', s, 'i', 0, 'qd', 1)
+  set('i', '0')
+  set('qd', '1')
   if after > 0 then
-    redis.call('HSET', s, 'd', now + after)
+    set('d', text(now + after))
     redis.call('ZADD', P .. 't', now + after, run .. ':')
   end
 else
-  redis.call('HSET', s, 'i', 1, 'ac', 1)
+  set('i', '1')
+  set('ac', '1')
   push(run, '', ARGV[9])
 end
-bump(run)
+redis.call('HSET', s, unpack(f))
+redis.call('ZADD', P .. 'lg', number(), 'r' .. run)
 for i = 17, 16 + tonumber(ARGV[16]) do audit(ARGV[i]) end
-return { run, 1, text(now), outbox }
+return { run, 1, when, outbox }

@@ -1,7 +1,8 @@
 -- claim fires timers, takes over what lost workers held, and leases what is due.
 -- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
 --      gets its own 6 '1': take over 7 '1': look after what expires, too
---      8 how long ended runs keep their answers
+--      8 how long ended runs keep their answers 9 worker 10 '1': asked again,
+--      because the answer was not heard
 -- Answers {now, number, '1' if frozen, more, next timer or '', next lease end or
 -- '', strands, outbox}.
 --@head
@@ -18,7 +19,7 @@ if ARGV[6] == '1' then
     local run, path = parts(me)
     redis.call('ZREM', P .. 'l', me)
     local k = skey(run, path)
-    redis.call('HSET', k, 'i', 1)
+    redis.call('HSET', k, 'i', '1', 'j', '1')
     redis.call('HDEL', k, 'k')
     redis.call('HINCRBY', k, 'x', 1)
     push(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
@@ -80,7 +81,19 @@ for lane = 0, 3 do
   left[lane] = redis.call('LLEN', P .. 'q' .. lane)
   total = total + left[lane]
 end
-local strands = {}
+local strands, names = {}, {}
+local memo = P .. 'rq:claim ' .. ARGV[9]
+local before = ARGV[10] == '1' and redis.call('GET', memo)
+if before and string.sub(before, 1, #ARGV[5]) == ARGV[5] then
+  local n = 0
+  for me in string.gmatch(string.sub(before, #ARGV[5] + 1), '%d+:(%Z+)%z') do
+    local run, path = parts(me)
+    local token = ARGV[5] .. n
+    n = n + 1
+    if redis.call('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
+  end
+  max = 0
+end
 while #strands < max and total > 0 do
   local lane = tonumber(string.sub(draws, cursor + 1, cursor + 1))
   cursor = (cursor + 1) % #draws
@@ -88,17 +101,31 @@ while #strands < max and total > 0 do
     left[lane], total = left[lane] - 1, total - 1
     local me = redis.call('LPOP', P .. 'q' .. lane)
     local run, path = parts(me)
-    local mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
-    local token = ARGV[5] .. #strands
-    local k = skey(run, path)
-    redis.call('HSET', k, 'i', 2, 'k', token, 'L', ARGV[4], 'T', mark)
-    if redis.call('HSETNX', k, 'p', 0) == 1 then redis.call('HSET', k, 'n', 0, 'a', now) end
+    local k, token = skey(run, path), ARGV[5] .. #strands
+    local fields, mark = redis.call('HGETALL', k), ''
+    if path == '' then
+      for i = 1, #fields, 2 do
+        if fields[i] == 'c' then mark = fields[i + 1] end
+      end
+    else
+      mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
+    end
+    if #fields == 0 then
+      fields = { 'h', '0 0', 'a', when }
+      redis.call('HSET', k, 'h', '0 0', 'a', when)
+    end
+    redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
     redis.call('ZADD', P .. 'l', now + ARGV[4], me)
-    strands[#strands + 1] = held(run, path, token)
+    strands[#strands + 1] = held(run, path, token, fields, mark)
+    names[#names + 1] = #me .. ':' .. me .. '\0'
   end
 end
-if #strands > 0 then redis.call('HSET', KEYS[1], 'dr', cursor) end
-if touch then redis.call('HSET', KEYS[1], 't', now) end
+if #names > 0 then
+  redis.call('HSET', KEYS[1], 'dr', cursor)
+  redis.call('SET', memo, ARGV[5] .. table.concat(names), 'PX', 60000)
+end
+if touch then redis.call('HSET', KEYS[1], 't', when) end
+if total == 0 and meta[4] ~= '1' then redis.call('HSET', KEYS[1], 'w', '1') end
 
 local waits = {}
 if redis.call('HLEN', P .. 'ob') > 0 then
@@ -113,4 +140,4 @@ if redis.call('HLEN', P .. 'ob') > 0 then
 end
 local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
 local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
-return { text(now), redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }

@@ -28,4 +28,4 @@ for _, e in ipairs(redis.call('XRANGE', P .. 'au', '(' .. ARGV[3] .. '-0', '+', 
   audit[#audit + 1] = { string.match(e[1], '^%d+'), e[2][2], e[2][4] }
 end
 local m = redis.call('HMGET', KEYS[1], 'q', 'tr')
-return { string.format('%.0f', now), m[1] or '0', m[2] or '0', changes, audit }
+return { when, m[1] or '0', m[2] or '0', changes, audit }

@@ -9,7 +9,7 @@ if kept then
   local on, at, size, rest = string.match(kept, '^(%d) (%d+) (%d+):(.*)$')
   return { on, string.sub(rest, 1, size), string.sub(rest, size + 1), at, 0 }
 end
-redis.call('HSET', KEYS[1], 'fz', ARGV[4], 'fb', ARGV[5], 'fr', ARGV[6], 'fa', now)
+redis.call('HSET', KEYS[1], 'fz', ARGV[4], 'fb', ARGV[5], 'fr', ARGV[6], 'fa', when)
 frozen = ARGV[4] == '1'
 if not frozen then
   for _, me in ipairs(redis.call('SRANDMEMBER', P .. 'h', 100)) do
@@ -20,5 +20,5 @@ if not frozen then
 end
 for i = 8, 7 + tonumber(ARGV[7]) do audit(ARGV[i]) end
 number()
-redis.call('SET', P .. 'rq:' .. ARGV[3], ARGV[4] .. ' ' .. text(now) .. ' ' .. net(ARGV[5]) .. ARGV[6], 'PX', 3600000)
-return { ARGV[4], ARGV[5], ARGV[6], text(now), redis.call('SCARD', P .. 'h') }
+redis.call('SET', P .. 'rq:' .. ARGV[3], ARGV[4] .. ' ' .. when .. ' ' .. net(ARGV[5]) .. ARGV[6], 'PX', 3600000)
+return { ARGV[4], ARGV[5], ARGV[6], when, redis.call('SCARD', P .. 'h') }

@@ -12,4 +12,4 @@ for _, key in ipairs(keys) do
   local d = redis.call('HMGET', P .. 'd:' .. ARGV[3] .. '\0' .. key, 'b', 'v', 'a', 'x')
   if d[2] then found[#found + 1] = { key, d[1], d[2], d[3], d[4] or '' } end
 end
-return { string.format('%.0f', now), found }
+return { when, found }

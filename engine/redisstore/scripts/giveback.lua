@@ -5,10 +5,9 @@
 for i = 3, #ARGV, 3 do
   local run, path = ARGV[i], ARGV[i + 1]
   local k = skey(run, path)
-  local s = redis.call('HMGET', k, 'i', 'k')
-  if s[1] == '2' and s[2] == ARGV[i + 2] then
+  if redis.call('HGET', k, 'k') == ARGV[i + 2] then
     redis.call('ZREM', P .. 'l', run .. ':' .. path)
-    redis.call('HSET', k, 'i', 1)
+    redis.call('HSET', k, 'i', '1')
     redis.call('HDEL', k, 'k')
     push(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
   end

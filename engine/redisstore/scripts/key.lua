@@ -26,6 +26,6 @@ if #live > 0 and ARGV[6] == 'replace' then
 end
 redis.call('RPUSH', list, run)
 -- Should who asks not come to begin the run, it is found out and the key freed.
-redis.call('HSET', P .. 'ob', 'v:' .. run, text(now) .. ' ' .. net('begun?') .. net(run) .. net(ARGV[4]))
+redis.call('HSET', P .. 'ob', 'v:' .. run, when .. ' ' .. net('begun?') .. net(run) .. net(ARGV[4]))
 number()
 return { #live == 0 and 'held' or 'queued', outbox }

@@ -10,10 +10,13 @@ end
 
 local function okey(run, open) return P .. 'o:' .. run .. ':' .. open end
 
+-- facts answers how many facts a strand has, of its field h.
+local function facts(h) return tonumber(string.match(h or '0 0', ' (%d+)')) end
+
 -- number takes the next number of the partition.
 local function number()
   if touch then
-    redis.call('HSET', KEYS[1], 't', now)
+    redis.call('HSET', KEYS[1], 't', when)
     touch = false
   end
   return redis.call('HINCRBY', KEYS[1], 'q', 1)
@@ -21,17 +24,21 @@ end
 
 -- bump tells followers that a run stands otherwise than before.
 local function bump(run)
-  redis.call('HSET', P .. 's:' .. run, 'la', now)
+  redis.call('HSET', P .. 's:' .. run, 'la', when)
   redis.call('ZADD', P .. 'lg', number(), 'r' .. run)
 end
 
 local function audit(body)
-  redis.call('XADD', P .. 'au', text(number()) .. '-0', 't', now, 'b', body)
+  redis.call('XADD', P .. 'au', text(number()) .. '-0', 't', when, 'b', body)
 end
 
--- push makes a strand due. Who waits for work hears of the first in a lane.
+-- push makes a strand due. Who waits for work is told: not of every strand, only
+-- of the first since a claim has left nothing.
 local function push(run, path, lane)
-  if redis.call('RPUSH', P .. 'q' .. lane, run .. ':' .. path) == 1 then
+  redis.call('RPUSH', P .. 'q' .. lane, run .. ':' .. path)
+  if meta[4] ~= '0' then
+    meta[4] = '0'
+    redis.call('HSET', KEYS[1], 'w', '0')
     redis.call('PUBLISH', string.match(P, '^(.-){') .. 'wake', string.match(P, '{(%x+)}'))
   end
 end
@@ -39,8 +46,8 @@ end
 -- wake makes a waiting strand due.
 local function wake(run, path, lane)
   local k = skey(run, path)
-  redis.call('HSET', k, 'i', 1, 'a', now)
-  redis.call('HDEL', k, 'd', 'o', 'h')
+  redis.call('HSET', k, 'i', '1', 'a', when)
+  redis.call('HDEL', k, 'd', 'o')
   redis.call('ZREM', P .. 't', run .. ':' .. path)
   redis.call('SREM', P .. 'h', run .. ':' .. path)
   redis.call('HDEL', P .. 'w:' .. run, path)
@@ -62,14 +69,14 @@ local outbox = {}
 
 -- send writes into the outbox what another partition has to hear.
 local function send(id, message)
-  redis.call('HSET', P .. 'ob', id, text(now) .. ' ' .. message)
+  redis.call('HSET', P .. 'ob', id, when .. ' ' .. message)
   outbox[#outbox + 1] = id
   outbox[#outbox + 1] = message
 end
 
 -- release gives the concurrency key of a run back, to who has waited longest.
 local function release(run, key, wide)
-  if key == '' then return end
+  if not key then return end
   if wide == '1' then
     send('f:' .. run, net('free') .. net(key) .. net(run))
     return
@@ -80,14 +87,15 @@ local function release(run, key, wide)
   if next then begins(next) end
 end
 
--- ends ends a run, of which everything else is written.
+-- ends ends a run, of which everything else is written. It is packed so much
+-- later.
 local function ends(run, status, keep)
   local k = P .. 's:' .. run
   local s = redis.call('HMGET', k, 'ck', 'cw')
-  redis.call('HSET', k, 'st', status, 'en', now, 'ac', 0)
+  redis.call('HSET', k, 'st', status, 'en', when, 'ac', '0')
   redis.call('ZADD', P .. 'pk', now + keep, run)
   bump(run)
-  release(run, s[1] or '', s[2])
+  release(run, s[1], s[2])
 end
 
 local ranks = { [''] = 0, cancel = 1, terminate = 2 }
@@ -112,7 +120,7 @@ local function cancel(run, mark, keep)
   if not s[1] or s[4] or ranks[mark] <= ranks[s[2] or ''] then return end
   redis.call('HSET', k, 'c', mark)
   if s[1] == 'queued' then
-    redis.call('HSET', k, 'i', 5, 'O', 'cancelled', 'a', now)
+    redis.call('HSET', k, 'i', '5', 'O', 'cancelled', 'a', when)
     redis.call('HDEL', k, 'd')
     redis.call('ZREM', P .. 't', run .. ':')
     ends(run, 'cancelled', keep)
@@ -125,19 +133,23 @@ end
 -- held answers a strand as its holder gets it: run, path, token, its fields, and
 -- of a child the mark of the run, the mark under which it was opened, its item,
 -- and the strands around it with the number of their facts, innermost first.
-local function held(run, path, token)
-  local fields = redis.call('HGETALL', skey(run, path))
+-- What is known of these already may be given.
+local function held(run, path, token, fields, mark, under, parent)
+  fields = fields or redis.call('HGETALL', skey(run, path))
   if path == '' then return { run, path, token, fields } end
   local open, index = string.match(path, '^(.*)%[(%d+)%]$')
-  local mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
-  local under = redis.call('HGET', okey(run, open), 'u') or ''
+  mark = mark or redis.call('HGET', P .. 's:' .. run, 'c') or ''
+  if not parent then
+    local o = redis.call('HMGET', okey(run, open), 'u', 'p')
+    under, parent = o[1] or '', o[2] or ''
+  end
   local item = redis.call('HGET', P .. 'i:' .. run .. ':' .. open, index)
   local around = {}
-  while open do
-    local parent = redis.call('HGET', okey(run, open), 'p') or ''
+  while parent do
     around[#around + 1] = parent
-    around[#around + 1] = redis.call('HGET', skey(run, parent), 'n') or '0'
+    around[#around + 1] = facts(redis.call('HGET', skey(run, parent), 'h'))
     open = string.match(parent, '^(.*)%[%d+%]$')
+    parent = open and (redis.call('HGET', okey(run, open), 'p') or '')
   end
   return { run, path, token, fields, mark, under, item, around }
 end

@@ -17,7 +17,7 @@ if ARGV[9] == '1' and not old[1] then return { '0' } end
 if ARGV[5] ~= '' and ARGV[5] ~= shown and not (ARGV[9] == '1' and shown == '0') then return { 0, shown } end
 
 local q = redis.call('HINCRBY', KEYS[1], 'q', 1)
-if touch then redis.call('HSET', KEYS[1], 't', now) end
+if touch then redis.call('HSET', KEYS[1], 't', when) end
 if ARGV[9] == '1' then
   redis.call('DEL', d)
   redis.call('ZREM', P .. 'di:' .. kind, key)
@@ -28,9 +28,9 @@ if ARGV[9] == '1' then
   if ARGV[8] ~= '' then redis.call('SET', did, '0', 'PX', ARGV[10]) end
   return { string.format('%.0f', q) }
 end
-redis.call('HSET', d, 'b', ARGV[6], 'v', q, 'a', now)
+redis.call('HSET', d, 'b', ARGV[6], 'v', q, 'a', when)
 if tonumber(ARGV[7]) > 0 then
-  redis.call('HSET', d, 'x', now + ARGV[7])
+  redis.call('HSET', d, 'x', string.format('%.0f', now + ARGV[7]))
   redis.call('ZADD', P .. 'dx', now + ARGV[7], name)
 elseif old[2] then
   redis.call('HDEL', d, 'x')

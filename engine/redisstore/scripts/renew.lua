@@ -7,14 +7,14 @@ for i = 4, #ARGV, 3 do
   local run, path = ARGV[i], ARGV[i + 1]
   local k = P .. 's:' .. run
   if path ~= '' then k = k .. ':' .. path end
-  local s = redis.call('HMGET', k, 'i', 'k')
+  local s = redis.call('HMGET', k, 'h', 'k')
   local mark = false
-  if s[1] == '2' and s[2] == ARGV[i + 2] then
+  if s[2] == ARGV[i + 2] then
     redis.call('ZADD', P .. 'l', now + ARGV[3], run .. ':' .. path)
     redis.call('HSET', k, 'L', ARGV[3])
     mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
   end
   answers[#answers + 1] = mark
 end
-if touch then redis.call('HSET', KEYS[1], 't', now) end
-return { string.format('%.0f', now), redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', answers }
+if touch then redis.call('HSET', KEYS[1], 't', when) end
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', answers }

@@ -20,7 +20,7 @@ if root[2] then return { 'ended', 'run' } end
 local n = 0
 local word = ARGV[6] == '1'
 local k = skey(run, path)
-local s = redis.call('HMGET', k, 'i', 'n')
+local s = redis.call('HMGET', k, 'i', 'h')
 if word then
   if not s[1] then
     local open, index = string.match(path, '^(.*)%[(%d+)%]$')
@@ -30,11 +30,11 @@ if word then
   elseif s[1] == '5' then
     return { 'ended', 'strand' }
   end
-  n = tonumber(s[2] or '0')
+  n = facts(s[2])
   if ARGV[9] == '' and ARGV[8] ~= '' and tonumber(ARGV[8]) ~= n then return { 'conflict', text(n) } end
   n = n + 1
-  redis.call('HSET', k, 'f' .. n, text(now) .. ' 1 s ' .. ARGV[7], 'n', n)
-  if not s[1] then redis.call('HSET', k, 'i', 1, 'p', 0, 'a', now) end
+  redis.call('HSET', k, 'f' .. n, when .. ' 1 s ' .. ARGV[7], 'h', string.match(s[2] or '0', '^%d+') .. ' ' .. n)
+  if not s[1] then redis.call('HSET', k, 'i', '1', 'a', when) end
   if s[1] == '3' then
     wake(run, path, root[3])
     bump(run)
@@ -42,6 +42,6 @@ if word then
 end
 if ARGV[9] ~= '' then cancel(run, ARGV[9], tonumber(ARGV[10])) end
 for i = 12, 11 + tonumber(ARGV[11]) do audit(ARGV[i]) end
-redis.call('SET', P .. 'rq:' .. ARGV[5], text(now) .. ' ' .. n, 'PX', 3600000)
+redis.call('SET', P .. 'rq:' .. ARGV[5], when .. ' ' .. n, 'PX', 3600000)
 number()
-return { 'ok', text(now), n, outbox }
+return { 'ok', when, n, outbox }

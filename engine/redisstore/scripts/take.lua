@@ -6,25 +6,18 @@
 -- reserved under the first name.
 --@head
 --@caps
-local fresh, over
 if ARGV[3] == 'take' then
   local takes, counts = {}, {}
   for i = 4, #ARGV, 5 do takes[#takes + 1] = { ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] } end
-  fresh, over = fits(takes)
-  if fresh then reserve(fresh) end
-  for i, t in ipairs(takes) do counts[i] = redis.call('HLEN', P .. 'c:' .. t[1]) end
-  local new = {}
-  for _, f in ipairs(fresh or {}) do
-    new[#new + 1] = f[1]
-    new[#new + 1] = f[2]
-    new[#new + 1] = f[3]
-  end
-  return { over or '', counts, new }
+  local caps, over, fresh = fits(takes)
+  if caps then reserve(caps) end
+  for i, t in ipairs(takes) do counts[i] = tonumber(redis.call('HGET', ckey(t[1]), '#') or '0') end
+  return { over or '', counts, fresh or {} }
 end
 if ARGV[3] == 'back' then
-  local all = entries(ARGV[4], ARGV[5])
+  local all = redis.call('HGET', ckey(ARGV[4]), 'e' .. ARGV[5]) or ''
   for i = 1, #all, 28 do drop(ARGV[4], ARGV[5], string.sub(all, i, i + 11)) end
 else
   for i = 4, #ARGV, 3 do drop(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 end
-return { '', { redis.call('HLEN', P .. 'c:' .. ARGV[4]) }, {} }
+return { '', { tonumber(redis.call('HGET', ckey(ARGV[4]), '#') or '0') }, {} }
