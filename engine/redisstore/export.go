@@ -28,10 +28,11 @@ func (s *Store) Contents(ctx context.Context) (engine.Contents, error) {
 
 func (s *Store) contents(ctx context.Context) (held engine.Contents, err error) {
 	for _, p := range s.parts {
+		var runs []string
 		err := s.eachMember(ctx, p, func(name string) error {
 			switch name[0] {
 			case 'r':
-				held.Runs++
+				runs = append(runs, name[1:])
 			case 'd':
 				held.Documents++
 			}
@@ -40,23 +41,48 @@ func (s *Store) contents(ctx context.Context) (held engine.Contents, err error) 
 		if err != nil {
 			return held, err
 		}
-		counts := map[string]*redis.IntCmd{}
-		var freeze *redis.StringCmd
-		_, err = s.client.Pipelined(ctx, func(pl redis.Pipeliner) error {
-			counts["packed"], counts["ended"], counts["audit"] = pl.ZCard(ctx, p.tag+"ex"), pl.ZCard(ctx, p.tag+"pk"), pl.XLen(ctx, p.tag+"au")
-			freeze = pl.HGet(ctx, p.key, "fz")
-			return nil
-		})
+		held.Runs += len(runs)
+		live, err := s.countLive(ctx, p, runs)
+		if err != nil {
+			return held, err
+		}
+		held.Live += live
+		audit, err := s.client.XLen(ctx, p.tag+"au").Result()
+		if err != nil {
+			return held, err
+		}
+		held.Audit += int(audit)
+		freeze, err := s.client.HGet(ctx, p.key, "fz").Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return held, err
 		}
-		held.Live -= int(counts["packed"].Val() + counts["ended"].Val())
-		held.Audit += int(counts["audit"].Val())
-		held.Frozen = held.Frozen || freeze.Val() == "1"
+		held.Frozen = held.Frozen || freeze == "1"
 	}
-	held.Live += held.Runs
 	err = s.eachCap(ctx, func(engine.DumpedTake) error { held.Reserved++; return nil })
 	return held, err
+}
+
+// countLive answers how many of some runs have not ended.
+func (s *Store) countLive(ctx context.Context, p *part, runs []string) (live int, err error) {
+	for some := range slices.Chunk(runs, perPage) {
+		there, ended := make([]*redis.IntCmd, len(some)), make([]*redis.BoolCmd, len(some))
+		_, err := s.client.Pipelined(ctx, func(pl redis.Pipeliner) error {
+			for i, run := range some {
+				there[i] = pl.Exists(ctx, p.tag+"s:"+run)
+				ended[i] = pl.HExists(ctx, p.tag+"s:"+run, "en")
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		for i := range some {
+			if there[i].Val() == 1 && !ended[i].Val() {
+				live++
+			}
+		}
+	}
+	return live, nil
 }
 
 // eachMember calls f with the names of runs and documents of a partition, with
@@ -119,9 +145,9 @@ func (s *Store) scan(ctx context.Context, pattern string) ([]string, error) {
 	return slices.Compact(all), err
 }
 
-// eachCap calls f with all that is reserved and has not run out.
+// eachCap calls f with all that is reserved and has not run out: see caps.lua.
 func (s *Store) eachCap(ctx context.Context, f func(engine.DumpedTake) error) error {
-	names, err := s.keysOf(ctx, "C")
+	names, err := s.keysOf(ctx, "c")
 	if err != nil {
 		return err
 	}
@@ -131,27 +157,40 @@ func (s *Store) eachCap(ctx context.Context, f func(engine.DumpedTake) error) er
 	}
 	for _, p := range s.parts {
 		for _, name := range names[p] {
-			effects, err := s.client.HGetAll(ctx, p.tag+"C:"+name).Result()
+			kept, err := s.client.HGetAll(ctx, p.tag+"c:"+name).Result()
 			if err != nil {
 				return err
 			}
-			for effect, all := range effects {
-				if len(all)%28 != 0 {
-					return errDamaged
+			for field, all := range kept {
+				effect, is := strings.CutPrefix(field, "e")
+				if !is {
+					continue
 				}
-				for ; all != ""; all = all[28:] {
-					until, err := strconv.ParseInt(all[12:28], 10, 64)
-					if err != nil {
-						return errDamaged
-					}
-					if until > 0 && until <= now {
-						continue
-					}
-					if err := f(engine.DumpedTake{Cap: name, Effect: effect, Digest: all[:12], Until: at(until)}); err != nil {
-						return err
-					}
+				if err := eachTarget(engine.DumpedTake{Cap: name, Effect: effect}, all, now, f); err != nil {
+					return err
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// eachTarget calls f with the targets of an effect.
+func eachTarget(t engine.DumpedTake, all string, now int64, f func(engine.DumpedTake) error) error {
+	if len(all)%28 != 0 {
+		return errDamaged
+	}
+	for ; all != ""; all = all[28:] {
+		until, err := strconv.ParseInt(all[12:28], 10, 64)
+		if err != nil {
+			return errDamaged
+		}
+		if until > 0 && until <= now {
+			continue
+		}
+		t.Digest, t.Until = all[:12], at(until)
+		if err := f(t); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -194,6 +233,7 @@ type exporting struct {
 	s      *Store
 	tell   func(engine.Dumped) error
 	frozen bool
+	thaws  map[string]struct{} // strands of the partition that wait for the end of a freeze
 	keyed  []*engine.DumpedRun // live runs with a concurrency key: they come last
 }
 

@@ -16,7 +16,11 @@ import (
 // runs tells all runs but those that hold a concurrency key or wait for one.
 func (e *exporting) runs(ctx context.Context) error {
 	for _, p := range e.s.parts {
-		err := e.s.eachMember(ctx, p, func(name string) error {
+		var err error
+		if e.thaws, err = e.s.client.SMembersMap(ctx, p.tag+"h").Result(); err != nil {
+			return err
+		}
+		err = e.s.eachMember(ctx, p, func(name string) error {
 			if name[0] != 'r' {
 				return nil
 			}
@@ -119,8 +123,10 @@ type runExport struct {
 
 // add adds a strand: what is kept of it, and its fields if it has not ended.
 func (r *runExport) add(st *engine.StrandRecord, f fields) {
+	position, _ := f.place()
+	_, thaw := r.thaws[r.run.ID+":"+st.Path]
 	d := engine.DumpedStrand{
-		Path: st.Path, State: st.State, Lost: st.Lost, Seq: f.int("p"), On: st.On, At: at(f.int("a")), Facts: st.Facts, Ended: st.Ended, Joined: f["w"],
+		Path: st.Path, State: st.State, Lost: st.Lost, Seq: position, On: st.On, At: f.dueAt(), Facts: st.Facts, Ended: st.Ended, Joined: f["w"],
 	}
 	if open, index, ok := parent(st.Path); ok && st.Path != "" {
 		d.Window, d.Index = open, index
@@ -131,10 +137,10 @@ func (r *runExport) add(st *engine.StrandRecord, f fields) {
 	case st.State == "leased": // by a worker that is no more
 		d.State, d.Due = "due", d.At
 		d.Lost++
-	case st.State == "waiting" && (r.woken || f["h"] == "1" && !r.frozen):
+	case st.State == "waiting" && (r.woken || thaw && !r.frozen):
 		d.State, d.On, d.Due = "due", "", d.At
 	case st.State == "waiting":
-		d.Due, d.Thaw = st.Due, f["h"] == "1"
+		d.Due, d.Thaw = st.Due, thaw
 	case st.State == "due":
 		d.Due = d.At
 	}
@@ -229,7 +235,7 @@ func (r *runExport) children(ctx context.Context, w *engine.DumpedWindow) error 
 				if err != nil {
 					return err
 				}
-				f = fields{"p": e[2]}
+				f = fields{"h": e[2] + " " + e[3]}
 			}
 			st, err := childRecord(w.Path, from+i, end, f, nil)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -218,21 +219,27 @@ func (i *importing) take(ctx context.Context, t *engine.DumpedTake) error {
 	if len(digest) != 12 {
 		return errDamaged
 	}
-	key := p.tag + "C:" + t.Cap
 	if err := i.send(ctx); err != nil { // what is there is read
 		return err
 	}
-	all, err := i.s.client.HGet(ctx, key, t.Effect).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	key, effect := p.tag+"c:"+t.Cap, "e"+t.Effect
+	there, err := i.s.client.HMGet(ctx, key, effect, "t"+digest).Result()
+	if err != nil {
 		return err
 	}
+	l := &list{values: there}
 	until := us(t.Until)
-	if until > 0 {
-		err = i.put(ctx, "ZADD", p.tag+"U:"+t.Cap, until, t.Effect+"\x00"+digest)
-	} else {
-		err = nil
+	err = errors.Join(i.put(ctx, "HSET", key, effect, l.text(0)+digest+fmt.Sprintf("%016d", until)), i.put(ctx, "HINCRBY", key, "t"+digest, 1))
+	if l.text(1) == "" {
+		err = errors.Join(err, i.put(ctx, "HINCRBY", key, "#", 1))
 	}
-	return errors.Join(err, i.put(ctx, "HSET", key, t.Effect, all+digest+fmt.Sprintf("%016d", until)), i.put(ctx, "HINCRBY", p.tag+"c:"+t.Cap, digest, 1))
+	if until > 0 {
+		err = errors.Join(err, i.put(ctx, "HSET", key, "w", "1"), i.put(ctx, "ZADD", p.tag+"U:"+t.Cap, until, t.Effect+"\x00"+digest))
+	}
+	if run, _, its := strings.Cut(t.Cap, "/"); its && i.s.partOfRun(run) == p { // it is forgotten with the run
+		err = errors.Join(err, i.put(ctx, "SADD", p.tag+"y:"+run, "c"+t.Cap))
+	}
+	return errors.Join(err, l.err())
 }
 
 // end writes what is known only now: what is due, in its order, and the numbers.

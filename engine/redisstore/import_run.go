@@ -54,9 +54,8 @@ func (i *importing) packed(ctx context.Context, p *part, d *engine.DumpedRun, di
 		}
 		record.Strands = append(record.Strands, r)
 	}
-	begun := strconv.FormatInt(passed(d.BegunAt), 10)
-	return errors.Join(i.put(ctx, "SET", p.tag+"z:"+d.ID, nets("", "", begun)+packRun(&record, digest)),
-		i.put(ctx, "ZADD", p.tag+"ex", passed(d.EndedAt), d.ID))
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return i.put(ctx, "SET", p.tag+"z:"+d.ID, nets("", "", number(passed(d.BegunAt)), number(passed(d.EndedAt)), string(d.Cancel))+packRun(&record, digest))
 }
 
 // runImport is a live run that is being written.
@@ -124,7 +123,7 @@ func (r *runImport) window(ctx context.Context, w *engine.DumpedWindow) error {
 	r.items[w.Path] = w
 	name := r.run.ID + ":" + w.Path
 	err := errors.Join(r.put(ctx, "SADD", r.p.tag+"y:"+r.run.ID, "o"+w.Path),
-		r.put(ctx, "HSET", r.p.tag+"o:"+name, "p", w.Strand, "c", w.Count, "n", w.Next, "f", map[bool]string{true: "1"}[w.Failfast], "t", flag(w.Stopped), "u", string(w.Under)))
+		r.put(ctx, "HSET", r.p.tag+"o:"+name, "p", w.Strand, "c", w.Count, "s", max(w.Next, 1), "n", w.Next, "f", flag(w.Failfast), "t", flag(w.Stopped), "u", string(w.Under)))
 	for first := 0; first < len(w.Items) && err == nil; first += perPage {
 		args := []any{"HSET", r.p.tag + "i:" + name}
 		for k := first; k < min(first+perPage, len(w.Items)); k++ {
@@ -154,7 +153,7 @@ func (r *runImport) root(ctx context.Context, st *engine.DumpedStrand, digest st
 	if d.Key != "" && d.Wide {
 		args = append(args, "ck", d.Key, "cw", "1")
 	} else if d.Key != "" {
-		args = append(args, "ck", d.Subject+"\x00"+d.Key, "cw", "0")
+		args = append(args, "ck", d.Subject+"\x00"+d.Key)
 	}
 	return errors.Join(r.put(ctx, args...), r.strand(ctx, st))
 }
@@ -165,10 +164,16 @@ func (r *runImport) strand(ctx context.Context, st *engine.DumpedStrand) error {
 	if st.Path != "" {
 		key += ":" + st.Path
 	}
-	args := []any{"HSET", key, "p", st.Seq, "n", len(st.Facts), "a", passed(st.At), "x", st.Lost}
+	args := []any{"HSET", key, "h", fmt.Sprintf("%d %d", st.Seq, len(st.Facts)), "a", passed(st.At)}
 	args = append(args, factFields(st.Facts)...)
 	if st.Joined != "" {
 		args = append(args, "w", st.Joined)
+	}
+	if st.Lost > 0 {
+		args = append(args, "x", st.Lost)
+	}
+	if st.Joined != "" || st.Lost > 0 {
+		args = append(args, "j", "1")
 	}
 	var err error
 	switch st.State {
@@ -186,7 +191,6 @@ func (r *runImport) strand(ctx context.Context, st *engine.DumpedStrand) error {
 		}
 		err = r.put(ctx, "HSET", r.p.tag+"w:"+r.run.ID, st.Path, st.On)
 		if st.Thaw {
-			args = append(args, "h", 1)
 			err = errors.Join(err, r.put(ctx, "SADD", r.p.tag+"h", me))
 		}
 	case "joining":

@@ -106,7 +106,7 @@ func (m mover) redis(t *testing.T, clock *storetest.Clock, prefix string) movabl
 	t.Helper()
 	s := open(t, redisstore.Options{Addrs: []string{m.addr}, Prefix: prefix, Partitions: m.partitions, Work: true, Now: clock.Now})
 	return movable{s, func(t *testing.T, killed bool) movable {
-		if err := s.PackAll(t.Context()); err != nil {
+		if err := s.Pack(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if killed {
