@@ -28,9 +28,12 @@ const (
 
 // Options are what the operator decides. The zero value is usable.
 type Options struct {
-	Workers    int           // strands executed at once; default 64
-	Lease      time.Duration // default 15 s
-	Grace      time.Duration // for what is under way when the work ends; default 20 s
+	Workers int           // strands executed at once; default 64
+	Lease   time.Duration // default 15 s
+	Grace   time.Duration // for what is under way when the work ends; default 20 s
+	// Limits bound how many calls of a connector are under way at once in this
+	// process, by its name (graph, defender); what is not named has no limit.
+	Limits     map[string]int
 	Groups     map[string][]string
 	OwnDomains []string
 	Labels     []string // sensitivity labels, the least protected first
@@ -61,7 +64,9 @@ type Engine struct {
 	contexts map[string]*runContext // of runs lately worked on
 	outlines map[string]*outline    // of editions, by digest
 	held     map[string]*grip       // leases, by token
-	renewed  time.Time              // when they last were
+	slots    slots
+	down     bool      // the store does not answer; it has been said
+	renewed  time.Time // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so
 }
@@ -86,6 +91,7 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	return &Engine{
 		store: store, docs: docs, catalog: catalog, o: o, log: o.Log, journal: journal{path: o.Journal},
 		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
+		slots: newSlots(o.Limits),
 	}
 }
 

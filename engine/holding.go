@@ -109,7 +109,7 @@ func (e *Engine) take(ctx context.Context, s Strand) (*holding, error) {
 	backoff := pause()
 	run, err := e.context(ctx, s.Head)
 	for errors.Is(err, errUnanswered) {
-		e.log.Warn("the store does not answer; waiting", "run", s.Run, "error", err)
+		e.silent(err)
 		if d, _ := backoff.Next(); !sleep(ctx, d) {
 			return nil, err
 		}
@@ -263,8 +263,8 @@ func (h *holding) try(ctx context.Context, s Settlement) (Settled, error) {
 		if err == nil || errors.Is(err, ErrLeaseLost) || ctx.Err() != nil {
 			return settled, err
 		}
-		h.e.log.Warn("settle failed; trying again", "run", h.lease.Run, "strand", h.lease.Strand, "error", err)
-		if backoff == nil {
+		if backoff == nil { // one that is refused alone says so once
+			h.e.silent(fmt.Errorf("settle of run %s, strand %q: %w", h.lease.Run, h.lease.Strand, err))
 			backoff = pause()
 		}
 		if d, _ := backoff.Next(); !sleep(ctx, d) {

@@ -207,14 +207,17 @@ const sweepEvery = 10 * time.Second
 // sweep delivers, until ctx ends, what senders that have gone have left behind.
 func (e *Engine) sweep(ctx context.Context) {
 	for sleep(ctx, sweepEvery) {
-		if err := e.deliverLeft(ctx); err != nil && ctx.Err() == nil {
+		left, err := e.docs.Each(ctx, docPost, "", page)
+		if err != nil && ctx.Err() == nil {
+			e.silent(err)
+		}
+		if err := e.deliverLeft(ctx, left); err != nil && ctx.Err() == nil {
 			e.log.Warn("messages could not be delivered; trying again", "error", err)
 		}
 	}
 }
 
-func (e *Engine) deliverLeft(ctx context.Context) error {
-	docs, err := e.docs.Each(ctx, docPost, "", page)
+func (e *Engine) deliverLeft(ctx context.Context, docs []Document) error {
 	var errs []error
 	for _, d := range docs {
 		var m Message
@@ -226,5 +229,5 @@ func (e *Engine) deliverLeft(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }

@@ -15,6 +15,13 @@ import (
 
 // perform does one task and takes in what came of it.
 func (h *holding) perform(hard, work context.Context, t *task) error {
+	if action := h.calls(t); action != "" {
+		free, err := h.e.slot(work, action)
+		if err != nil {
+			return err
+		}
+		defer free()
+	}
 	switch t.kind {
 	case tRead:
 		return h.execute(work, t)

@@ -36,7 +36,7 @@ func (h *holding) askAgain(work context.Context) error {
 		if err == nil {
 			return h.record(h.verdict(newest))
 		}
-		h.e.log.Warn("the store does not answer; waiting", "run", h.lease.Run, "error", err)
+		h.e.silent(err)
 		if d, _ := backoff.Next(); !sleep(work, d) {
 			return ErrLeaseLost // or the worker ends: nothing is to be recorded
 		}

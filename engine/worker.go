@@ -52,7 +52,6 @@ func (e *Engine) Work(ctx context.Context) error {
 func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{}) error {
 	name := newID()
 	backoff := pause()
-	down := false
 	for {
 		n := takeFree(ctx, free)
 		if n == 0 {
@@ -61,20 +60,17 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 		claimed, err := e.claim(ctx, Claim{Worker: name, Max: n, Last: e.o.Lease})
 		if err != nil {
 			giveFree(free, n)
-			if !down && ctx.Err() == nil {
-				e.log.Error("the store does not answer; waiting", "error", err)
+			if ctx.Err() == nil {
+				e.silent(err)
 			}
-			down = true
 			d, _ := backoff.Next()
 			if !sleep(ctx, d) {
 				return nil
 			}
 			continue
 		}
-		if down {
-			e.log.Info("the store answers again")
-			down, backoff = false, pause()
-		}
+		e.answers()
+		backoff = pause()
 		for _, s := range claimed.Strands {
 			work <- s
 		}

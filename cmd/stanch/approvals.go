@@ -33,7 +33,7 @@ func approvalsList(sh *shell) *cobra.Command {
 		Example: "  stanch approvals list --output json\n  stanch approvals list --all",
 		Args:    noArgs,
 		RunE: verb(func(ctx context.Context, _ []string) error {
-			d, err := sh.open(need{looks: true}, nil)
+			d, err := sh.open(ctx, need{looks: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -152,7 +152,7 @@ func (sh *shell) decide(ctx context.Context, o decideOptions) error {
 	if err != nil {
 		return err
 	}
-	d, err := sh.open(need{exists: true}, nil)
+	d, err := sh.open(ctx, need{exists: true}, nil)
 	if err != nil {
 		return err
 	}

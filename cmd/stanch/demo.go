@@ -78,7 +78,7 @@ func (sh *shell) demo(ctx context.Context, keep bool) error {
 		return fmt.Errorf("a folder for the demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := sh.stage(dir)
+	s, err := sh.stage(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (sh *shell) demo(ctx context.Context, keep bool) error {
 }
 
 // stage sets everything up: the examples on disk, the company, the store.
-func (sh *shell) stage(dir string) (*stage, error) {
+func (sh *shell) stage(ctx context.Context, dir string) (*stage, error) {
 	company, err := quietCompany()
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (sh *shell) stage(dir string) (*stage, error) {
 	}
 	// What the person has configured is theirs; the demo has its own.
 	sh.configFile, sh.storeURL = filepath.Join(dir, "practice.yaml"), "sqlite:"+filepath.Join(dir, "stanch.db")
-	if s.desk, err = sh.open(need{tenant: true, works: true}, nil); err != nil {
+	if s.desk, err = sh.open(ctx, need{tenant: true, works: true}, nil); err != nil {
 		return nil, err
 	}
 	found, err := loadBooks([]string{dir}, world(s.desk.catalog, s.desk.cfg))

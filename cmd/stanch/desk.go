@@ -13,6 +13,7 @@ import (
 	"stanch/actions"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/engine"
+	"stanch/engine/redisstore"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
 )
@@ -22,8 +23,14 @@ type need struct {
 	tenant bool // clients of the tenant; without, actions can be told but not done
 	looks  bool // nothing is written
 	exists bool // the store is there already
-	works  bool // be the store's worker, or say who is not
-	may    bool // with works: go on without, if another process is the worker
+	works  bool // work on the store; on a SQLite file one process can
+	may    bool // with works: go on without, if another process does
+}
+
+// keeper is a store of any kind.
+type keeper interface {
+	engine.Store
+	engine.Documents
 }
 
 // desk is the engine on the person's store.
@@ -32,18 +39,22 @@ type desk struct {
 	tenant  clients
 	catalog *actions.Catalog
 	at      config.Store
-	store   *sqlitestore.Store
+	store   keeper
 	engine  *engine.Engine
-	worker  bool // this process is the store's worker
+	worker  bool // this process works on the store
+
+	log     *slog.Logger             // of the work
+	journal string                   // file of effects that were begun, where the store may forget them
+	backs   chan redisstore.Rollback // what the store has forgotten
 }
 
 // open opens the store and makes an engine on it.
-func (sh *shell) open(n need, log *slog.Logger) (*desk, error) {
+func (sh *shell) open(ctx context.Context, n need, log *slog.Logger) (*desk, error) {
 	d, err := sh.desk(n)
 	if err != nil {
 		return nil, err
 	}
-	if err := sh.openStore(d, n, log); err != nil {
+	if err := sh.openStore(ctx, d, n, log); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -66,20 +77,16 @@ func (sh *shell) desk(n need) (*desk, error) {
 	return d, err
 }
 
-func (sh *shell) openStore(d *desk, n need, log *slog.Logger) error {
+// openStore opens the store that the person means, and makes the engine on it.
+func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logger) error {
 	var err error
 	if d.at, err = d.cfg.StoreAt(sh.storeURL); err != nil {
 		return err
 	}
-	if n.looks || n.exists {
-		if _, err := os.Stat(d.at.Path); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", d.at.Path)
-		}
-	}
-	d.store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{Work: n.works, ReadOnly: n.looks})
-	d.worker = n.works && err == nil
-	if errors.Is(err, engine.ErrWorkerBusy) && n.may {
-		d.store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{})
+	if d.at.Redis != nil {
+		err = d.openRedis(ctx, n)
+	} else {
+		err = d.openFile(n)
 	}
 	switch {
 	case errors.Is(err, engine.ErrWorkerBusy):
@@ -87,10 +94,38 @@ func (sh *shell) openStore(d *desk, n need, log *slog.Logger) error {
 	case errors.Is(err, engine.ErrNewer):
 		return fmt.Errorf("%w: use that version, or give another store with --store", err)
 	case err != nil:
+		return err
+	}
+	if d.log = log; log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	options := engineOptions(d.cfg, log)
+	options.Journal = d.journal
+	d.engine = engine.New(d.store, d.store, d.catalog, options)
+	return nil
+}
+
+// openFile opens a SQLite file.
+func (d *desk) openFile(n need) error {
+	if n.looks || n.exists {
+		if _, err := os.Stat(d.at.Path); errors.Is(err, fs.ErrNotExist) {
+			return noStore(d.at.Path)
+		}
+	}
+	store, err := sqlitestore.Open(d.at.Path, sqlitestore.Options{Work: n.works, ReadOnly: n.looks})
+	d.worker = n.works && err == nil
+	if errors.Is(err, engine.ErrWorkerBusy) && n.may {
+		store, err = sqlitestore.Open(d.at.Path, sqlitestore.Options{})
+	}
+	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	d.engine = engine.New(d.store, d.store, d.catalog, engineOptions(d.cfg, log))
+	d.store = store
 	return nil
+}
+
+func noStore(where string) error {
+	return fmt.Errorf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", where)
 }
 
 // close ends the use of the store. What it was told is durable by then, so
@@ -102,17 +137,18 @@ func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
 	return engine.Options{
 		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, Labels: cfg.Labels, UndoAsks: cfg.Undo.Approval == "one", Log: log,
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
+		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors,
 	}
 }
 
-// working runs do while the engine works, if this process is the worker, and
+// working runs do while the engine works, if this process is a worker, and
 // ends the work when do has ended. What the worker holds by then is finished
 // or handed over.
 func (d *desk) working(ctx context.Context, do func(context.Context) error) error {
 	if !d.worker {
 		return do(ctx)
 	}
-	return alongside(ctx, d.engine.Work, do)
+	return alongside(ctx, d.work, do)
 }
 
 // alongside runs do beside work: when do has ended, so does work; when work

@@ -59,7 +59,7 @@ func freezer(sh *shell, on bool) *cobra.Command {
 }
 
 func (sh *shell) freeze(ctx context.Context, on bool, reason string) (frozen, error) {
-	d, err := sh.open(need{}, nil)
+	d, err := sh.open(ctx, need{}, nil)
 	if err != nil {
 		return frozen{}, err
 	}

@@ -59,7 +59,7 @@ func (sh *shell) listIncidents(ctx context.Context, o listOptions) ([]incident.I
 	if o.filter.Until, err = moment("until", o.until, now); err != nil {
 		return nil, err
 	}
-	d, err := sh.open(need{looks: true}, nil)
+	d, err := sh.open(ctx, need{looks: true}, nil)
 	if err != nil {
 		return nil, err
 	}

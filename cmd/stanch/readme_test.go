@@ -41,8 +41,8 @@ func TestReadme(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if books != 1 || configs != 1 {
-		t.Errorf("found %d playbooks and %d configurations, want one each", books, configs)
+	if books != 1 || configs != 2 {
+		t.Errorf("found %d playbooks and %d configurations, want one and two", books, configs)
 	}
 }
 

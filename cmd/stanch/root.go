@@ -62,9 +62,9 @@ func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(sh), practiceCommand(sh), benchCommand(sh),
 		lintCommand(sh), testCommand(sh), fmtCommand(sh), schemaCommand(sh), lspCommand(sh), graphCommand(sh), diffCommand(sh), evalCommand(sh), explainCommand(sh), actionsCommand(sh),
-		runCommand(sh), serveCommand(sh),
-		incidentsCommand(sh), runsCommand(sh), approvalsCommand(sh),
-		undoCommand(sh), freezeCommand(sh), thawCommand(sh),
+		runCommand(sh), serveCommand(sh), workerCommand(sh),
+		incidentsCommand(sh), runsCommand(sh), approvalsCommand(sh), storeCommand(sh),
+		doctorCommand(sh), undoCommand(sh), freezeCommand(sh), thawCommand(sh),
 		versionCommand(sh), completionCommand(sh),
 	}
 }
@@ -160,7 +160,7 @@ func (sh *shell) outputFlag(c *cobra.Command, formats ...string) {
 
 // storeFlag gives a command --store.
 func (sh *shell) storeFlag(c *cobra.Command) {
-	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
+	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH or rediss://HOST:PORT (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
 }
 
 func exitCodes() *cobra.Command {

@@ -85,7 +85,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return err
 	}
 	if o.live {
-		err = sh.openStore(d, n, sh.warnings())
+		err = sh.openStore(ctx, d, n, sh.warnings())
 	} else {
 		err = d.openMemory()
 	}
@@ -101,10 +101,11 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 
 // openMemory gives a plan a store that leaves nothing behind.
 func (d *desk) openMemory() error {
-	var err error
-	if d.store, err = sqlitestore.OpenMemory(time.Now); err != nil {
+	store, err := sqlitestore.OpenMemory(time.Now)
+	if err != nil {
 		return err
 	}
+	d.store = store
 	o := engineOptions(d.cfg, nil)
 	o.Grace = time.Millisecond // who interrupts a plan need not wait: it has nothing to finish
 	d.worker, d.engine = true, engine.New(d.store, d.store, d.catalog, o)
@@ -260,7 +261,7 @@ func (sh *shell) runLive(ctx context.Context, d *desk, start engine.Start, noWai
 	return sh.follow(ctx, d, begun.Run)
 }
 
-// follow works on the store, if nobody else does, tells what happens, and
+// follow works on the store, if this process can, tells what happens, and
 // prints the run when it has ended.
 func (sh *shell) follow(ctx context.Context, d *desk, id string) error {
 	if !d.worker {

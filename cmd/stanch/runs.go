@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stanch/engine"
-	"stanch/engine/view"
 )
 
 func runsCommand(sh *shell) *cobra.Command {
@@ -35,7 +34,7 @@ func runsShow(sh *shell) *cobra.Command {
 		Example: "  stanch runs show r3f0123456789abcdefghij --output json",
 		Args:    exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
-			d, err := sh.open(need{looks: true}, nil)
+			d, err := sh.open(ctx, need{looks: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -63,7 +62,7 @@ ten minutes in all. What was done stays done: ` + "`stanch undo`" + ` takes it b
 		Example: "  stanch runs cancel r3f0123456789abcdefghij --reason \"wrong incident\"",
 		Args:    exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
-			return sh.halt(args[0], func(e *engine.Engine) error {
+			return sh.halt(ctx, args[0], func(e *engine.Engine) error {
 				return e.Cancel(ctx, args[0], operator(), reason)
 			}, "is cancelled; what has begun still gets its outcome, then its finally runs")
 		}),
@@ -89,7 +88,7 @@ cancelled already can still be terminated.`,
 			if reason == "" {
 				return misused("--reason is missing: say why, for the record; the finally of the run is skipped")
 			}
-			return sh.halt(args[0], func(e *engine.Engine) error {
+			return sh.halt(ctx, args[0], func(e *engine.Engine) error {
 				return e.Terminate(ctx, args[0], operator(), reason)
 			}, "is terminated; what has begun still gets its outcome, and no finally runs")
 		}),
@@ -100,8 +99,8 @@ cancelled already can still be terminated.`,
 }
 
 // halt puts a mark on a run and tells what that means.
-func (sh *shell) halt(run string, mark func(*engine.Engine) error, means string) error {
-	d, err := sh.open(need{exists: true}, nil)
+func (sh *shell) halt(ctx context.Context, run string, mark func(*engine.Engine) error, means string) error {
+	d, err := sh.open(ctx, need{exists: true}, nil)
 	if err != nil {
 		return err
 	}
@@ -133,7 +132,7 @@ failed, and the run goes on as its playbook says for that.`,
 			if done == notDone {
 				return misused("give either --done or --not-done")
 			}
-			d, err := sh.open(need{exists: true}, nil)
+			d, err := sh.open(ctx, need{exists: true}, nil)
 			if err != nil {
 				return err
 			}
@@ -157,17 +156,4 @@ func (d *desk) run(ctx context.Context, id string) (engine.Run, error) {
 		return run, noRun(id)
 	}
 	return run, err
-}
-
-// lists brings the view of the store up to now; close it after use. What lists
-// show may be a moment old: deciding never reads it.
-func (d *desk) lists(ctx context.Context) (*view.View, error) {
-	v, err := view.Open(ctx, d.at.Path, d.store)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.Catch(ctx); err != nil {
-		return nil, errors.Join(err, v.Close())
-	}
-	return v, nil
 }

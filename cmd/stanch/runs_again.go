@@ -94,7 +94,7 @@ func (sh *shell) againFlags(c *cobra.Command, o *againOptions) {
 
 // again begins a run that follows another, and stays until it has ended.
 func (sh *shell) again(ctx context.Context, o againOptions, begin func(*desk) (engine.Begun, error)) error {
-	d, err := sh.open(need{tenant: true, works: !o.noWait, may: true, exists: true}, sh.warnings())
+	d, err := sh.open(ctx, need{tenant: true, works: !o.noWait, may: true, exists: true}, sh.warnings())
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ ended is written as it is at that moment.`,
 
 // export writes runs one by one, so that it takes the memory of one.
 func (sh *shell) export(ctx context.Context, runs []string, f runFilter) error {
-	d, err := sh.open(need{looks: true}, nil)
+	d, err := sh.open(ctx, need{looks: true}, nil)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func runsList(sh *shell) *cobra.Command {
 				return err
 			}
 			filter.limit = limit
-			d, err := sh.open(need{looks: true}, nil)
+			d, err := sh.open(ctx, need{looks: true}, nil)
 			if err != nil {
 				return err
 			}

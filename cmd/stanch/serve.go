@@ -59,7 +59,7 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := sh.openStore(d, n, log); err != nil {
+	if err := sh.openStore(ctx, d, n, log); err != nil {
 		return err
 	}
 	defer d.close()

@@ -54,7 +54,7 @@ func (sh *shell) signal(ctx context.Context, o signalOptions) error {
 	case o.data != "" && !json.Valid([]byte(o.data)):
 		return misused("--data is no JSON: a text has quotes of its own, --data '\"text\"'")
 	}
-	d, err := sh.open(need{exists: true}, nil)
+	d, err := sh.open(ctx, need{exists: true}, nil)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"stanch/connectors/practice"
+	"stanch/engine/redisstore/redistest"
 )
 
 func TestMain(m *testing.M) {
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	redis := redistest.Start(t, redistest.Options{AppendOnly: true})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -44,6 +46,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("EXAMPLES", examples)
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("USER", "alice")
+			e.Setenv("REDIS", fmt.Sprintf("redis://%s?prefix=%s", redis.Addr(), filepath.Base(e.WorkDir))) // of each script its own
+			e.Setenv("SERVER", redis.Addr())
 			return os.MkdirAll(e.WorkDir+"/home", 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -55,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"awaits":  awaits,
 			"unread":  unread,
 			"session": session,
+			"spoil":   spoil,
 		},
 	})
 }
@@ -216,6 +221,18 @@ func unread(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}, w, &said
 	if err := cmd.Run(); err != nil || said.Len() > 0 {
 		ts.Fatalf("%v: %v: %s", args, err, said.String())
+	}
+}
+
+// spoil writes something else over every file in a folder.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: spoil FOLDER")
+	}
+	files, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, f := range files {
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), f.Name()), bytes.Repeat([]byte("notes of mine\n"), 1000), 0o600))
 	}
 }
 

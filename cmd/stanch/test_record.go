@@ -16,7 +16,7 @@ import (
 // record makes a test of a run in the store, writes it with its fixture, and
 // runs it.
 func (sh *shell) record(ctx context.Context, o testOptions) error {
-	d, err := sh.open(need{looks: true}, nil)
+	d, err := sh.open(ctx, need{looks: true}, nil)
 	if err != nil {
 		return err
 	}

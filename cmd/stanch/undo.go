@@ -46,7 +46,7 @@ The undo is a run of its own, durable and under the same guardrails.`,
 }
 
 func (sh *shell) undo(ctx context.Context, o undoOptions) error {
-	d, err := sh.open(need{tenant: true, works: true, may: true, exists: true}, sh.warnings())
+	d, err := sh.open(ctx, need{tenant: true, works: true, may: true, exists: true}, sh.warnings())
 	if err != nil {
 		return err
 	}

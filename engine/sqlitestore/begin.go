@@ -76,7 +76,11 @@ func (t *tx) begin(b *engine.Begin) (engine.Begun, error) {
 // beginOnce begins a run unless its dedupe key did so before.
 func (t *tx) beginOnce(b *engine.Begin) (engine.Begun, error) {
 	if b.Dedupe != "" {
-		r, err := t.one("SELECT name, begun FROM runs WHERE playbook = ? AND subject = ? AND dedupe = ? AND dedupe <> ''", b.Playbook, b.Subject, b.Dedupe)
+		const known = "SELECT name, begun FROM runs WHERE playbook = ? AND subject = ? AND dedupe = ? AND dedupe <> ''"
+		r, err := t.one(known, b.Playbook, b.Subject, b.Dedupe)
+		if err == nil && r == nil && t.s.digests {
+			r, err = t.one(known, b.Playbook, b.Subject, digestText(engine.DedupeDigest(b.Playbook, b.Subject, b.Dedupe)))
+		}
 		if err != nil {
 			return engine.Begun{}, err
 		}
@@ -149,7 +153,7 @@ func (t *tx) replace(key string) error {
 }
 
 func (t *tx) newRun(b *engine.Begin, status string) (engine.Begun, error) {
-	name := "r00" + strings.ToLower(rand.Text()[:20])
+	name := fmt.Sprintf("r%02x%s", engine.PartitionOf(b.Subject, engine.Partitions), strings.ToLower(rand.Text()[:20]))
 	id, err := t.log(entry{kind: logBegin, word: status, body: b.Head})
 	if err != nil {
 		return engine.Begun{}, err

@@ -36,6 +36,7 @@ type Store struct {
 	lookDue atomic.Bool
 	broken  error
 	known   known
+	digests bool // some dedupe keys and targets are kept as digests: see export.go
 
 	waits waits
 }
@@ -209,14 +210,15 @@ func (s *Store) prepare() error {
 	if err := s.migrate(); err != nil {
 		return err
 	}
-	r, err := s.w.one("SELECT value, (SELECT coalesce(max(at), 0) FROM log WHERE seq = (SELECT max(seq) FROM log)) FROM meta WHERE name = 'epoch'")
+	r, err := s.w.one(`SELECT value, (SELECT coalesce(max(at), 0) FROM log WHERE seq = (SELECT max(seq) FROM log)),
+		EXISTS (SELECT 1 FROM meta WHERE name = 'digests') FROM meta WHERE name = 'epoch'`)
 	if err != nil {
 		return err
 	}
 	if r == nil {
 		return errors.New("the store has no epoch: it was not made by stanch, or it is damaged")
 	}
-	s.epoch, s.last = r.int(0), r.int(1)
+	s.epoch, s.last, s.digests = r.int(0), r.int(1), r.int(2) == 1
 	if s.options.Work {
 		return s.giveBack(1)
 	}

@@ -110,6 +110,9 @@ func (t *tx) planOne(in engine.Take, added map[string]bool) (fresh []reservation
 	}
 	own := map[string]bool{}
 	for _, target := range in.Targets {
+		if target, err = t.keptTarget(in.Name, target); err != nil {
+			return nil, err
+		}
 		if own[target] {
 			continue
 		}
@@ -132,6 +135,20 @@ func (t *tx) planOne(in engine.Take, added map[string]bool) (fresh []reservation
 		fresh = append(fresh, reservation{name: in.Name, target: target, effect: in.Effect, until: until, counts: counts})
 	}
 	return fresh, nil
+}
+
+// keptTarget answers a target as it is reserved: where that came from a store
+// that keeps digests, as its digest.
+func (t *tx) keptTarget(name, target string) (string, error) {
+	if !t.s.digests {
+		return target, nil
+	}
+	digest := digestText(engine.TargetDigest(target))
+	r, err := t.one("SELECT 1 FROM takes WHERE name = ? AND target = ?", name, digest)
+	if r != nil {
+		target = digest
+	}
+	return target, err
 }
 
 func (t *tx) reserve(more []reservation) error {

@@ -17,7 +17,7 @@ func model(t *testing.T, open func(t *testing.T, clock *Clock) Opened) {
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := &Clock{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 		opened := open(t, clock)
-		p := &player{env: &env{T: t, clock: clock, s: opened.Store, again: opened.Again}, rt: rt, w: newWorld(clock.Now())}
+		p := &player{env: &env{T: t, clock: clock, s: opened.Store, again: opened.Again}, rt: rt, w: newWorld(clock.Now()), moved: opened.Moved}
 		defer func() {
 			if err := p.s.Close(); err != nil {
 				rt.Fatal(err)
@@ -58,6 +58,7 @@ type player struct {
 	leases  []engine.Lease // that were ever given
 	settled []engine.Settlement
 	answers []engine.Settled
+	moved   bool // again moves to another store
 }
 
 func (p *player) no(err error) {
@@ -181,6 +182,9 @@ func (p *player) playSettle(rt *rapid.T) {
 	if pick(rt, "begins", false, false, false, true) {
 		b := p.drawBegin(rt)
 		b.Subject, b.Key, b.Wide = p.w.runs[l.Run].subject, "", false
+		if p.moved {
+			b.Dedupe = ""
+		}
 		in.Begin = []engine.Begin{b}
 	}
 	got, err := p.s.Settle(p.Context(), in)
@@ -339,11 +343,18 @@ func (p *player) playTime(rt *rapid.T) {
 }
 
 func (p *player) playAgain(rt *rapid.T) {
-	if p.again == nil || rapid.IntRange(0, 9).Draw(rt, "really") > 0 {
+	seldom := 9
+	if p.moved {
+		seldom = 2
+	}
+	if p.again == nil || rapid.IntRange(0, seldom).Draw(rt, "really") > 0 {
 		rt.Skip("not this time")
 	}
 	killed := rapid.Bool().Draw(rt, "killed")
 	p.s = p.again(p.T, killed)
+	if p.moved {
+		p.settled, p.answers = nil, nil
+	}
 	for _, s := range p.w.all() {
 		if s.state == "leased" {
 			s.let("due")

@@ -26,6 +26,10 @@ type Opened struct {
 	// with their time only, it moves the clock, and sees to it that what is due by
 	// then is. It is nil for a store that does not outlive its process.
 	Again func(t *testing.T, killed bool) Store
+	// Moved says that Again answers another store, to which everything was moved:
+	// it keeps no answers to requests, and a run may lie where others about its
+	// subject do not, so what it begins is found again only by itself.
+	Moved bool
 }
 
 // Clock is the clock that a store under judgement goes by. It moves only when
@@ -59,6 +63,9 @@ type law struct {
 	judge   func(*env)
 	again   bool // needs a store that outlives its process
 }
+
+// Model judges a store by random acts alone, which are compared with a model.
+func Model(t *testing.T, open func(t *testing.T, clock *Clock) Opened) { model(t, open) }
 
 // Run judges the store that open opens, empty, once for each case. The store
 // has to be open for work.

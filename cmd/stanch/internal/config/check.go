@@ -23,11 +23,7 @@ var (
 
 // check looks at what the types of the file cannot say.
 func (c *Config) check(d *decoder) {
-	if c.Store != "" {
-		if _, err := ParseStore(c.Store); err != nil {
-			d.fault(d.places["store"], "", "store: %v", err)
-		}
-	}
+	c.checkStore(d)
 	if c.Listen != "" {
 		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 			d.fault(d.places["listen"], "such as 127.0.0.1:8080", "listen must be HOST:PORT, not %q", c.Listen)

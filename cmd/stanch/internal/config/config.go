@@ -18,7 +18,10 @@ type Config struct {
 	// accepts and does not use yet.
 	Notes []Fault `yaml:"-"`
 
-	Store      string              `yaml:"store" doc:"where runs are kept, such as sqlite:/var/lib/stanch/stanch.db"`
+	Store      string              `yaml:"store" doc:"where runs are kept, such as sqlite:/var/lib/stanch/stanch.db or rediss://redis.example:6379"`
+	StoreAuth  StoreAuth           `yaml:"store_auth" doc:"how to sign in to a store in Redis"`
+	Durability Durability          `yaml:"durability" doc:"what must be on replicas before it counts, with a store in Redis"`
+	Worker     Worker              `yaml:"worker" doc:"how much a worker does at once"`
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
@@ -31,6 +34,40 @@ type Config struct {
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
 	Archive    string              `yaml:"archive" doc:"folder for ended runs and sealed audit records"`
 }
+
+// StoreAuth says how to sign in to a store in Redis. Passwords stand elsewhere.
+type StoreAuth struct {
+	Username         string    `yaml:"username" doc:"the user of Redis; default its default user"`
+	Password         Reference `yaml:"password" doc:"where the user's password is: {env: NAME} or {file: PATH}"`
+	SentinelPassword Reference `yaml:"sentinel_password" doc:"where the password of the sentinels is: {env: NAME} or {file: PATH}"`
+	CA               string    `yaml:"ca" doc:"PEM file of the certificate authorities to trust; default the system's"`
+	Certificate      string    `yaml:"certificate" doc:"PEM file with our own certificate, where Redis asks for one"`
+	Key              string    `yaml:"key" doc:"PEM file with its private key, which only its owner can read"`
+}
+
+// Durability says what must be on replicas before it counts.
+type Durability struct {
+	Destroys string        `yaml:"destroys" doc:"acknowledged: by the server; replicated: intents to destroy are on replicas, too, before they are carried out; default acknowledged" enum:"acknowledged,replicated"`
+	Replicas int           `yaml:"replicas" doc:"on how many replicas; default 1"`
+	Within   time.Duration `yaml:"within" doc:"how long the replicas may take; default 2s"`
+}
+
+// What Durability.Destroys may say.
+const (
+	DestroysAcknowledged = "acknowledged"
+	DestroysReplicated   = "replicated"
+)
+
+// Worker says how much a worker does at once.
+type Worker struct {
+	Concurrency int            `yaml:"concurrency" doc:"steps of how many strands at once; default 64"`
+	Lease       time.Duration  `yaml:"lease" doc:"after which time another worker takes over from one that is lost; default 15s"`
+	Grace       time.Duration  `yaml:"grace" doc:"how long what is under way may take when the worker is told to end; default 20s"`
+	Connectors  map[string]int `yaml:"connectors" doc:"most calls at once by connector, such as {graph: 16, defender: 4}; default no limit of its own"`
+}
+
+// Connectors are the names that Worker.Connectors may have.
+func Connectors() []string { return []string{"defender", "graph"} }
 
 // Tenant names the tenant and the app that acts there.
 type Tenant struct {
@@ -76,16 +113,30 @@ const (
 	defaultPoll    = time.Minute
 	defaultOverlap = 10 * time.Minute
 	defaultSince   = 24 * time.Hour
+
+	defaultConcurrency = 64
+	defaultLease       = 15 * time.Second
+	defaultGrace       = 20 * time.Second
+	defaultReplicas    = 1
+	defaultWithin      = 2 * time.Second
 )
 
 // Practice is the cloud of the practice tenant, which needs no auth of its own.
 const Practice = "practice"
 
-func (c *Config) fill() {
+// fill gives the defaults to what the file leaves out. A zero that is given
+// stays, where it would be taken for something else.
+func (c *Config) fill(given func(key string) bool) {
 	setDefault(&c.Feed.Poll, defaultPoll)
 	setDefault(&c.Feed.Overlap, defaultOverlap)
 	setDefault(&c.Feed.Since, defaultSince)
 	setDefault(&c.Undo.Approval, "one")
+	setDefault(&c.Durability.Destroys, DestroysAcknowledged)
+	setMissing(&c.Durability.Replicas, defaultReplicas, given("durability.replicas"))
+	setMissing(&c.Durability.Within, defaultWithin, given("durability.within"))
+	setMissing(&c.Worker.Concurrency, defaultConcurrency, given("worker.concurrency"))
+	setMissing(&c.Worker.Lease, defaultLease, given("worker.lease"))
+	setMissing(&c.Worker.Grace, defaultGrace, given("worker.grace"))
 	if c.HasTenant() {
 		setDefault(&c.Tenant.Cloud, "global")
 	}
@@ -93,6 +144,12 @@ func (c *Config) fill() {
 
 func setDefault[T comparable](at *T, v T) {
 	if *at == *new(T) {
+		*at = v
+	}
+}
+
+func setMissing[T any](at *T, v T, given bool) {
+	if !given {
 		*at = v
 	}
 }

@@ -28,6 +28,7 @@ guardrails:
   max_targets: {files: 50, users: 5}
   protect: {users: [breakglass@contoso.example], sites: [/sites/legal-hold]}
 undo: {approval: none}
+worker: {concurrency: 16, lease: 30s, grace: 1m, connectors: {graph: 8}}
 `
 
 func TestParseKeepsEveryKey(t *testing.T) {
@@ -54,7 +55,9 @@ func TestParseKeepsEveryKey(t *testing.T) {
 			MaxTargets: map[string]int{"files": 50, "users": 5},
 			Protect:    map[string][]string{"users": {"breakglass@contoso.example"}, "sites": {"/sites/legal-hold"}},
 		},
-		Undo: Undo{Approval: "none"},
+		Undo:       Undo{Approval: "none"},
+		Durability: Durability{Destroys: DestroysAcknowledged, Replicas: 1, Within: 2 * time.Second},
+		Worker:     Worker{Concurrency: 16, Lease: 30 * time.Second, Grace: time.Minute, Connectors: map[string]int{"graph": 8}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -81,7 +84,7 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown key", "tennant: {}\n", `f:1:1: unknown key "tennant"|hint: did you mean "tenant"?`},
 		{"unknown key inside", "tenant:\n  cloud: global\n  idd: x.example\n", `f:3:3: unknown key "idd" in tenant|did you mean "id"?`},
-		{"far key", "zzzzzzzz: 1\n", `f:1:1: unknown key "zzzzzzzz"|known here: store, playbooks`},
+		{"far key", "zzzzzzzz: 1\n", `f:1:1: unknown key "zzzzzzzz"|known here: store, store_auth`},
 		{"twice", "store: sqlite:a\nstore: sqlite:b\n", `f:2:1: "store" stands here twice, first on line 1`},
 		{"null", "store:\n", `f:1:7: store is empty|give it a value or remove the key`},
 		{"not a list", "own_domains: contoso.example\n", `f:1:14: own_domains must be a list, such as [a, b], not "contoso.example"|hint: own_domains is: domains that are not external`},
@@ -113,7 +116,28 @@ func TestMistakes(t *testing.T) {
 		{"domain", "own_domains: ['@contoso.example']\n", `"@contoso.example" is not a domain`},
 		{"undo", "undo: {approval: two}\n", `undo.approval must be one of none, one, not "two"`},
 		{"store", "store: /var/x.db\n", `f:1:8: store: "/var/x.db" has no scheme: write sqlite:/var/x.db`},
-		{"redis", "store: redis://localhost\n", "Redis is not in this version: use sqlite:PATH"},
+		{"open redis", "store: redis://redis.example\n", "f:1:8: store: redis.example:6379 is on the network and would be used without password and without TLS"},
+		{"password in the address", "store: redis://:hunter22@localhost\n", "a user or password does not belong into the address of a store|store_auth: {username: NAME, password: {env: NAME}}"},
+		{"auth of a file", "store: sqlite:a\nstore_auth: {username: a}\n", "f:2:13: store_auth means nothing for a SQLite file"},
+		{"user without password", "store_auth: {username: a}\n", "f:1:24: store_auth.password is missing: a user signs in with one"},
+		{"password in clear", "store_auth: {password: hunter22hunter22}\n", "f:1:24: store_auth.password must be keys with values, not one text"},
+		{"password of sentinels in clear", "store_auth: {sentinel_password: hunter22hunter22}\n", "store_auth.sentinel_password must be keys with values, not one text"},
+		{"password in two places", "store_auth: {password: {env: A, file: b}}\n", "store_auth.password names both env and file"},
+		{"sentinels' password", "store: redis://localhost\nstore_auth: {sentinel_password: {env: A}}\n", "f:2:33: store_auth.sentinel_password means nothing: the store is not behind sentinels"},
+		{"ca without TLS", "store: redis://localhost\nstore_auth: {ca: config_test.go}\n", "f:2:18: store_auth.ca means nothing: the store is used without TLS"},
+		{"ca", "store_auth: {ca: none.pem}\n", "f:1:18: store_auth.ca: stat"},
+		{"key without certificate", "store_auth: {key: config_test.go}\n", "store_auth.certificate is missing: it goes with store_auth.key"},
+		{"durability", "durability: {destroys: replicatet}\n", `f:1:24: durability.destroys must be one of acknowledged, replicated, not "replicatet"|did you mean "replicated"?`},
+		{"replicas", "durability: {replicas: 2}\n", "f:1:24: durability.replicas means nothing without destroys: replicated"},
+		{"within", "durability: {destroys: replicated, within: 2h}\n", "durability.within must be from 10ms to 1m0s, not 2h0m0s"},
+		{"durability of a file", "store: sqlite:a\ndurability: {destroys: replicated}\n", "f:2:13: durability means nothing for a SQLite file"},
+		{"concurrency", "worker: {concurrency: 5000}\n", "f:1:23: worker.concurrency must be from 1 to 1000, not 5000"},
+		{"lease", "worker: {lease: 10ms}\n", "f:1:17: worker.lease must be from 1s to 10m0s, not 10ms"},
+		{"no concurrency", "worker: {concurrency: 0}\n", "f:1:23: worker.concurrency must be from 1 to 1000, not 0"},
+		{"no grace", "worker: {grace: 0s}\n", "f:1:17: worker.grace must be from 1ms to 1h0m0s, not 0s"},
+		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of defender, graph, not "grph"|did you mean "graph"?`},
+		{"connector of none", "worker: {connectors: {graph: 0}}\n", "worker.connectors.graph must be 1 or more|stanch freeze"},
+		{"lanes", "worker: {lanes: {hunting: 8}}\n", `unknown key "lanes" in worker`},
 		{"folder", "playbooks: [nowhere]\n", "f:1:13: playbooks[0]: stat"},
 		{"listen", "listen: here\n", "listen must be HOST:PORT"},
 		{"anchor", "store: &a sqlite:a\n", "anchors and aliases are not allowed"},
@@ -231,7 +255,7 @@ func TestStoreAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	at(&Config{}, "sqlite:x.db", filepath.Join(wd, "x.db"))
-	for _, bad := range []string{"x.db", "sqlite:", "redis://h", "rediss://h", "redis+sentinel://h", "postgres://h", "sqlite:a?mode=ro"} {
+	for _, bad := range []string{"x.db", "sqlite:", "redis://h", "redis+sentinel://h", "postgres://h", "sqlite:a?mode=ro"} {
 		if _, err := (&Config{}).StoreAt(bad); err == nil || !strings.HasPrefix(err.Error(), "--store: ") {
 			t.Errorf("StoreAt(%q): %v", bad, err)
 		}

@@ -78,7 +78,7 @@ func Find(given string) (string, error) {
 func Load(file string) (*Config, error) {
 	if file == "" {
 		c := &Config{}
-		c.fill()
+		c.fill(func(string) bool { return false })
 		return c, nil
 	}
 	text, err := read(file)
@@ -114,7 +114,8 @@ func Parse(file string, text []byte) (*Config, error) {
 		if err := c.absolute(); err != nil {
 			return nil, fmt.Errorf("configuration: %w", err)
 		}
-		c.fill()
+		given := func(key string) bool { _, is := d.places[key]; return is }
+		c.fill(given)
 		c.check(d)
 	}
 	if len(d.faults) > 0 {
@@ -134,6 +135,7 @@ func (c *Config) absolute() error {
 	paths := []*string{
 		&c.Archive, &c.Tenant.CA, &c.Tenant.Auth.TokenFile,
 		&c.Tenant.Auth.Secret.File, &c.Tenant.Auth.Certificate, &c.Tenant.Auth.Password.File,
+		&c.StoreAuth.Password.File, &c.StoreAuth.SentinelPassword.File, &c.StoreAuth.CA, &c.StoreAuth.Certificate, &c.StoreAuth.Key,
 	}
 	for i := range c.Playbooks {
 		paths = append(paths, &c.Playbooks[i])

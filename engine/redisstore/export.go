@@ -1,0 +1,426 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"stanch/engine"
+)
+
+// perPage is how much is read or written in one go when a store is moved.
+const perPage = 500
+
+// Contents counts what is kept: see engine.Movable.
+func (s *Store) Contents(ctx context.Context) (engine.Contents, error) {
+	held, err := s.contents(ctx)
+	if err != nil {
+		return engine.Contents{}, fmt.Errorf("contents: %w", err)
+	}
+	return held, nil
+}
+
+func (s *Store) contents(ctx context.Context) (held engine.Contents, err error) {
+	for _, p := range s.parts {
+		var runs []string
+		err := s.eachMember(ctx, p, func(name string) error {
+			switch name[0] {
+			case 'r':
+				runs = append(runs, name[1:])
+			case 'd':
+				held.Documents++
+			}
+			return nil
+		})
+		if err != nil {
+			return held, err
+		}
+		held.Runs += len(runs)
+		live, err := s.countLive(ctx, p, runs)
+		if err != nil {
+			return held, err
+		}
+		held.Live += live
+		audit, err := s.client.XLen(ctx, p.tag+"au").Result()
+		if err != nil {
+			return held, err
+		}
+		held.Audit += int(audit)
+		freeze, err := s.client.HGet(ctx, p.key, "fz").Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return held, err
+		}
+		held.Frozen = held.Frozen || freeze == "1"
+	}
+	err = s.eachCap(ctx, func(engine.DumpedTake) error { held.Reserved++; return nil })
+	return held, err
+}
+
+// countLive answers how many of some runs have not ended.
+func (s *Store) countLive(ctx context.Context, p *part, runs []string) (live int, err error) {
+	for some := range slices.Chunk(runs, perPage) {
+		there, ended := make([]*redis.IntCmd, len(some)), make([]*redis.BoolCmd, len(some))
+		_, err := s.client.Pipelined(ctx, func(pl redis.Pipeliner) error {
+			for i, run := range some {
+				there[i] = pl.Exists(ctx, p.tag+"s:"+run)
+				ended[i] = pl.HExists(ctx, p.tag+"s:"+run, "en")
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		for i := range some {
+			if there[i].Val() == 1 && !ended[i].Val() {
+				live++
+			}
+		}
+	}
+	return live, nil
+}
+
+// eachMember calls f with the names of runs and documents of a partition, with
+// the letter that says which they are.
+func (s *Store) eachMember(ctx context.Context, p *part, f func(name string) error) error {
+	for from := int64(0); ; from += perPage {
+		names, err := s.client.ZRange(ctx, p.tag+"lg", from, from+perPage-1).Result()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if name == "" {
+				return errDamaged
+			}
+			if err := f(name); err != nil {
+				return err
+			}
+		}
+		if len(names) < perPage {
+			return nil
+		}
+	}
+}
+
+// keysOf answers what all keys of one kind are about: the name behind the kind.
+func (s *Store) keysOf(ctx context.Context, kind string) (map[*part][]string, error) {
+	found := map[*part][]string{}
+	byTag := map[string]*part{}
+	for _, p := range s.parts {
+		byTag[p.tag] = p
+	}
+	keys, err := s.scan(ctx, literally(s.prefix)+"{*}:"+kind+":*")
+	for _, key := range keys {
+		tag, name, _ := strings.Cut(key, ":"+kind+":")
+		if p := byTag[tag+":"]; p != nil {
+			found[p] = append(found[p], name)
+		}
+	}
+	return found, err
+}
+
+// scan answers all keys of a pattern, sorted.
+func (s *Store) scan(ctx context.Context, pattern string) ([]string, error) {
+	each := make(chan []string, 1)
+	each <- nil
+	err := eachMaster(ctx, s.client, func(c *redis.Client, _ string) error {
+		for cursor := uint64(0); ; {
+			keys, next, err := c.Scan(ctx, cursor, pattern, perScan).Result()
+			if err != nil {
+				return err
+			}
+			each <- append(<-each, keys...)
+			if cursor = next; cursor == 0 {
+				return nil
+			}
+		}
+	})
+	all := <-each
+	slices.Sort(all)
+	return slices.Compact(all), err
+}
+
+// eachCap calls f with all that is reserved and has not run out: see caps.lua.
+func (s *Store) eachCap(ctx context.Context, f func(engine.DumpedTake) error) error {
+	names, err := s.keysOf(ctx, "c")
+	if err != nil {
+		return err
+	}
+	now, err := s.time(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.parts {
+		for _, name := range names[p] {
+			kept, err := s.client.HGetAll(ctx, p.tag+"c:"+name).Result()
+			if err != nil {
+				return err
+			}
+			for field, all := range kept {
+				effect, is := strings.CutPrefix(field, "e")
+				if !is {
+					continue
+				}
+				if err := eachTarget(engine.DumpedTake{Cap: name, Effect: effect}, all, now, f); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// eachTarget calls f with the targets of an effect.
+func eachTarget(t engine.DumpedTake, all string, now int64, f func(engine.DumpedTake) error) error {
+	if len(all)%28 != 0 {
+		return errDamaged
+	}
+	for ; all != ""; all = all[28:] {
+		until, err := strconv.ParseInt(all[12:28], 10, 64)
+		if err != nil {
+			return errDamaged
+		}
+		if until > 0 && until <= now {
+			continue
+		}
+		t.Digest, t.Until = all[:12], at(until)
+		if err := f(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// time answers the time of the store in microseconds.
+func (s *Store) time(ctx context.Context) (int64, error) {
+	l, err := s.do(ctx, s.parts[0], "get", "", "", "1", 0)
+	if err != nil {
+		return 0, err
+	}
+	return l.int(0), l.err()
+}
+
+// errStop says that nobody wants to hear more.
+var errStop = errors.New("stop")
+
+// Export answers everything that is kept: see engine.Movable. What is still to be
+// delivered from one partition to another is delivered first. It fails where
+// somebody changes the store meanwhile.
+func (s *Store) Export(ctx context.Context) iter.Seq2[engine.Dumped, error] {
+	return func(yield func(engine.Dumped, error) bool) {
+		e := &exporting{s: s, tell: func(d engine.Dumped) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !yield(d, nil) {
+				return errStop
+			}
+			return nil
+		}}
+		if err := e.all(ctx); err != nil && !errors.Is(err, errStop) {
+			yield(engine.Dumped{}, fmt.Errorf("export: %w", err))
+		}
+	}
+}
+
+// exporting is an export under way.
+type exporting struct {
+	s      *Store
+	tell   func(engine.Dumped) error
+	frozen bool
+	thaws  map[string]struct{} // strands of the partition that wait for the end of a freeze
+	keyed  []*engine.DumpedRun // live runs with a concurrency key: they come last
+}
+
+func (e *exporting) all(ctx context.Context) error {
+	if err := e.delivered(ctx); err != nil {
+		return err
+	}
+	before, err := e.numbers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, tell := range []func(context.Context) error{e.head, e.documents, e.audit, e.others, e.runs, e.queues} {
+		if err := tell(ctx); err != nil {
+			return err
+		}
+	}
+	after, err := e.numbers(ctx)
+	if err == nil && !slices.Equal(before, after) {
+		err = errors.New("somebody has changed the store meanwhile: end what uses it, then begin again")
+	}
+	return err
+}
+
+// delivered delivers what partitions have for one another.
+func (e *exporting) delivered(ctx context.Context) error {
+	for range 100 { // what is delivered may bring more
+		left := 0
+		for _, p := range e.s.parts {
+			messages, err := e.s.client.HGetAll(ctx, p.tag+"ob").Result()
+			if err != nil {
+				return err
+			}
+			for id, text := range messages {
+				_, message, ok := strings.Cut(text, " ")
+				if !ok {
+					return errDamaged
+				}
+				if err := e.s.deliver(ctx, p, id, message); err != nil {
+					return fmt.Errorf("deliver %s: %w", id, err)
+				}
+				left++
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+	return errors.New("something cannot be delivered between its partitions: let a worker work on it once")
+}
+
+// numbers answers how many changes each partition has seen.
+func (e *exporting) numbers(ctx context.Context) ([]string, error) {
+	all := make([]string, len(e.s.parts))
+	for i, p := range e.s.parts {
+		n, err := e.s.client.HGet(ctx, p.key, "q").Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, err
+		}
+		all[i] = n
+	}
+	return all, nil
+}
+
+func (e *exporting) head(ctx context.Context) error {
+	h := &engine.DumpedHead{}
+	var err error
+	if h.Freeze, _, err = e.s.frozen(ctx); err != nil {
+		return err
+	}
+	e.frozen = h.Freeze.On
+	numbers, err := e.numbers(ctx)
+	for _, n := range numbers { // a version is the number of a partition
+		v, _ := strconv.ParseInt(n, 10, 64)
+		h.Highest = max(h.Highest, v)
+	}
+	return errors.Join(err, e.tell(engine.Dumped{Head: h}))
+}
+
+func (e *exporting) documents(ctx context.Context) error {
+	now, err := e.s.time(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range e.s.parts {
+		err := e.s.eachMember(ctx, p, func(name string) error {
+			if name[0] != 'd' {
+				return nil
+			}
+			kind, key, _ := strings.Cut(name[1:], "\x00")
+			values, err := e.s.client.HMGet(ctx, p.tag+"d:"+name[1:], "b", "v", "a", "x").Result()
+			if err != nil {
+				return err
+			}
+			d, err := documentOf(kind, key, values, now)
+			if err != nil || d.Expires < 0 {
+				return err
+			}
+			ends := at((&list{values: values}).int(3))
+			d.Expires = 0
+			return e.tell(engine.Dumped{Document: &engine.DumpedDocument{Document: d, ExpiresAt: ends}})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditPage is what is read of the audit records of a partition.
+type auditPage struct {
+	p    *part
+	next string // after which is read on
+	all  []redis.XMessage
+	end  bool
+}
+
+// fill reads on if all that was read is told.
+func (a *auditPage) fill(ctx context.Context, s *Store) error {
+	if len(a.all) > 0 || a.end {
+		return nil
+	}
+	var err error
+	if a.all, err = s.client.XRangeN(ctx, a.p.tag+"au", a.next, "+", perPage).Result(); err != nil {
+		return err
+	}
+	if a.end = len(a.all) == 0; !a.end {
+		a.next = "(" + a.all[len(a.all)-1].ID
+	}
+	return nil
+}
+
+func (a *auditPage) when() int64 {
+	text, _ := a.all[0].Values["t"].(string)
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}
+
+// audit tells the records of all partitions in the order of their times.
+func (e *exporting) audit(ctx context.Context) error {
+	pages := make([]*auditPage, len(e.s.parts))
+	for i, p := range e.s.parts {
+		pages[i] = &auditPage{p: p, next: "-"}
+	}
+	for {
+		var first *auditPage
+		for _, a := range pages {
+			if err := a.fill(ctx, e.s); err != nil {
+				return err
+			}
+			if !a.end && (first == nil || a.when() < first.when()) {
+				first = a
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		body, ok := first.all[0].Values["b"].(string)
+		if !ok {
+			return errDamaged
+		}
+		if err := e.tell(engine.Dumped{Audit: &engine.DumpedAudit{At: at(first.when()), Body: []byte(body)}}); err != nil {
+			return err
+		}
+		first.all = first.all[1:]
+	}
+}
+
+// others tells what is reserved, and the tokens of named leases.
+func (e *exporting) others(ctx context.Context) error {
+	err := e.s.eachCap(ctx, func(t engine.DumpedTake) error { return e.tell(engine.Dumped{Reserved: &t}) })
+	if err != nil {
+		return err
+	}
+	names, err := e.s.keysOf(ctx, "H")
+	if err != nil {
+		return err
+	}
+	for _, p := range e.s.parts {
+		for _, name := range names[p] {
+			token, err := e.s.client.HGet(ctx, p.tag+"H:"+name, "n").Int64()
+			if err == nil {
+				err = e.tell(engine.Dumped{Hold: &engine.DumpedHold{Name: name, Token: token}})
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
