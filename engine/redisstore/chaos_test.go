@@ -50,7 +50,7 @@ func newChaos(t *testing.T) *chaos {
 			t.Fatal(err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "chaos")
+	dir, err := os.MkdirTemp("", "chaos") //nolint:usetesting // it is kept when the test fails
 	if err != nil {
 		t.Fatal(err)
 	}

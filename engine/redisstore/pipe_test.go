@@ -50,3 +50,43 @@ func TestANodeThatWasForgottenIsFoundAgain(t *testing.T) {
 		s.ForgetNodes()
 	}
 }
+
+// TestADeadNodeHoldsNoTakeoverUp kills one master of a cluster whose others go on:
+// what a lost worker held there is taken over all the same.
+func TestADeadNodeHoldsNoTakeoverUp(t *testing.T) {
+	c := redistest.StartCluster(t, 3, 0)
+	for i := range 3 {
+		if _, err := c.Node(i).Do("CONFIG", "SET", "cluster-require-full-coverage", "no"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := redisstore.Options{Addrs: c.Addrs(), Cluster: true, Work: true, Patience: 300 * time.Millisecond}
+	lost, s := open(t, o), open(t, o)
+	defer s.Close()
+	for i := range 50 {
+		id := string(rune('A' + i))
+		if _, err := s.Begin(t.Context(), engine.Begin{Request: id, Playbook: "p", Subject: id, Edition: "e", Mode: "live"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := map[string]bool{}
+	redistest.Until(t, "all is claimed", func() bool {
+		got, err := lost.Claim(t.Context(), engine.Claim{Worker: "lost", Max: 50, Last: time.Second})
+		for _, st := range got.Strands {
+			held[st.Run] = true
+		}
+		return err == nil && len(held) == 50
+	})
+	if err := lost.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	c.Node(2).Kill()
+	taken := map[string]bool{}
+	redistest.Until(t, "what the lost worker held is taken over, but on the dead node", func() bool {
+		got, _ := s.Claim(t.Context(), engine.Claim{Worker: "w", Max: 50, Last: time.Second})
+		for _, st := range got.Strands {
+			taken[st.Run] = true
+		}
+		return len(taken) > 20
+	})
+}
