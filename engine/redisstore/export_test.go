@@ -44,3 +44,19 @@ func (s *Store) ForgetNodes() {
 		go p.close()
 	}
 }
+
+// Untried are the commands of scripts of which the probe does not know how they
+// are tried.
+func Untried() ([]string, error) {
+	all, err := loadScripts()
+	if err != nil {
+		return nil, err
+	}
+	var untried []string
+	for _, c := range all.commands() {
+		if sample(c) == "" && c != "TIME" {
+			untried = append(untried, c)
+		}
+	}
+	return untried, nil
+}

@@ -68,7 +68,7 @@ const defaultPrefix = "stanch"
 // that nobody has, W for the channel of wake-ups.
 func sample(command string) string {
 	return map[string]string{
-		"DEL": "K", "UNLINK": "K", "EXISTS": "K", "SET": "K v PX 1000", "GET": "K", "GETRANGE": "K 0 1", "PEXPIRE": "K 1000", "STRLEN": "K", "APPEND": "K v", "INCR": "Kn", "INCRBY": "Kn 1",
+		"DEL": "K", "UNLINK": "K", "EXISTS": "K", "SET": "K v PX 1000", "GET": "K", "GETRANGE": "K 0 1", "PEXPIRE": "K 1000", "PERSIST": "K", "RENAME": "Kh Kh", "STRLEN": "K", "APPEND": "K v", "INCR": "Kn", "INCRBY": "Kn 1",
 		"HSET": "Kh f 1", "HSETNX": "Kh f 1", "HGET": "Kh f", "HMGET": "Kh f", "HGETALL": "Kh", "HKEYS": "Kh", "HVALS": "Kh", "HLEN": "Kh",
 		"HEXISTS": "Kh f", "HINCRBY": "Kh n 1", "HRANDFIELD": "Kh 1", "HDEL": "Kh f", "HSTRLEN": "Kh f", "HSCAN": "Kh 0",
 		"ZADD": "Kz 1 a", "ZREM": "Kz a", "ZRANGE": "Kz 0 0", "ZRANGEBYSCORE": "Kz 0 1", "ZRANGEBYLEX": "Kz - +", "ZSCORE": "Kz a", "ZCARD": "Kz",

@@ -91,3 +91,10 @@ func TestTheDocumentedUserIsEnoughInACluster(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryCommandIsTried holds the probe of `stanch doctor` against the scripts.
+func TestEveryCommandIsTried(t *testing.T) {
+	if untried, err := redisstore.Untried(); err != nil || len(untried) > 0 {
+		t.Errorf("the probe does not know how to try %v: %v", untried, err)
+	}
+}
