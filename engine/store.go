@@ -81,8 +81,9 @@ var (
 	// ErrWorkerBusy is returned on opening a store for work while another
 	// process works on it.
 	ErrWorkerBusy = errors.New("another process is the worker of this store")
-	// ErrFull is returned by every changing act when the disk is full.
-	ErrFull = errors.New("the disk is full")
+	// ErrFull is returned by every changing act when there is no room: on the disk, or
+	// in the memory of a server.
+	ErrFull = errors.New("the store is full")
 	// ErrEnded is returned by Signal for a run that has ended.
 	ErrEnded = errors.New("the run has ended")
 )

@@ -122,6 +122,7 @@ on that Redis. Nothing of yours is touched, but the server has to work for it.`,
 		Example: "  stanch bench\n  stanch bench --store sqlite:/var/lib/stanch/stanch.db --output json\n  stanch bench --store redis://localhost --runs 5\n  stanch bench --quick",
 		Args:    noArgs,
 		RunE: verb(func(ctx context.Context, _ []string) error {
+			roomyHeap() // as workers have it
 			if quick {
 				o.each, o.idle, o.latencies, o.backlog, o.sized, o.lease = 500*time.Millisecond, time.Second, 20, 2000, 640, time.Second
 				o.concurrency, o.fanouts = []int{64}, []int{1000}

@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"runtime/debug"
 	"sync"
 
 	"stanch/actions"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/engine"
+	"stanch/engine/history"
 	"stanch/engine/redisstore"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -101,7 +103,25 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 	}
 	options := engineOptions(d.cfg, log)
 	options.Journal = d.journal
+	if sh.historyFile != "" && !n.looks {
+		return d.recorded(sh.historyFile, options)
+	}
 	d.engine = engine.New(d.store, d.store, d.catalog, options)
+	return nil
+}
+
+// recorded makes the engine on a store whose acts are written down.
+func (d *desk) recorded(file string, options engine.Options) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	recorder, err := history.New(d.store, d.store, file, fmt.Sprintf("%s/%d", host, os.Getpid()))
+	if err != nil {
+		return errors.Join(err, d.store.Close())
+	}
+	d.store = recorder
+	d.engine = engine.New(recorder.Store(), recorder, d.catalog, options)
 	return nil
 }
 
@@ -141,6 +161,15 @@ func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
 	}
 }
 
+// roomyHeap lets the heap of a process that works grow to five times what is in
+// use before it is swept, unless the operator says otherwise by GOGC: that is some
+// tens of megabytes, and a tenth of the processor time of every step.
+func roomyHeap() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+}
+
 // working runs do while the engine works, if this process is a worker, and
 // ends the work when do has ended. What the worker holds by then is finished
 // or handed over.
@@ -148,6 +177,7 @@ func (d *desk) working(ctx context.Context, do func(context.Context) error) erro
 	if !d.worker {
 		return do(ctx)
 	}
+	roomyHeap()
 	return alongside(ctx, d.work, do)
 }
 

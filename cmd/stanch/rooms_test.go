@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/again":    {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
-		"engine", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
+		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
 		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
 	},

@@ -161,6 +161,8 @@ func (sh *shell) outputFlag(c *cobra.Command, formats ...string) {
 // storeFlag gives a command --store.
 func (sh *shell) storeFlag(c *cobra.Command) {
 	c.Flags().StringVar(&sh.storeURL, "store", "", "`URL` of the store, such as sqlite:PATH or rediss://HOST:PORT (default $STANCH_STORE, the configuration's store, ~/.local/state/stanch/stanch.db)")
+	c.Flags().StringVar(&sh.historyFile, "history", "", "append every act on the store to this `FILE`, for engine/internal/histcheck")
+	_ = c.Flags().MarkHidden("history") // for who looks into a store, not for who uses it
 }
 
 func exitCodes() *cobra.Command {

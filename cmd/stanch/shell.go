@@ -59,9 +59,10 @@ type shell struct {
 	out *terminal.Screen // data
 	err *terminal.Screen // everything else
 
-	configFile string
-	storeURL   string
-	output     string
+	configFile  string
+	storeURL    string
+	historyFile string
+	output      string
 }
 
 // run executes a command line and answers its exit code.

@@ -29,6 +29,9 @@ func (d *desk) openRedis(ctx context.Context, n need) error {
 		if err := d.remembers(&o); err != nil {
 			return err
 		}
+		if d.cfg.Archive != "" {
+			o.Archive = archive{d.cfg.Archive}.write
+		}
 	}
 	store, err := redisstore.Open(ctx, o)
 	if err != nil {

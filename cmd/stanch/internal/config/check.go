@@ -30,9 +30,6 @@ func (c *Config) check(d *decoder) {
 		}
 		d.note("listen", "the console and the API are not in this version")
 	}
-	if c.Archive != "" {
-		d.note("archive", "the archive is not in this version; ended runs stay in the store")
-	}
 	c.checkFolders(d)
 	c.checkFeed(d)
 	c.checkPeople(d)

@@ -32,7 +32,7 @@ type Config struct {
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
-	Archive    string              `yaml:"archive" doc:"folder for ended runs and sealed audit records"`
+	Archive    string              `yaml:"archive" doc:"folder to which a store in Redis moves runs that ended 30 days ago; without it they stay"`
 }
 
 // StoreAuth says how to sign in to a store in Redis. Passwords stand elsewhere.
