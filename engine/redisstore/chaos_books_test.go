@@ -92,6 +92,16 @@ steps:
     with: {thing: "${{ run.id }}-two"}
     retry: {attempts: 30, initial: 50ms, cap: 500ms}
 `,
+		"steady": `
+guardrails: {max_targets: {files: 10}}
+steps:
+  - uses: chaos.read
+    with: {thing: "${{ run.id }}"}
+  - uses: chaos.read
+    with: {thing: "${{ run.id }}"}
+  - uses: chaos.write
+    with: {thing: "${{ run.id }}-steady"}
+`,
 		"queued":   chaosKeyed("queue"),
 		"skipped":  chaosKeyed("skip"),
 		"replaced": chaosKeyed("replace"),

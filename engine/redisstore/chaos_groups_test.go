@@ -57,8 +57,11 @@ func TestChaosFailover(t *testing.T) {
 		}
 	}
 	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
-		{"fail over by force", forced}, {"fail over by force", forced},
-		{"kill a master", killed}, {"kill a master", killed}, {"kill a master", killed},
+		{"fail over by force", forced},
+		{"fail over by force", forced},
+		{"kill a master", killed},
+		{"kill a master", killed},
+		{"kill a master", killed},
 	})
 	c.alone = true
 	c.begin(3)
@@ -120,8 +123,11 @@ func TestChaosSentinel(t *testing.T) {
 		}
 	}
 	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
-		{"kill the primary", failover}, {"kill the primary", failover}, {"kill the primary", failover},
-		{"kill the primary, the replica behind", behind}, {"kill the primary, the replica behind", behind},
+		{"kill the primary", failover},
+		{"kill the primary", failover},
+		{"kill the primary", failover},
+		{"kill the primary, the replica behind", behind},
+		{"kill the primary, the replica behind", behind},
 		{"stop the replica", slow},
 		{"stop a Sentinel", func() {
 			w := s.Watcher(c.roll(3))

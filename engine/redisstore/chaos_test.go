@@ -19,20 +19,21 @@ import (
 // chaos is a store with workers, a driver that gives them runs, and faults.
 // Workers are processes of their own: this program, started again.
 type chaos struct {
-	t       *testing.T
-	seed    uint64
-	dir     string // of the histories and the logs
-	world   *chaosWorld
-	redis   chaosRedis // as workers and driver reach it
-	direct  chaosRedis // past the proxies
-	servers []*redistest.Server
-	proxies []*redistest.Proxy
-	faults  []chaosFault
-	workers []*chaosWorker
-	driver  *chaosDriver
-	forgets time.Duration // what a server that is killed may forget: so long before
-	losses  []chaosLoss
-	alone   bool // no two faults at once: a group has to be whole for the next one
+	t          *testing.T
+	seed       uint64
+	dir        string // of the histories and the logs
+	world      *chaosWorld
+	redis      chaosRedis // as workers and driver reach it
+	direct     chaosRedis // past the proxies
+	servers    []*redistest.Server
+	proxies    []*redistest.Proxy
+	faults     []chaosFault
+	workers    []*chaosWorker
+	driver     *chaosDriver
+	forgets    time.Duration // what a server that is killed may forget: so long before
+	losses     []chaosLoss
+	unrecorded bool // keep no history
+	alone      bool // no two faults at once: a group has to be whole for the next one
 
 	mu      sync.Mutex
 	dice    *rand.Rand
@@ -49,7 +50,7 @@ func newChaos(t *testing.T) *chaos {
 			t.Fatal(err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "chaos")
+	dir, err := os.MkdirTemp("", "chaos") //nolint:usetesting // it is kept when the test fails
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +79,21 @@ func (c *chaos) number(usual int) int {
 }
 
 func (c *chaos) place(node string, redis chaosRedis) chaosPlace {
-	return chaosPlace{Redis: redis, Dir: c.dir, World: c.world.addr, History: filepath.Join(c.dir, node+".history"), Node: node, Workers: 16}
+	p := chaosPlace{Redis: redis, Dir: c.dir, World: c.world.addr, Node: node, Workers: 16}
+	if !c.unrecorded {
+		p.History = filepath.Join(c.dir, node+".history")
+	}
+	return p
 }
 
-// begin starts workers and the driver.
+// begin starts workers and the driver, and lets it drive.
 func (c *chaos) begin(workers int) {
+	c.t.Helper()
+	c.workersAndDriver(workers)
+	c.driver.drive()
+}
+
+func (c *chaos) workersAndDriver(workers int) {
 	c.t.Helper()
 	store, err := redisstore.Open(c.t.Context(), c.direct.options(false))
 	if err != nil {
@@ -100,7 +111,6 @@ func (c *chaos) begin(workers int) {
 		c.workers = append(c.workers, w)
 	}
 	c.driver = newChaosDriver(c.t, c.place("driver", c.redis), c.seed)
-	c.driver.drive()
 }
 
 // run harms, lets everything come to rest, and judges.

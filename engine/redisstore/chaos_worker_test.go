@@ -61,14 +61,27 @@ func (r chaosRedis) options(work bool) redisstore.Options {
 	}
 }
 
+// chaosStore is a store that is open, and recorded where the place says so.
+type chaosStore struct {
+	store engine.Store
+	docs  engine.Documents
+	close func() error
+}
+
 // open opens the store and what records it. Redis may be down meanwhile.
-func (p *chaosPlace) open(ctx context.Context, o redisstore.Options) (*history.Recorder, error) {
+func (p *chaosPlace) open(ctx context.Context, o redisstore.Options) (*chaosStore, error) {
 	for {
-		store, err := redisstore.Open(ctx, o)
-		if err == nil {
-			return history.New(store, store, p.History, p.Node)
-		}
-		if !chaosPasses(err) {
+		s, err := redisstore.Open(ctx, o)
+		switch {
+		case err == nil && p.History == "":
+			return &chaosStore{s, s, s.Close}, nil
+		case err == nil:
+			r, err := history.New(s, s, p.History, p.Node)
+			if err != nil {
+				return nil, errors.Join(err, s.Close())
+			}
+			return &chaosStore{r.Store(), r, r.Close}, nil
+		case !chaosPasses(err):
 			return nil, err
 		}
 		select {
@@ -89,8 +102,8 @@ func chaosPasses(err error) bool {
 	return true
 }
 
-func (p *chaosPlace) engine(r *history.Recorder, log *slog.Logger) *engine.Engine {
-	return engine.New(r.Store(), r, chaosLink{p.World}.catalog(), engine.Options{
+func (p *chaosPlace) engine(s *chaosStore, log *slog.Logger) *engine.Engine {
+	return engine.New(s.store, s.docs, chaosLink{p.World}.catalog(), engine.Options{
 		Workers: p.Workers, Lease: chaosLease, Grace: 2 * time.Second, Log: log,
 		Journal: filepath.Join(p.Dir, p.Node+".journal"),
 		Groups:  map[string][]string{"officers": {"dana@c.example", "omar@c.example"}},
@@ -109,14 +122,14 @@ func chaosWork(raw string) error {
 	o, back := p.Redis.options(true), make(chan redisstore.Rollback, 256)
 	o.Remember = filepath.Join(p.Dir, p.Node+".seen")
 	o.WentBack = func(r redisstore.Rollback) { back <- r }
-	r, err := p.open(ctx, o)
+	s, err := p.open(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	e := p.engine(r, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	e := p.engine(s, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	go func() {
 		for r := range back {
 			if err := e.WentBack(context.Background(), r.String(), r.Of); err != nil {
@@ -124,7 +137,7 @@ func chaosWork(raw string) error {
 			}
 		}
 	}()
-	return errors.Join(e.Work(ctx), r.Close())
+	return errors.Join(e.Work(ctx), s.close())
 }
 
 // chaosWorker is a worker's process.

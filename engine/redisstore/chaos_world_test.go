@@ -124,6 +124,13 @@ func (w *chaosWorld) seen() []history.Witness {
 	return append([]history.Witness{}, w.witness...)
 }
 
+// count is how often something was done so far.
+func (w *chaosWorld) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.witness)
+}
+
 // twice counts the effects that were done more than once. Those that destroy are
 // none of them; see law 6.
 func (w *chaosWorld) twice() int {

@@ -204,7 +204,7 @@ func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (
 	if p.due.begins(s.clock()) {
 		sweep = "1"
 	}
-	if s.contact.steady(c.Last) {
+	if s.steady(ctx, p, c.Last) {
 		reap = "1"
 	}
 	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}

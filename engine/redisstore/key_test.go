@@ -33,7 +33,8 @@ func TestRunsThatReplaceEachOtherAllEnd(t *testing.T) {
 			all.Go(func() {
 				id := fmt.Sprint(round, "-", i)
 				// One before the slow one asks, one at any moment after that.
-				<-time.After([]time.Duration{time.Duration(10 + round%25), 1, 0}[i] * time.Millisecond)
+				after := []int{10 + round%25, 1, 0}[i]
+				<-time.After(time.Duration(after) * time.Millisecond)
 				b, err := begin[i].Begin(t.Context(), engine.Begin{Request: id, Playbook: "p", Subject: id, Edition: "e", Mode: "live", Key: "k", Wide: true, WhenBusy: "replace"})
 				if err != nil {
 					t.Error(err)

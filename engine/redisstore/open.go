@@ -81,7 +81,6 @@ type Store struct {
 	scripts scripts
 	client  redis.UniversalClient
 	parts   []*part
-	contact contact
 	server  server
 
 	mu     sync.Mutex
@@ -165,7 +164,6 @@ func newStore(o Options) (*Store, error) {
 		options.OnConnect = s.met
 	}
 	s.client = redis.NewUniversalClient(options)
-	s.contact.start(s)
 	s.known.forget()
 	s.close = sync.OnceValue(s.end)
 	return s, nil

@@ -50,8 +50,8 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	default:
 		err = fmt.Errorf("a message of the kind %q: %w", m[0], engine.ErrNewer)
 	}
-	if errors.Is(err, errNotYet) {
-		return nil // it stays in the outbox
+	if errors.Is(err, errNotYet) || m[0] != "put" && passes(err) {
+		return nil // it stays in the outbox: what it tells another partition can wait
 	}
 	if err != nil {
 		return err

@@ -275,20 +275,17 @@ func (w *worker) lastTold() (at time.Time, frozen bool) {
 	return w.toldAt, w.frozenAs
 }
 
-// contact is for how long this process has been in steady contact with Redis.
-// Only who was takes over what lost workers held: after a pause of the server,
-// or a jump of its clock, all leases seem to be over, and those who live need a
-// moment to renew theirs.
+// contact is for how long this process has been in steady contact with a server.
+// Only who was takes over what lost workers held there: after a pause of the
+// server, or a jump of its clock, all leases seem to be over, and those who live
+// need a moment to renew theirs.
 type contact struct {
 	mu    sync.Mutex
-	store *Store
 	since time.Time
 }
 
 // longestTrip is how long a round trip takes at most in steady contact.
 const longestTrip = 2 * time.Second
-
-func (c *contact) start(s *Store) { c.store = s }
 
 func (c *contact) note(begun, ended time.Time, calls []*call) {
 	c.mu.Lock()
@@ -305,14 +302,19 @@ func (c *contact) note(begun, ended time.Time, calls []*call) {
 	}
 }
 
-// steady reports whether leases of such a length may be taken over.
 func (c *contact) steady(lease time.Duration) bool {
-	if c.store.o.Now != nil {
-		return true
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.since.IsZero() && time.Since(c.since) >= lease/2
+}
+
+// steady reports whether leases of such a length may be taken over in a partition.
+func (s *Store) steady(ctx context.Context, p *part, lease time.Duration) bool {
+	if s.o.Now != nil {
+		return true
+	}
+	way, err := s.pipe(ctx, p, false)
+	return err == nil && way.contact.steady(lease)
 }
 
 // isNet reports whether an error is of the connection, not of Redis.
