@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"stanch/cmd/stanch/internal/config"
 	"stanch/engine"
 	"stanch/engine/redisstore"
 	"stanch/engine/sqlitestore"
@@ -49,16 +48,22 @@ type benchPlace interface {
 // benchPlace makes the place beside the store that the person named: in a folder
 // on the same disk, or under keys of its own on the same server.
 func (sh *shell) benchPlace() (benchPlace, error) {
-	if isRedis(sh.storeURL) {
-		return newRedisPlace(sh.storeURL, "stanch-bench-"+strings.ToLower(rand.Text()))
-	}
 	beside := os.TempDir()
 	if sh.storeURL != "" {
-		store, err := config.ParseStore(sh.storeURL)
+		places, err := sh.storePlaces()
 		if err != nil {
 			return nil, err
 		}
-		beside = filepath.Dir(store.Path)
+		at, redis, err := places.at(sh.storeURL)
+		if err != nil {
+			return nil, err
+		}
+		if redis != nil {
+			p := newRedisPlace(sh.storeURL, "stanch-bench-"+strings.ToLower(rand.Text()), *redis)
+			p.config = sh.configFile
+			return p, nil
+		}
+		beside = filepath.Dir(at.Path)
 	}
 	folder, err := os.MkdirTemp(beside, "stanch-bench-")
 	if err != nil {
@@ -117,13 +122,13 @@ func (p sqlitePlace) order() benchOrder { return benchOrder{Path: p.path} }
 // redisPlace is a prefix of keys on a server.
 type redisPlace struct {
 	address string
+	config  string
 	o       redisstore.Options
 }
 
-func newRedisPlace(address, prefix string) (redisPlace, error) {
-	o, err := redisAddress(address)
+func newRedisPlace(address, prefix string, o redisstore.Options) redisPlace {
 	o.Prefix, o.Work = prefix, true
-	return redisPlace{address, o}, err
+	return redisPlace{address: address, o: o}
 }
 
 func (p redisPlace) kind(ctx context.Context) (name, durability string, err error) {
@@ -197,4 +202,6 @@ func (p redisPlace) clear(ctx context.Context) error { return redisstore.Drop(ct
 
 func (p redisPlace) end(ctx context.Context) error { return p.clear(context.WithoutCancel(ctx)) }
 
-func (p redisPlace) order() benchOrder { return benchOrder{Address: p.address, Prefix: p.o.Prefix} }
+func (p redisPlace) order() benchOrder {
+	return benchOrder{Address: p.address, Prefix: p.o.Prefix, Config: p.config}
+}

@@ -22,6 +22,7 @@ type benchOrder struct {
 	Path    string // of a SQLite file, else
 	Address string // of a Redis
 	Prefix  string
+	Config  string // the operator's file
 
 	Concurrency int
 	For         time.Duration
@@ -41,11 +42,23 @@ const (
 	benchGo    = "go"
 )
 
-func (o benchOrder) place() (benchPlace, error) {
+// ordered answers the place of an order.
+func (sh *shell) ordered(o benchOrder) (benchPlace, error) {
 	if o.Address == "" {
 		return sqlitePlace{o.Path}, nil
 	}
-	return newRedisPlace(o.Address, o.Prefix)
+	places, err := sh.storePlaces()
+	if err != nil {
+		return nil, err
+	}
+	_, redis, err := places.at(o.Address)
+	if err != nil {
+		return nil, err
+	}
+	if redis == nil {
+		return nil, fmt.Errorf("%s is no Redis", o.Address)
+	}
+	return newRedisPlace(o.Address, o.Prefix, *redis), nil
 }
 
 // benchWorkerCommand is what bench starts to measure several processes.
@@ -59,7 +72,7 @@ func benchWorkerCommand(sh *shell) *cobra.Command {
 			if err := in.Decode(&o); err != nil {
 				return fmt.Errorf("the order: %w", err)
 			}
-			place, err := o.place()
+			place, err := sh.ordered(o)
 			if err != nil {
 				return err
 			}
@@ -162,8 +175,12 @@ type child struct {
 // startChild starts another process and waits until it is ready.
 func startChild(ctx context.Context, o benchOrder) (*child, error) {
 	c := &child{complaints: &bytes.Buffer{}}
+	args := []string{"bench", "worker"}
+	if o.Config != "" {
+		args = append(args, "--config", o.Config)
+	}
 	var err error
-	if c.Process, err = again.Start(ctx, c.complaints, "bench", "worker"); err != nil {
+	if c.Process, err = again.Start(ctx, c.complaints, args...); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(o)

@@ -29,7 +29,7 @@ func storeCommand(sh *shell) *cobra.Command {
 // openedStore is a store with what is told of it.
 type openedStore struct {
 	engine.Movable
-	address string // without secrets
+	at      config.Store
 	workers func(context.Context) (int, error)
 }
 
@@ -40,15 +40,33 @@ const (
 	toFill        // it is made if it is not there
 )
 
-// storeAt opens the store at an address. Unless it only looks, this process is
-// the worker of a file: nobody else can be meanwhile.
-func storeAt(ctx context.Context, address string, use int) (*openedStore, error) {
-	if isRedis(address) {
-		return redisAt(ctx, address, use)
+// storePlaces finds stores by their addresses, with what the operator's file says
+// of how they are reached.
+type storePlaces struct{ cfg *config.Config }
+
+func (sh *shell) storePlaces() (storePlaces, error) {
+	cfg, err := sh.config()
+	return storePlaces{cfg}, err
+}
+
+// at reads an address. redis is nil for a file.
+func (p storePlaces) at(address string) (at config.Store, redis *redisstore.Options, err error) {
+	if at, err = p.cfg.StoreAt(address); err != nil || at.Redis == nil {
+		return at, nil, err
 	}
-	at, err := config.ParseStore(address)
-	if err != nil {
+	o, err := redisOptions(p.cfg, at.Redis)
+	return at, &o, err
+}
+
+// open opens the store at an address. Unless it only looks, this process is the
+// worker of a file: nobody else can be meanwhile.
+func (p storePlaces) open(ctx context.Context, address string, use int) (*openedStore, error) {
+	at, redis, err := p.at(address)
+	switch {
+	case err != nil:
 		return nil, err
+	case redis != nil:
+		return openedRedis(ctx, at, *redis, use)
 	}
 	if _, err := os.Stat(at.Path); use != toFill && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no store at %s", at.Path)
@@ -57,30 +75,23 @@ func storeAt(ctx context.Context, address string, use int) (*openedStore, error)
 	if err != nil {
 		return nil, err
 	}
-	return &openedStore{s, at.String(), func(context.Context) (int, error) { return 0, nil }}, nil
+	return &openedStore{s, at, func(context.Context) (int, error) { return 0, nil }}, nil
 }
 
-func redisAt(ctx context.Context, address string, use int) (*openedStore, error) {
-	o, err := redisAddress(address)
+func openedRedis(ctx context.Context, at config.Store, o redisstore.Options, use int) (*openedStore, error) {
+	found, err := redisstore.Look(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("store %s: %w", at, err)
 	}
-	o.ReadOnly = use != toFill
+	if !found && use != toFill {
+		return nil, fmt.Errorf("there is no store at %s", at)
+	}
+	o.ReadOnly = use == toLook
 	s, err := redisstore.Open(ctx, o)
-	if err == nil && use == toRead { // it is there
-		o.ReadOnly = false
-		if err = s.Close(); err == nil {
-			s, err = redisstore.Open(ctx, o)
-		}
-	}
 	if err != nil {
 		return nil, err
 	}
-	where := s.String()
-	if o.DB > 0 {
-		where += "/" + strconv.Itoa(o.DB)
-	}
-	return &openedStore{s, where, s.Workers}, nil
+	return &openedStore{s, at, s.Workers}, nil
 }
 
 // storeInfo is what `stanch store info --output json` prints.
@@ -100,7 +111,11 @@ func storeInfoCommand(sh *shell) *cobra.Command {
 		Example: "  stanch store info sqlite:/var/lib/stanch/stanch.db\n  stanch store info redis://localhost --output json",
 		Args:    exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) (err error) {
-			s, err := storeAt(ctx, args[0], toLook)
+			places, err := sh.storePlaces()
+			if err != nil {
+				return err
+			}
+			s, err := places.open(ctx, args[0], toLook)
 			if err != nil {
 				return err
 			}
@@ -117,17 +132,13 @@ func storeInfoCommand(sh *shell) *cobra.Command {
 }
 
 func (s *openedStore) info(ctx context.Context) (i storeInfo, err error) {
-	i.Store = s.address
+	i.Store = s.at.String()
 	if i.Contents, err = s.Contents(ctx); err != nil {
 		return i, err
 	}
 	r, is := s.Movable.(*redisstore.Store)
 	if !is {
-		at, err := config.ParseStore(s.address)
-		if err != nil {
-			return i, err
-		}
-		file, err := os.Stat(at.Path)
+		file, err := os.Stat(s.at.Path)
 		if err == nil {
 			i.Bytes = file.Size()
 		}

@@ -61,7 +61,11 @@ func (sh *shell) moveStore(ctx context.Context, from, to string, anew bool) (r s
 	if from == to {
 		return r, misused("both stores are %s", from)
 	}
-	old, err := storeAt(ctx, from, toRead)
+	places, err := sh.storePlaces()
+	if err != nil {
+		return r, err
+	}
+	old, err := places.open(ctx, from, toRead)
 	if err != nil {
 		return r, whoWorks(err)
 	}
@@ -73,18 +77,21 @@ func (sh *shell) moveStore(ctx context.Context, from, to string, anew bool) (r s
 		return r, err
 	}
 	if r.Contents.Empty() {
-		return r, fmt.Errorf("%s holds nothing", old.address)
+		return r, fmt.Errorf("%s holds nothing", old.at)
 	}
-	if err := notWhole(ctx, to, anew); err != nil {
+	if err := places.notWhole(ctx, to, anew); err != nil {
 		return r, err
 	}
-	fresh, err := storeAt(ctx, to, toFill)
+	fresh, err := places.open(ctx, to, toFill)
 	if err != nil {
 		return r, whoWorks(err)
 	}
 	defer func() { err = errors.Join(err, fresh.Close()) }()
-	r.From, r.To = old.address, fresh.address
-	if err := sh.takeOver(ctx, old, fresh, to, r.Contents); err != nil {
+	r.From, r.To = old.at.String(), fresh.at.String()
+	if imported, err := sh.takeOver(ctx, old, fresh, r.Contents); err != nil {
+		if !imported {
+			err = errors.Join(err, places.notWhole(context.WithoutCancel(ctx), to, true))
+		}
 		return r, err
 	}
 	_, err = old.Freeze(ctx, engine.Freeze{Request: "moved to " + r.To, Change: "freeze", By: "stanch store move", Reason: "moved to " + r.To})
@@ -105,52 +112,45 @@ func whoWorks(err error) error {
 func nobodyWorks(ctx context.Context, s *openedStore) error {
 	n, err := s.workers(ctx)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("%s: %w: %d live; end them first", s.address, engine.ErrWorkerBusy, n)
+		err = fmt.Errorf("%s: %w: %d live; end them first", s.at, engine.ErrWorkerBusy, n)
 	}
 	return err
 }
 
 // notWhole looks whether an earlier move to a Redis was killed, and throws away
 // what it has left there, if that is wanted.
-func notWhole(ctx context.Context, to string, anew bool) error {
-	if !isRedis(to) {
-		return nil // a file takes all or nothing
+func (p storePlaces) notWhole(ctx context.Context, to string, anew bool) error {
+	_, redis, err := p.at(to)
+	if err != nil || redis == nil {
+		return err // a file takes all or nothing
 	}
-	o, err := redisAddress(to)
-	if err != nil {
-		return err
+	if redis.Prefix == "" {
+		redis.Prefix = redisstore.DefaultPrefix
 	}
-	part, err := redisstore.NotWhole(ctx, o)
+	part, err := redisstore.NotWhole(ctx, *redis)
 	switch {
 	case err != nil || !part:
 		return err
 	case !anew:
 		return errors.New("an earlier move to this store was killed: give --anew to throw away what it has left there")
 	}
-	return dropRedis(ctx, o)
+	return redisstore.Drop(ctx, *redis)
 }
 
-func dropRedis(ctx context.Context, o redisstore.Options) error {
-	if o.Prefix == "" {
-		o.Prefix = redisstore.DefaultPrefix
-	}
-	return redisstore.Drop(ctx, o)
-}
-
-// takeOver takes everything over and compares both stores.
-func (sh *shell) takeOver(ctx context.Context, old, fresh *openedStore, to string, what engine.Contents) error {
+// takeOver takes everything over and compares both stores. imported is false
+// where the new one does not have all.
+func (sh *shell) takeOver(ctx context.Context, old, fresh *openedStore, what engine.Contents) (imported bool, err error) {
 	held, err := fresh.Contents(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !held.Empty() {
-		return fmt.Errorf("%s holds something (%d runs, %d documents, %d audit records): name a store that is new", fresh.address, held.Runs, held.Documents, held.Audit)
+		return false, fmt.Errorf("%s holds something (%d runs, %d documents, %d audit records): name a store that is new", fresh.at, held.Runs, held.Documents, held.Audit)
 	}
 	if err := nobodyWorks(ctx, fresh); err != nil {
-		return err
+		return false, err
 	}
-	total := 2 * (what.Runs + what.Documents + what.Audit + what.Reserved)
-	progress := sh.err.Progress("moved and compared", total)
+	progress := sh.err.Progress("moved and compared", 2*(what.Runs+what.Documents+what.Audit+what.Reserved))
 	done := 0
 	read, arrived := newMoved(), newMoved()
 	err = fresh.Import(ctx, noting(old.Export(ctx), func(d *engine.Dumped) error {
@@ -159,7 +159,7 @@ func (sh *shell) takeOver(ctx context.Context, old, fresh *openedStore, to strin
 		return read.add(d)
 	}))
 	if err != nil {
-		return errors.Join(err, notWhole(context.WithoutCancel(ctx), to, true))
+		return false, err
 	}
 	for d, err := range noting(fresh.Export(ctx), arrived.add) {
 		done++
@@ -168,18 +168,18 @@ func (sh *shell) takeOver(ctx context.Context, old, fresh *openedStore, to strin
 			err = answeredAlike(ctx, old, fresh, &d)
 		}
 		if err != nil {
-			return doubtful(fresh, err)
+			return true, doubtful(fresh, err)
 		}
 	}
 	if err := read.same(arrived); err != nil {
-		return doubtful(fresh, err)
+		return true, doubtful(fresh, err)
 	}
-	return nil
+	return true, nil
 }
 
 // doubtful says what to do about a store that does not hold what it was given.
 func doubtful(s *openedStore, err error) error {
-	return fmt.Errorf("%s does not hold the same, do not use it: %w", s.address, err)
+	return fmt.Errorf("%s does not hold the same, do not use it: %w", s.at, err)
 }
 
 // noting answers the same, and takes note of each thing.

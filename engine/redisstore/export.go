@@ -234,6 +234,7 @@ type exporting struct {
 	tell   func(engine.Dumped) error
 	frozen bool
 	thaws  map[string]struct{} // strands of the partition that wait for the end of a freeze
+	marked map[string]struct{} // runs of the partition whose waits are still to be woken
 	keyed  []*engine.DumpedRun // live runs with a concurrency key: they come last
 }
 

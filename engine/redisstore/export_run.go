@@ -20,6 +20,9 @@ func (e *exporting) runs(ctx context.Context) error {
 		if e.thaws, err = e.s.client.SMembersMap(ctx, p.tag+"h").Result(); err != nil {
 			return err
 		}
+		if e.marked, err = e.s.client.SMembersMap(ctx, p.tag+"cw").Result(); err != nil {
+			return err
+		}
 		err = e.s.eachMember(ctx, p, func(name string) error {
 			if name[0] != 'r' {
 				return nil
@@ -99,11 +102,7 @@ func (e *exporting) run(ctx context.Context, p *part, id string) (*engine.Dumped
 			run.Key = strings.TrimPrefix(run.Key, run.Subject+"\x00")
 		}
 	}
-	// Those that a mark or a thaw has yet to wake are due.
-	woken, err := e.s.client.SIsMember(ctx, p.tag+"cw", id).Result()
-	if err != nil {
-		return nil, err
-	}
+	_, woken := e.marked[id] // what a mark has yet to wake is due
 	r := &runExport{exporting: e, p: p, run: run, woken: woken}
 	root, err := strandRecord("", f, nil)
 	if err != nil {

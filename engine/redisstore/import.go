@@ -17,7 +17,7 @@ import (
 )
 
 // DefaultPrefix is what the keys of a store begin with unless another is named.
-const DefaultPrefix = "stanch"
+const DefaultPrefix = defaultPrefix
 
 // notWhole is the schema of a store that is being taken over: nobody can open it.
 const notWhole = 0
