@@ -130,7 +130,12 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 	if err != nil || found {
 		return known, err
 	}
-	word, err := s.askKey(ctx, keys, "ask", &b, run)
+	word, holder, err := s.askKey(ctx, keys, "ask", &b, run)
+	if err == nil && word == "busy" {
+		if err = s.stillHolds(ctx, b.Key, holder); err == nil {
+			word, _, err = s.askKey(ctx, keys, "ask", &b, run)
+		}
+	}
 	if err != nil {
 		return engine.Begun{}, err
 	}
@@ -147,8 +152,10 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 		return begun, s.free(ctx, b.Key, run)
 	}
 	if word == "queued" { // its turn, or who replaces it, may have come before it was there
-		switch word, err = s.askKey(ctx, keys, "look", &b, run); {
+		switch word, holder, err = s.askKey(ctx, keys, "look", &b, run); {
 		case err != nil:
+		case word == "queued":
+			err = s.stillHolds(ctx, b.Key, holder)
 		case word == "held":
 			err = s.grant(ctx, b.Key, run)
 		case word == "none":
@@ -159,17 +166,30 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 }
 
 // askKey asks the partition of a wide key for it, or looks how the run stands
-// there: held, queued, busy, or none if it has no place.
-func (s *Store) askKey(ctx context.Context, keys *part, how string, b *engine.Begin, run string) (string, error) {
+// there: held, queued behind a holder, busy, or none if it has no place.
+func (s *Store) askKey(ctx context.Context, keys *part, how string, b *engine.Begin, run string) (word, holder string, err error) {
 	when := b.WhenBusy
 	if when == "" {
 		when = "queue"
 	}
 	l, err := s.do(ctx, keys, "key", how, b.Key, run, when)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return l.text(0), errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
+	if len(l.values) > 2 {
+		holder = l.text(2)
+	}
+	return l.text(0), holder, errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
+}
+
+// stillHolds frees a wide key whose holder has ended: a failover may have
+// forgotten that it was given back.
+func (s *Store) stillHolds(ctx context.Context, key, holder string) error {
+	_, ended, err := s.runAct(ctx, holder, "ended?")
+	if err != nil || !ended {
+		return err
+	}
+	return s.free(ctx, key, holder)
 }
 
 // begunBefore answers the run that the dedupe key, or this very request, has

@@ -63,6 +63,32 @@ func TestRunsThatReplaceEachOtherAllEnd(t *testing.T) {
 	})
 }
 
+// TestAKeyThatWasNotGivenBackIsFreed puts a run that has ended back in front of a
+// wide key, as a failover does that forgets the end: who comes next goes on.
+func TestAKeyThatWasNotGivenBackIsFreed(t *testing.T) {
+	server := single(t)
+	s := open(t, redisstore.Options{Addrs: []string{server.Addr()}, Work: true, Partitions: 1})
+	defer s.Close()
+	begin := func(id string) engine.Begun {
+		b, err := s.Begin(t.Context(), engine.Begin{Request: id, Playbook: "p", Subject: id, Edition: "e", Mode: "live", Key: "k", Wide: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	first := begin("first")
+	endDue(t, s)
+	if _, err := server.Do("RPUSH", "stanch:1:{00}:k:k", first.Run); err != nil {
+		t.Fatal(err)
+	}
+	second := begin("second")
+	redistest.Until(t, "the second run ends", func() bool {
+		endDue(t, s)
+		r, err := s.Run(t.Context(), second.Run)
+		return err == nil && !r.EndedAt.IsZero()
+	})
+}
+
 // endDue ends what is due.
 func endDue(t *testing.T, s *redisstore.Store) {
 	t.Helper()

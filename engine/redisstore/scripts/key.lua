@@ -1,7 +1,7 @@
 -- key keeps who holds a wide concurrency key and who waits for it.
 -- ARGV 3 'ask' or 'look': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
--- ask answers {'held' | 'queued' | 'busy', outbox}, free {'', outbox}. look asks for
--- nothing: it answers as ask, or 'none' for a run that has no place there.
+-- ask answers {'held' | 'queued' | 'busy', outbox, holder}, free {'', outbox}. look
+-- asks for nothing: it answers as ask, or 'none' for a run that has no place there.
 --@head
 --@lib
 local list, run = P .. 'k:' .. ARGV[4], ARGV[5]
@@ -16,10 +16,10 @@ if ARGV[3] == 'free' then
 end
 local live = redis.call('LRANGE', list, 0, -1)
 for i, r in ipairs(live) do
-  if r == run then return { i == 1 and 'held' or 'queued', outbox } end
+  if r == run then return { i == 1 and 'held' or 'queued', outbox, live[1] } end
 end
 if ARGV[3] == 'look' then return { 'none', outbox } end
-if #live > 0 and (ARGV[6] == 'skip' or (ARGV[6] == 'queue' and #live > 100)) then return { 'busy', outbox } end
+if #live > 0 and (ARGV[6] == 'skip' or (ARGV[6] == 'queue' and #live > 100)) then return { 'busy', outbox, live[1] } end
 if #live > 0 and ARGV[6] == 'replace' then
   for i = #live, 1, -1 do
     if i > 1 then redis.call('LREM', list, 1, live[i]) end
