@@ -117,6 +117,24 @@ func (c *chaos) judge() {
 	}
 	c.changedOnce()
 	c.outcomes(store, final)
+	c.readLogs()
+}
+
+// readLogs looks for what a worker must never say.
+func (c *chaos) readLogs() {
+	for _, w := range c.workers {
+		raw, err := os.ReadFile(w.log)
+		if err != nil {
+			c.t.Error(err)
+		}
+		for line := range strings.Lines(string(raw)) {
+			for _, never := range []string{"DATA RACE", "panic", "a mistake in", "strand stopped"} {
+				if strings.Contains(line, never) {
+					c.t.Errorf("%s: %s", w.log, line)
+				}
+			}
+		}
+	}
 }
 
 // excuses reports whether a violation comes from what a failover took back: it

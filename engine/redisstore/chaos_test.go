@@ -137,7 +137,7 @@ func TestChaosEverysec(t *testing.T) {
 	c := newChaosSingle(t, "everysec")
 	c.forgets = 2500 * time.Millisecond
 	c.begin(3)
-	c.run(c.number(12))
+	c.run(c.number(8))
 }
 
 func newChaosSingle(t *testing.T, fsync string) *chaos {
