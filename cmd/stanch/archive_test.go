@@ -17,8 +17,10 @@ func TestArchive(t *testing.T) {
 	a := archive{filepath.Join(t.TempDir(), "archive")}
 	ended := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	run := func(id string) engine.RunRecord {
-		return engine.RunRecord{RunHead: engine.RunHead{ID: id, Playbook: "p", Head: []byte("head\x00")}, Status: "succeeded", EndedAt: ended,
-			Strands: []engine.StrandRecord{{Facts: []engine.Fact{{N: 1, Body: []byte("fact")}}}}}
+		return engine.RunRecord{
+			RunHead: engine.RunHead{ID: id, Playbook: "p", Head: []byte("head\x00")}, Status: "succeeded", EndedAt: ended,
+			Strands: []engine.StrandRecord{{Facts: []engine.Fact{{N: 1, Body: []byte("fact")}}}},
+		}
 	}
 	for _, runs := range [][]engine.RunRecord{{run("a"), run("b")}, {run("c")}} {
 		if err := a.write(t.Context(), runs); err != nil {

@@ -58,12 +58,14 @@ store can be moved to a Redis: the move says which.`,
 
 func (sh *shell) moveStore(ctx context.Context, from, to string, anew bool) (r storeMoved, err error) {
 	begun := time.Now()
-	if from == to {
-		return r, misused("both stores are %s", from)
-	}
 	places, err := sh.storePlaces()
 	if err != nil {
 		return r, err
+	}
+	if a, _, err := places.at(from); err == nil {
+		if b, _, err := places.at(to); err == nil && a.String() == b.String() {
+			return r, misused("both stores are %s", a)
+		}
 	}
 	old, err := places.open(ctx, from, toRead)
 	if err != nil {

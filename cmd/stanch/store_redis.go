@@ -17,7 +17,7 @@ func (d *desk) openRedis(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	o.Work, o.ReadOnly = n.works, n.looks
+	o.Work, o.ReadOnly, o.Lease = n.works, n.looks, d.cfg.Worker.Lease
 	found, err := redisstore.Look(ctx, o)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", d.at, err)

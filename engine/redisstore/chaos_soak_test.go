@@ -28,6 +28,9 @@ type soak struct {
 // lives stays what it was; that of Redis grows with the runs that it keeps.
 func TestSoak(t *testing.T) {
 	k := &soak{chaos: newChaos(t), long: 8 * time.Second, each: 2 * time.Second}
+	if testing.Short() {
+		k.long, k.each = 5*time.Second, time.Second
+	}
 	if text := os.Getenv("STANCH_SOAK"); text != "" {
 		var err error
 		if k.long, err = time.ParseDuration(text); err != nil {

@@ -69,13 +69,16 @@ func newChaos(t *testing.T) *chaos {
 }
 
 // number answers how many faults a test does: STANCH_CHAOS of the environment,
-// or what is usual for it.
+// or what is usual for it, a fifth of that with -short.
 func (c *chaos) number(usual int) int {
 	n, err := strconv.Atoi(os.Getenv("STANCH_CHAOS"))
-	if err != nil {
-		return usual
+	switch {
+	case err == nil:
+		return n
+	case testing.Short():
+		return max(2, usual/5)
 	}
-	return n
+	return usual
 }
 
 func (c *chaos) place(node string, redis chaosRedis) chaosPlace {

@@ -211,6 +211,9 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 	pause := 5 * time.Millisecond
 	for {
 		err := f()
+		if isReply(err) && pause < 50*time.Millisecond && !errors.Is(err, errEpoch) {
+			pause = 50 * time.Millisecond // it has answered, and will not be another one at once
+		}
 		if !passes(err) || time.Since(begun) > s.o.Patience {
 			return err
 		}

@@ -51,11 +51,11 @@ func keyTypes() map[string]string {
 
 // types refuses a store in which a key of ours has another type: it is somebody
 // else's, and an act that meets it in its middle would leave half of itself.
-func (s *Store) types(ctx context.Context) error {
+func (s *Store) types(ctx context.Context, parts []*part) error {
 	found := map[string]*redis.StatusCmd{}
 	want := map[string]string{}
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, part := range s.parts {
+		for _, part := range parts {
 			for name, kind := range keyTypes() {
 				key := part.tag + name
 				found[key], want[key] = p.Type(ctx, key), kind

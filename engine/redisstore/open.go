@@ -65,6 +65,10 @@ type Options struct {
 	Archive func(ctx context.Context, runs []engine.RunRecord) error
 	Keep    time.Duration
 
+	// Lease is how long leases of the workers of this store last: what a lost
+	// worker looked after is found by others in half of that. 15 s if zero.
+	Lease time.Duration
+
 	// Patience is for how long an act is tried again while Redis does not
 	// answer, is loading, or has no primary; 5 s if zero.
 	Patience time.Duration
@@ -145,6 +149,7 @@ func newStore(o Options) (*Store, error) {
 	setDefault(&o.Prefix, "stanch")
 	setDefault(&o.Partitions, DefaultPartitions)
 	setDefault(&o.Patience, 5*time.Second)
+	setDefault(&o.Lease, 15*time.Second)
 	setDefault(&o.Keep, 30*24*time.Hour)
 	setDefault(&o.ProveWithin, 2*time.Second)
 	if o.Partitions < 1 || o.Partitions > 256 {
@@ -227,6 +232,9 @@ func (s *Store) prepareOnce(ctx context.Context) error {
 		if s.o.ReadOnly {
 			return fmt.Errorf("%w: nothing of stanch is kept there", engine.ErrNotFound)
 		}
+		if err := s.types(ctx, s.layout(s.o.Partitions)); err != nil {
+			return err
+		}
 		if meta, err = s.found(ctx); err != nil {
 			return err
 		}
@@ -259,10 +267,11 @@ func (s *Store) found(ctx context.Context) (map[string]string, error) {
 // partitions finds all partitions, or makes them. One that is not there in a
 // store that has others is a loss.
 func (s *Store) partitions(ctx context.Context, n int) error {
-	parts := make([]*part, n)
-	for i := range parts {
-		tag := fmt.Sprintf("%s{%02x}:", s.prefix, i)
-		p := &part{index: i, tag: tag, key: tag + "m"}
+	parts := s.layout(n)
+	if err := s.types(ctx, parts); err != nil {
+		return err
+	}
+	for i, p := range parts {
 		if !s.o.ReadOnly {
 			fresh := versionOf(nextEpoch(0))
 			err := s.client.HSetNX(ctx, p.key, "v", fresh).Err()
@@ -276,10 +285,19 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		if err := s.readEpoch(ctx, p); err != nil {
 			return err
 		}
-		parts[i] = p
 	}
 	s.parts = parts
-	return s.types(ctx)
+	return nil
+}
+
+// layout are the partitions of a store that has so many.
+func (s *Store) layout(n int) []*part {
+	parts := make([]*part, n)
+	for i := range parts {
+		tag := fmt.Sprintf("%s{%02x}:", s.prefix, i)
+		parts[i] = &part{index: i, tag: tag, key: tag + "m"}
+	}
+	return parts
 }
 
 // readEpoch reads the version and epoch of a partition.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"net"
 	"strconv"
@@ -10,8 +11,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"errors"
 )
 
 // worker is this process among those that work on the store. Each looks after
@@ -45,6 +44,10 @@ const (
 	deadAfter   = 8 * time.Second
 	forgetAfter = 10 * time.Minute
 )
+
+// beatEvery and deadAfter are shorter where leases are.
+func (s *Store) beatEvery() time.Duration { return min(beatEvery, s.o.Lease/5) }
+func (s *Store) deadAfter() time.Duration { return min(deadAfter, s.o.Lease/2) }
 
 func (s *Store) workersKey() string { return s.prefix + "{w}:workers" }
 
@@ -84,7 +87,7 @@ func (w *worker) stop() {
 
 // beats says, until ctx ends, that this worker lives.
 func (w *worker) beats(ctx context.Context, s *Store) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(s.beatEvery())
 	defer tick.Stop()
 	for {
 		select {
@@ -124,7 +127,7 @@ func (w *worker) beat(ctx context.Context, s *Store) {
 		}
 		switch silent := now.Sub(seen.since); {
 		case name == w.name:
-		case silent < deadAfter:
+		case silent < s.deadAfter():
 			names = append(names, name)
 		case silent > forgetAfter:
 			_ = s.client.HDel(ctx, s.workersKey(), name).Err()
@@ -217,7 +220,7 @@ func (w *worker) hint(p *part) {
 // is found by the next sweep.
 func (w *worker) listen(ctx context.Context, s *Store) {
 	sub := s.client.Subscribe(ctx, s.prefix+"wake")
-	defer sub.Close()
+	defer func() { _ = sub.Close() }()
 	heard := sub.Channel(redis.WithChannelSize(1000))
 	for {
 		select {
