@@ -217,18 +217,18 @@ func told(err error) error {
 		return err
 	}
 	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: %w; free some space", engine.ErrFull, err)
+		return fmt.Errorf("%w: the disk is full: %w; free some space", engine.ErrFull, err)
 	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err
 	}
 	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the file of shared memory cannot grow
-		return fmt.Errorf("%w: %w; free some space", engine.ErrFull, e)
+		return fmt.Errorf("%w: the disk is full: %w; free some space", engine.ErrFull, e)
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: %w; free some space, nothing needs to be restarted", engine.ErrFull, e)
+		return fmt.Errorf("%w: the disk is full: %w; free some space, nothing needs to be restarted", engine.ErrFull, e)
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w; name another path, or restore the file from a backup", e)
 	case sqlite3.SQLITE_CORRUPT:
