@@ -119,7 +119,7 @@ func counted(bodies [][]byte) []any {
 
 // errNeverBegun says that a request to begin a run came so late that its key
 // was given to others: nothing has begun and nothing will by this request.
-var errNeverBegun = errors.New("the request came too late: its concurrency key was given to others; begin again")
+var errNeverBegun = fmt.Errorf("the request came too late: its concurrency key was given to others; begin again: %w", engine.ErrConflict)
 
 // beginWide begins a run whose key lies in another partition: the key is asked
 // for first. Should this process end before the run has begun, the key's
