@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,8 +135,42 @@ func TestChaosSentinel(t *testing.T) {
 		}},
 	})
 	c.alone = true
+	stop := c.watch()
 	c.begin(3)
-	c.run(c.number(10))
+	c.harm(c.number(10))
+	stop()
+	c.finish()
+}
+
+// watch notes the failovers that nobody asked for: on a busy machine a Sentinel
+// may hear nothing of a primary that lives.
+func (c *chaos) watch() (stop func()) {
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		last := ""
+		for {
+			masters := ""
+			for _, s := range c.servers {
+				if s.Info("replication")["role"] == "master" {
+					masters += " " + s.Addr()
+				}
+			}
+			if masters != last {
+				c.lost(time.Now().Add(-2500 * time.Millisecond))
+				last = masters
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
 }
 
 // rejoin starts a server again that was the primary, and waits until one of the

@@ -21,6 +21,7 @@ import (
 type chaos struct {
 	t          *testing.T
 	seed       uint64
+	begun      time.Time
 	dir        string // of the histories and the logs
 	world      *chaosWorld
 	redis      chaosRedis // as workers and driver reach it
@@ -63,7 +64,7 @@ func newChaos(t *testing.T) *chaos {
 		os.RemoveAll(dir)
 	})
 	return &chaos{
-		t: t, seed: seed, dir: dir, world: newChaosWorld(t, dir, seed),
+		t: t, seed: seed, begun: time.Now(), dir: dir, world: newChaosWorld(t, dir, seed),
 		dice: rand.New(rand.NewPCG(seed, 1)), counted: map[string]int{},
 	}
 }
@@ -116,13 +117,17 @@ func (c *chaos) workersAndDriver(workers int) {
 	c.driver = newChaosDriver(c.t, c.place("driver", c.redis), c.seed)
 }
 
-// run harms, lets everything come to rest, and judges.
+// run harms so many times, and finishes.
 func (c *chaos) run(n int) {
-	begun := time.Now()
 	c.harm(n)
+	c.finish()
+}
+
+// finish lets everything come to rest, and judges.
+func (c *chaos) finish() {
 	c.rest()
 	c.judge()
-	c.t.Logf("%s in %s\n%s%s", c.driver, time.Since(begun).Round(time.Second), c.counts(), c.world)
+	c.t.Logf("%s in %s\n%s%s", c.driver, time.Since(c.begun).Round(time.Second), c.counts(), c.world)
 }
 
 // TestChaosSingle hurts workers, the wire, and one Redis that syncs every write:
