@@ -143,7 +143,7 @@ func TestRememberedAcrossRestarts(t *testing.T) {
 
 // TestRestartIsNoRollback restarts a server that has lost nothing.
 func TestRestartIsNoRollback(t *testing.T) {
-	server := redistest.Start(t, redistest.Options{AppendOnly: true, Fsync: "everysec"})
+	server := redistest.Start(t, redistest.Options{AppendOnly: true, Fsync: "always"})
 	var told backs
 	s := open(t, redisstore.Options{Addrs: []string{server.Addr()}, Work: true, Patience: 20 * time.Second, WentBack: told.add})
 	defer s.Close()

@@ -15,7 +15,7 @@ import (
 )
 
 // greetTime is how long a server may take to answer a greeting.
-const greetTime = 3 * time.Second
+const greetTime = 5 * time.Second
 
 // greet finds out whether Redis answers at an address in the way in which it is
 // going to be asked. Everything that is not so has a sentence of its own.

@@ -34,9 +34,10 @@ func TestARepeatProvesNothingByItself(t *testing.T) {
 		}
 	}
 	replica.Resume()
-	if _, err := s.Signal(t.Context(), word); err != nil {
-		t.Error(err)
-	}
+	redistest.Until(t, "the word is acknowledged", func() bool {
+		_, err := s.Signal(t.Context(), word)
+		return err == nil
+	})
 }
 
 // TestANodeThatWasForgottenIsFoundAgain closes the client of a node, as the
