@@ -95,7 +95,7 @@ func TestChaosSentinel(t *testing.T) {
 		if replica == primary {
 			replica = c.servers[1]
 		}
-		from := time.Now().Add(-500 * time.Millisecond) // what it has not read when it stops, it never does
+		from := time.Now().Add(-2500 * time.Millisecond) // what it has not read when it stops, it never does
 		replica.Pause()
 		c.tell(primary, "CLIENT", "KILL", "TYPE", "replica") // else it gets what is on its way
 		c.pause(100, 400)
@@ -135,9 +135,10 @@ func TestChaosSentinel(t *testing.T) {
 		}},
 	})
 	c.alone = true
-	stop := c.watch()
 	c.begin(3)
+	stop := c.watch()
 	c.harm(c.number(10))
+	c.rest()
 	stop()
 	c.finish()
 }
@@ -157,7 +158,9 @@ func (c *chaos) watch() (stop func()) {
 				}
 			}
 			if masters != last {
-				c.lost(time.Now().Add(-2500 * time.Millisecond))
+				c.mu.Lock() // a master that is none any more takes writes until it and those who write have heard
+				c.losses = append(c.losses, chaosLoss{time.Now().Add(-2500 * time.Millisecond), time.Now().Add(2500 * time.Millisecond)})
+				c.mu.Unlock()
 				last = masters
 			}
 			select {

@@ -121,6 +121,11 @@ func (c *chaos) judge() {
 	if shown > 12 {
 		c.t.Errorf("%d violations in all", shown)
 	}
+	if shown > 0 {
+		for _, l := range c.losses {
+			c.t.Logf("what was said between %s and %s may be forgotten", l.from.Format("15:04:05.000"), l.to.Format("15:04:05.000"))
+		}
+	}
 	if len(c.losses) > 0 {
 		c.t.Logf("%d violations are the losses of failovers", excused)
 	}

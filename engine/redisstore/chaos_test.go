@@ -117,15 +117,15 @@ func (c *chaos) workersAndDriver(workers int) {
 	c.driver = newChaosDriver(c.t, c.place("driver", c.redis), c.seed)
 }
 
-// run harms so many times, and finishes.
+// run harms so many times, lets everything come to rest, and judges.
 func (c *chaos) run(n int) {
 	c.harm(n)
+	c.rest()
 	c.finish()
 }
 
-// finish lets everything come to rest, and judges.
+// finish judges and tells.
 func (c *chaos) finish() {
-	c.rest()
 	c.judge()
 	c.t.Logf("%s in %s\n%s%s", c.driver, time.Since(c.begun).Round(time.Second), c.counts(), c.world)
 }
