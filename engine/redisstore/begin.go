@@ -100,7 +100,7 @@ func counted(bodies [][]byte) []any {
 
 // errNeverBegun says that a request to begin a run came so late that its key
 // was given to others: nothing has begun and nothing will by this request.
-var errNeverBegun = errors.New("the request came too late: its concurrency key was given to others; begin again")
+var errNeverBegun = fmt.Errorf("the request came too late: its concurrency key was given to others; begin again: %w", engine.ErrConflict)
 
 // beginWide begins a run whose key lies in another partition: the key is asked
 // for first. Should this process end before the run has begun, the key's
@@ -113,7 +113,7 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 	}
 	word, holder, err := s.askKey(ctx, keys, "ask", &b, run)
 	if err == nil && word == "busy" {
-		if err = s.stillHolds(ctx, b.Key, holder); err == nil {
+		if err = s.stillHolds(ctx, keys, b.Key, holder); err == nil {
 			word, _, err = s.askKey(ctx, keys, "ask", &b, run)
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Store) beginWide(ctx context.Context, b engine.Begin) (engine.Begun, er
 		switch word, holder, err = s.askKey(ctx, keys, "look", &b, run); {
 		case err != nil:
 		case word == "queued":
-			err = s.stillHolds(ctx, b.Key, holder)
+			err = s.stillHolds(ctx, keys, b.Key, holder)
 		case word == "held":
 			err = s.grant(ctx, b.Key, run)
 		case word == "none":
@@ -163,14 +163,15 @@ func (s *Store) askKey(ctx context.Context, keys *part, how string, b *engine.Be
 	return l.text(0), holder, errors.Join(l.err(), s.deliverAll(ctx, keys, l.list(1)))
 }
 
-// stillHolds frees a wide key whose holder has ended: a failover may have
-// forgotten that it was given back.
-func (s *Store) stillHolds(ctx context.Context, key, holder string) error {
-	_, ended, err := s.runAct(ctx, holder, "ended?")
-	if err != nil || !ended {
-		return err
+// stillHolds looks after who holds a wide key while others wait for it: a
+// failover may have forgotten that the key was given to it, that it was given
+// back, or the run itself.
+func (s *Store) stillHolds(ctx context.Context, keys *part, key, holder string) error {
+	err := s.grant(ctx, key, holder)
+	if errors.Is(err, errNotYet) {
+		_, err = s.do(ctx, keys, "key", "doubt", key, holder)
 	}
-	return s.free(ctx, key, holder)
+	return err
 }
 
 // begunBefore answers the run that the dedupe key, or this very request, has

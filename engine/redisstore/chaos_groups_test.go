@@ -45,18 +45,18 @@ func TestChaosFailover(t *testing.T) {
 	forced := func() {
 		from := time.Now().Add(-2500 * time.Millisecond)
 		cluster.Failover(c.roll(3))
+		c.pause(500, 1500) // until the one that was the master follows: it takes writes till then
 		c.lost(from)
-		c.pause(500, 1500) // until the one that was the master follows
 	}
 	killed := func() {
 		from := time.Now().Add(-2500 * time.Millisecond)
 		old := cluster.KillMaster(c.roll(3))
-		c.lost(from)
 		c.pause(0, 1000)
 		if old != nil {
-			old.Restart()
+			old.Restart() // which takes itself for the master at first
 			redistest.Until(t, "the old master follows", func() bool { return old.Info("replication")["master_link_status"] == "up" })
 		}
+		c.lost(from)
 	}
 	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
 		{"fail over by force", forced},

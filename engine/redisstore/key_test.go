@@ -66,6 +66,12 @@ func TestRunsThatReplaceEachOtherAllEnd(t *testing.T) {
 // TestAKeyThatWasNotGivenBackIsFreed puts a run that has ended back in front of a
 // wide key, as a failover does that forgets the end: who comes next goes on.
 func TestAKeyThatWasNotGivenBackIsFreed(t *testing.T) {
+	for name, holder := range map[string]string{"a run that has ended": "", "a run that is forgotten": "r00forgottenforgottenfo"} {
+		t.Run(name, func(t *testing.T) { keyIsFreed(t, holder) })
+	}
+}
+
+func keyIsFreed(t *testing.T, holder string) {
 	server := single(t)
 	s := open(t, redisstore.Options{Addrs: []string{server.Addr()}, Work: true, Partitions: 1})
 	defer s.Close()
@@ -78,7 +84,10 @@ func TestAKeyThatWasNotGivenBackIsFreed(t *testing.T) {
 	}
 	first := begin("first")
 	endDue(t, s)
-	if _, err := server.Do("RPUSH", "stanch:1:{00}:k:k", first.Run); err != nil {
+	if holder == "" {
+		holder = first.Run
+	}
+	if _, err := server.Do("RPUSH", "stanch:1:{00}:k:k", holder); err != nil {
 		t.Fatal(err)
 	}
 	second := begin("second")

@@ -2,6 +2,7 @@
 -- ARGV 3 'ask' or 'look': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
 -- ask answers {'held' | 'queued' | 'busy', outbox, holder}, free {'', outbox}. look
 -- asks for nothing: it answers as ask, or 'none' for a run that has no place there.
+-- 'doubt': 4 key 5 run that holds it and is not to be found.
 --@head
 --@lib
 local list, run = P .. 'k:' .. ARGV[4], ARGV[5]
@@ -12,6 +13,12 @@ if ARGV[3] == 'free' then
   local next = redis.call('LINDEX', list, 0)
   if next and first == run then send('g:' .. next, net('grant') .. net(next) .. net(ARGV[4])) end
   number()
+  return { '', outbox }
+end
+if ARGV[3] == 'doubt' then
+  if redis.call('LINDEX', list, 0) == run then
+    redis.call('HSETNX', P .. 'ob', 'v:' .. run, when .. ' ' .. net('begun?') .. net(run) .. net(ARGV[4]))
+  end
   return { '', outbox }
 end
 local live = redis.call('LRANGE', list, 0, -1)

@@ -1,5 +1,5 @@
 -- run does to a run what another partition asks for.
--- ARGV 3 run 4 'grant': its wide key is its own. 'cancel'. 'ended?'. 'begun?': if it is not
+-- ARGV 3 run 4 'grant': its wide key is its own. 'cancel'. 'begun?': if it is not
 --      there it never will be 5 how long ended runs keep their answers
 -- Answers {'1' if the run is there or never will be, 'ended' if that is over,
 -- outbox}.
@@ -13,7 +13,7 @@ if not s[1] then
   return { '', '', outbox }
 end
 if s[2] then return { '1', 'ended', outbox } end
-if ARGV[4] == 'ended?' then return { '1', '', outbox } end
+if ARGV[4] == 'grant' and s[1] ~= 'queued' then return { '1', '', outbox } end
 if ARGV[4] == 'grant' then
   begins(run)
 elseif ARGV[4] == 'cancel' then
