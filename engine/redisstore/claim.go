@@ -11,12 +11,8 @@ import (
 	"stanch/engine"
 )
 
-// maxClaim is how many strands one Claim leases at most, perClaim how many of
-// one partition at once.
-const (
-	maxClaim = 1000
-	perClaim = 64
-)
+// perClaim is how many strands of one partition a Claim leases at once.
+const perClaim = 64
 
 // due is what this process knows of when a partition has something to do.
 type due struct {
@@ -121,13 +117,11 @@ func (d *due) when(own bool) time.Time {
 // NextDue is now if more is due than was asked for. Only a store that is open
 // for work answers it.
 func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
-	switch {
-	case !s.o.Work:
+	if !s.o.Work {
 		return claimed, errors.New("claim: the store is not open for work")
-	case c.Max < 1 || c.Max > maxClaim:
-		return claimed, fmt.Errorf("claim: Max is %d, it must be 1 to %d", c.Max, maxClaim)
-	case c.Last <= 0:
-		return claimed, fmt.Errorf("claim: Last is %s, a lease must last", c.Last)
+	}
+	if err := c.Check(); err != nil {
+		return claimed, fmt.Errorf("claim: %w", err)
 	}
 	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
 		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))

@@ -61,6 +61,15 @@ func say(ctx context.Context, addr string, config *tls.Config) (string, error) {
 		}
 		c = secured
 	}
+	line, err := ping(c)
+	if config != nil && isCut(err) {
+		err = fmt.Errorf("%w: %w", errUnknownToIt, err)
+	}
+	return line, err
+}
+
+// ping sends a PING and answers the first line of what comes.
+func ping(c net.Conn) (string, error) {
 	if _, err := io.WriteString(c, "*1\r\n$4\r\nPING\r\n"); err != nil {
 		return "", err
 	}
@@ -70,6 +79,11 @@ func say(ctx context.Context, addr string, config *tls.Config) (string, error) {
 	}
 	return strings.TrimSpace(line), nil
 }
+
+// errUnknownToIt says that a server has agreed on TLS and then closed the
+// connection: what it does to who shows no certificate, if its word on that does
+// not arrive before.
+var errUnknownToIt = errors.New("it closes the connection once TLS is agreed on")
 
 // isRedis says whether an answer is one of Redis that lets us in, or may with a
 // password.
@@ -138,7 +152,7 @@ func ofTLS(err error) error {
 		return fmt.Errorf("its certificate is of another name: use the name that the certificate has (%w)", err)
 	}
 	switch {
-	case isAlert(err) && strings.Contains(err.Error(), "certificate required"):
+	case isAlert(err) && strings.Contains(err.Error(), "certificate required"), errors.Is(err, errUnknownToIt):
 		return fmt.Errorf("it asks for a certificate of ours: name it as store_auth.certificate and store_auth.key (%w)", err)
 	case isCut(err):
 		return fmt.Errorf("%w (%w)", errPlain, err)

@@ -12,96 +12,22 @@ import (
 	"stanch/engine"
 )
 
-// The bounds of an Open.
+// How many items one act writes.
 const (
-	maxChildren = 1_000_000
-	maxWindow   = 1024
-	perItems    = 500       // items that one act writes
-	itemBytes   = 256 << 10 // of them in bytes, unless one alone has more
+	perItems  = 500
+	itemBytes = 256 << 10 // unless one alone has more
 )
 
 // Settle writes what a holder has to say: see engine.Store. A refusal is not
 // kept: nothing has happened, so a repeat asks again.
 func (s *Store) Settle(ctx context.Context, in engine.Settlement) (settled engine.Settled, err error) {
-	if err = checkSettlement(&in); err == nil {
+	if err = in.Check(); err == nil {
 		settled, err = s.settle(ctx, &in)
 	}
 	if err != nil {
 		return engine.Settled{}, fmt.Errorf("settle %s %s: %w", in.Lease.Run, in.Lease.Strand, err)
 	}
 	return settled, nil
-}
-
-func checkSettlement(in *engine.Settlement) error {
-	if in.Request == "" {
-		return errors.New("Request is empty")
-	}
-	set := 0
-	for _, is := range []bool{in.Then.Yield, in.Then.Wait != nil, in.Then.Open != nil, in.Then.End != nil} {
-		if is {
-			set++
-		}
-	}
-	if set > 1 {
-		return errors.New("Then says more than one thing")
-	}
-	if in.Under != engine.NotCancelled && in.Under != engine.Cancelled {
-		return fmt.Errorf("Under is %q, it must be cancel or empty", in.Under)
-	}
-	for _, take := range in.Take {
-		if err := checkTake(take); err != nil {
-			return err
-		}
-		if take.Back {
-			return errors.New("take: Back does not go with a settlement")
-		}
-	}
-	for _, b := range in.Begin {
-		if err := checkBegin(b); err != nil {
-			return fmt.Errorf("begin: %w", err)
-		}
-		if b.Key != "" {
-			return errors.New("begin: a run that a settlement begins takes no Key")
-		}
-	}
-	for _, d := range in.Put {
-		if d.Kind == "" {
-			return errors.New("a document of Put has no Kind")
-		}
-	}
-	switch {
-	case in.Then.Open != nil:
-		return checkOpen(in.Then.Open)
-	case in.Then.End != nil:
-		return checkEnd(in.Then.End, in.Lease.Strand == "")
-	}
-	return nil
-}
-
-func checkEnd(e *engine.End, root bool) error {
-	switch e.Outcome {
-	case "succeeded", "failed", "rejected", "cancelled":
-		return nil
-	case "skipped":
-		if !root {
-			return nil
-		}
-	}
-	return fmt.Errorf("Outcome %q is none", e.Outcome)
-}
-
-func checkOpen(o *engine.Open) error {
-	switch {
-	case o.Path == "":
-		return errors.New("Open has no Path")
-	case o.Count < 0 || o.Count > maxChildren:
-		return fmt.Errorf("Open of %s has Count %d, it must be 0 to %d", o.Path, o.Count, maxChildren)
-	case o.Count > 0 && (o.Window < 1 || o.Window > maxWindow):
-		return fmt.Errorf("Open of %s has Window %d, it must be 1 to %d", o.Path, o.Window, maxWindow)
-	case len(o.Items) != 0 && len(o.Items) != o.Count:
-		return fmt.Errorf("Open of %s has %d items for %d children", o.Path, len(o.Items), o.Count)
-	}
-	return nil
 }
 
 func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settled, error) {

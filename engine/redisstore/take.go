@@ -13,7 +13,7 @@ import (
 // effect has reserved is granted again, also where the limit has come down
 // since, and giving back twice is giving back once.
 func (s *Store) Take(ctx context.Context, in engine.Take) (taken engine.Taken, err error) {
-	if err := checkTake(in); err != nil {
+	if err := in.Check(); err != nil {
 		return taken, err
 	}
 	p := s.partOfCap(in.Name)
@@ -30,18 +30,6 @@ func (s *Store) Take(ctx context.Context, in engine.Take) (taken engine.Taken, e
 		return engine.Taken{}, fmt.Errorf("take %s: %w", in.Name, err)
 	}
 	return taken, nil
-}
-
-func checkTake(in engine.Take) error {
-	switch {
-	case in.Name == "":
-		return errors.New("take: Name is empty")
-	case in.Effect == "":
-		return fmt.Errorf("take %s: Effect is empty", in.Name)
-	case in.Window < 0:
-		return fmt.Errorf("take %s: Window is %s", in.Name, in.Window)
-	}
-	return nil
 }
 
 // partOfCap answers the partition of a cap: one whose name begins with the id of

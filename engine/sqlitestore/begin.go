@@ -13,14 +13,11 @@ import (
 // longestQueue is how many runs wait for one concurrency key at most.
 const longestQueue = 100
 
-// lanes is the number of lanes that runs are drawn from.
-const lanes = 4
-
 // Begin starts a run: see engine.Store. A run whose key is held waits, in the
 // order of Begin, at most 100 of them. An answer of Busy is not kept: nothing
 // has happened, so a repeat asks again.
 func (s *Store) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
-	err = checkBegin(b)
+	err = b.Check()
 	if b.Request == "" {
 		err = errors.New("Request is empty")
 	}
@@ -35,22 +32,6 @@ func (s *Store) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, 
 		return engine.Begun{}, fmt.Errorf("begin a run of %s: %w", b.Playbook, err)
 	}
 	return begun, nil
-}
-
-func checkBegin(b engine.Begin) error {
-	switch {
-	case b.Playbook == "":
-		return errors.New("Playbook is empty")
-	case b.Lane < 0 || b.Lane >= lanes:
-		return fmt.Errorf("Lane is %d, it must be 0 to %d", b.Lane, lanes-1)
-	case b.WhenBusy != "" && b.WhenBusy != "queue" && b.WhenBusy != "skip" && b.WhenBusy != "replace":
-		return fmt.Errorf("WhenBusy is %q, it must be queue, skip or replace", b.WhenBusy)
-	case b.After < 0:
-		return fmt.Errorf("After is %s, it must not be negative", b.After)
-	case b.After > 0 && b.Key != "":
-		return errors.New("After does not go with a Key: who waits for a time holds no place in a queue")
-	}
-	return nil
 }
 
 func (t *tx) begin(b *engine.Begin) (engine.Begun, error) {

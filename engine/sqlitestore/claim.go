@@ -10,19 +10,14 @@ import (
 	"stanch/engine"
 )
 
-// maxClaim is how many strands one Claim leases at most.
-const maxClaim = 1000
-
 // Claim leases due strands: see engine.Store. NextDue is now if more is due
 // than was asked for. Only a store that is open for work answers it.
 func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
-	switch {
-	case !s.options.Work:
+	if !s.options.Work {
 		return claimed, errors.New("claim: the store is not open for work")
-	case c.Max < 1 || c.Max > maxClaim:
-		return claimed, fmt.Errorf("claim: Max is %d, it must be 1 to %d", c.Max, maxClaim)
-	case c.Last <= 0:
-		return claimed, fmt.Errorf("claim: Last is %s, a lease must last", c.Last)
+	}
+	if err := c.Check(); err != nil {
+		return claimed, fmt.Errorf("claim: %w", err)
 	}
 	err = s.act(ctx, func(t *tx) (err error) {
 		claimed, err = t.claim(&c)
@@ -120,7 +115,7 @@ const draws = "010201030102010"
 
 // draw answers due strands, at most limit, and whether there are more.
 func (t *tx) draw(limit int) (ids []int64, more bool, err error) {
-	var due [lanes][]int64
+	var due [engine.Lanes][]int64
 	for lane := range due {
 		err := t.each(func(r row) error {
 			due[lane] = append(due[lane], r.int(0))

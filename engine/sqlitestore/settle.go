@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"stanch/engine"
@@ -11,7 +10,7 @@ import (
 // Settle writes what a holder has to say: see engine.Store. A refusal is not
 // kept: nothing has happened, so a repeat asks again.
 func (s *Store) Settle(ctx context.Context, in engine.Settlement) (settled engine.Settled, err error) {
-	if err := checkSettlement(&in); err != nil {
+	if err := in.Check(); err != nil {
 		return settled, fmt.Errorf("settle %s %s: %w", in.Lease.Run, in.Lease.Strand, err)
 	}
 	err = s.act(ctx, func(t *tx) (err error) {
@@ -22,61 +21,6 @@ func (s *Store) Settle(ctx context.Context, in engine.Settlement) (settled engin
 		return engine.Settled{}, fmt.Errorf("settle %s %s: %w", in.Lease.Run, in.Lease.Strand, err)
 	}
 	return settled, nil
-}
-
-func checkSettlement(in *engine.Settlement) error {
-	if in.Request == "" {
-		return errors.New("Request is empty")
-	}
-	set := 0
-	for _, is := range []bool{in.Then.Yield, in.Then.Wait != nil, in.Then.Open != nil, in.Then.End != nil} {
-		if is {
-			set++
-		}
-	}
-	if set > 1 {
-		return errors.New("Then says more than one thing")
-	}
-	if in.Under != engine.NotCancelled && in.Under != engine.Cancelled {
-		return fmt.Errorf("Under is %q, it must be cancel or empty", in.Under)
-	}
-	for _, take := range in.Take {
-		if err := checkTake(take); err != nil {
-			return err
-		}
-	}
-	for _, b := range in.Begin {
-		if err := checkBegin(b); err != nil {
-			return fmt.Errorf("begin: %w", err)
-		}
-		if b.Key != "" {
-			return errors.New("begin: a run that a settlement begins takes no Key")
-		}
-	}
-	for _, d := range in.Put {
-		if d.Kind == "" {
-			return errors.New("a document of Put has no Kind")
-		}
-	}
-	switch {
-	case in.Then.Open != nil:
-		return checkOpen(in.Then.Open)
-	case in.Then.End != nil:
-		return checkEnd(in.Then.End, in.Lease.Strand == "")
-	}
-	return nil
-}
-
-func checkEnd(e *engine.End, root bool) error {
-	switch e.Outcome {
-	case "succeeded", "failed", "rejected", "cancelled":
-		return nil
-	case "skipped":
-		if !root {
-			return nil
-		}
-	}
-	return fmt.Errorf("Outcome %q is none", e.Outcome)
 }
 
 func (t *tx) settle(in *engine.Settlement) (engine.Settled, error) {

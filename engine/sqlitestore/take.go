@@ -19,7 +19,7 @@ type reservation struct {
 // effect has reserved is granted again, also where the limit has come down
 // since, and giving back twice is giving back once.
 func (s *Store) Take(ctx context.Context, in engine.Take) (taken engine.Taken, err error) {
-	if err := checkTake(in); err != nil {
+	if err := in.Check(); err != nil {
 		return taken, err
 	}
 	err = s.act(ctx, func(t *tx) (err error) {
@@ -30,18 +30,6 @@ func (s *Store) Take(ctx context.Context, in engine.Take) (taken engine.Taken, e
 		return engine.Taken{}, fmt.Errorf("take %s: %w", in.Name, err)
 	}
 	return taken, nil
-}
-
-func checkTake(in engine.Take) error {
-	switch {
-	case in.Name == "":
-		return errors.New("take: Name is empty")
-	case in.Effect == "":
-		return fmt.Errorf("take %s: Effect is empty", in.Name)
-	case in.Window < 0:
-		return fmt.Errorf("take %s: Window is %s", in.Name, in.Window)
-	}
-	return nil
 }
 
 func (t *tx) take(in engine.Take) (engine.Taken, error) {

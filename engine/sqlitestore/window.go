@@ -3,35 +3,18 @@ package sqlitestore
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strconv"
 
 	"stanch/engine"
 )
 
-// The bounds of an Open, and of a chunk of its items.
+// The bounds of a chunk of items.
 const (
-	maxChildren = 1_000_000
-	maxWindow   = 1024
-	chunkItems  = 500
-	chunkBytes  = 64 << 10
-	itemBits    = 24 // of an items row's id, for the number of its first item
+	chunkItems = 500
+	chunkBytes = 64 << 10
+	itemBits   = 24 // of an items row's id, for the number of its first item
 )
-
-func checkOpen(o *engine.Open) error {
-	switch {
-	case o.Path == "":
-		return errors.New("Open has no Path")
-	case o.Count < 0 || o.Count > maxChildren:
-		return fmt.Errorf("Open of %s has Count %d, it must be 0 to %d", o.Path, o.Count, maxChildren)
-	case o.Count > 0 && (o.Window < 1 || o.Window > maxWindow):
-		return fmt.Errorf("Open of %s has Window %d, it must be 1 to %d", o.Path, o.Window, maxWindow)
-	case len(o.Items) != 0 && len(o.Items) != o.Count:
-		return fmt.Errorf("Open of %s has %d items for %d children", o.Path, len(o.Items), o.Count)
-	}
-	return nil
-}
 
 func childPath(path string, i int64) string { return path + "[" + strconv.FormatInt(i, 10) + "]" }
 
