@@ -61,6 +61,17 @@ func (t *Take) Check() error {
 	return nil
 }
 
+// Check answers why a signal is none, or nil.
+func (s *Signal) Check() error {
+	switch {
+	case s.Request == "":
+		return errors.New("Request is empty")
+	case s.Cancel != NotCancelled && s.Cancel != Cancelled && s.Cancel != Terminated:
+		return fmt.Errorf("Cancel is %q, it must be cancel or terminate", s.Cancel)
+	}
+	return nil
+}
+
 // Check answers why a settlement is none, or nil.
 func (s *Settlement) Check() error {
 	if s.Request == "" {

@@ -216,10 +216,13 @@ func (p *part) rememberedAs() string { return fmt.Sprintf("%s %02x", p.version()
 
 // remember reads how far the partitions were when this worker ended last. A file
 // that cannot be read is none: it is written anew.
-func (s *Store) remember(context.Context) {
+func (s *Store) remember() {
+	if s.o.Remember == "" {
+		return
+	}
 	raw, err := os.ReadFile(s.o.Remember)
 	var f seen
-	if s.o.Remember == "" || err != nil || json.Unmarshal(raw, &f) != nil || f.Store != s.String()+" "+s.o.Prefix {
+	if err != nil || json.Unmarshal(raw, &f) != nil || f.Store != s.String()+" "+s.o.Prefix {
 		return
 	}
 	for _, p := range s.parts {

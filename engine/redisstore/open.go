@@ -133,7 +133,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", s, err), s.close())
 	}
 	if o.Work {
-		s.remember(ctx)
+		s.remember()
 		s.worker.start(s)
 	}
 	return s, nil

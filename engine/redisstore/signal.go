@@ -13,12 +13,7 @@ import (
 // that still waits for its key ends at once: nothing of it has begun. With both
 // Cancel and Body, the body becomes a fact of the strand too.
 func (s *Store) Signal(ctx context.Context, in engine.Signal) (signalled engine.Signalled, err error) {
-	switch {
-	case in.Request == "":
-		err = errors.New("Request is empty")
-	case in.Cancel != engine.NotCancelled && in.Cancel != engine.Cancelled && in.Cancel != engine.Terminated:
-		err = fmt.Errorf("Cancel is %q, it must be cancel or terminate", in.Cancel)
-	default:
+	if err = in.Check(); err == nil {
 		signalled, err = s.signal(ctx, &in)
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"stanch/engine"
@@ -12,12 +11,7 @@ import (
 // that still waits for its key ends at once: nothing of it has begun. With both
 // Cancel and Body, the body becomes a fact of the strand too.
 func (s *Store) Signal(ctx context.Context, in engine.Signal) (signalled engine.Signalled, err error) {
-	switch {
-	case in.Request == "":
-		err = errors.New("Request is empty")
-	case in.Cancel != engine.NotCancelled && in.Cancel != engine.Cancelled && in.Cancel != engine.Terminated:
-		err = fmt.Errorf("Cancel is %q, it must be cancel or terminate", in.Cancel)
-	default:
+	if err = in.Check(); err == nil {
 		err = s.act(ctx, func(t *tx) (err error) {
 			signalled, err = t.signal(&in)
 			return err
