@@ -257,6 +257,7 @@ func goodHistories() map[string]func() *book {
 			b.overlap(cancelling("r").ends(Info), settling("r c[0] 0 c0", ended("cancelled")).gives(joinedTo("r 1 u", "cancelled")))
 			return b
 		},
+		"a run is told later that another took its wide key": func() *book { return replaced(true) },
 		"what tidies up acts under the cancel": func() *book {
 			b := begun()
 			b.play(cancelling("r"), settling("r 0 t", nil).intent("e", "writes").with(func(a *Ask, _ *Answer) { a.Mark = "cancel" }))

@@ -323,6 +323,15 @@ func plantedEffects() []planted {
 	}
 }
 
+// replaced is a run whose wait ends at once after another took its key.
+func replaced(wide bool) *book {
+	with := func(a *Ask, _ *Answer) { a.Begin[0].Key, a.Begin[0].Wide, a.Begin[0].Replace = "k", wide, true }
+	b := &book{}
+	b.play(beginning("r", "").with(with), claiming(to("r 0 t")), beginning("s", "").with(with).as("another"))
+	b.play(settling("r 0 t", waiting(time.Hour)), claiming(to("r 1 u")))
+	return b
+}
+
 func plantedTimers() []planted {
 	return []planted{
 		{7, "a wait ends before its time", "before its time", func() *book {
@@ -337,6 +346,9 @@ func plantedTimers() []planted {
 			b.play(signalling("r", 0, 1))
 			b.play(settling("r 0 t", &Then{Kind: "wait", Ever: true}).wrote(1, 2), claiming(to("r 1 u")))
 			return b
+		}},
+		{7, "a run was replaced long before it waited, and goes on too soon", "before its time", func() *book {
+			return replaced(false)
 		}},
 		{7, "a wait for the thaw ends in the freeze", "before its time", func() *book {
 			b := begun()

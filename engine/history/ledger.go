@@ -349,14 +349,15 @@ func (k *ledger) mayBeMarked(run string, from, to int) bool {
 			return true
 		}
 	}
-	// A run that replaces another cancels it.
+	// A run that replaces another cancels it: at once, or by a message to where
+	// the other lies, if the key is a wide one.
 	key := k.born[run].Key
 	for _, a := range k.replace {
-		if a.before(from) || a.from >= to {
+		if a.from >= to {
 			continue
 		}
 		for _, b := range a.ask.Begin {
-			if b.Replace && (b.Key == key || !k.born[run].known) {
+			if b.Replace && (b.Wide || !a.before(from)) && (b.Key == key || !k.born[run].known) {
 				return true
 			}
 		}

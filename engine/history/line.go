@@ -63,6 +63,7 @@ type Begin struct {
 	Dedupe   string `json:"dedupe,omitempty"` // digest of playbook, subject and key
 	Edition  string `json:"edition,omitempty"`
 	Key      string `json:"key,omitempty"` // digest of the concurrency key, with its subject unless it is wide
+	Wide     bool   `json:"wide,omitempty"`
 	Replace  bool   `json:"replace,omitempty"`
 	After    int64  `json:"after,omitempty"` // ns
 }

@@ -158,7 +158,7 @@ func begin(b engine.Begin) Begin {
 	switch {
 	case b.Key == "":
 	case b.Wide:
-		out.Key = short(b.Key)
+		out.Key, out.Wide = short(b.Key), true
 	default:
 		out.Key = short(b.Subject, b.Key) // one of each subject
 	}

@@ -232,6 +232,9 @@ func TestAKeyIsTheSubjectsOwn(t *testing.T) {
 	}
 	lines := read(t, path)
 	key := func(i int) string { return lines[2*i].Ask.Begin[0].Key }
+	if wide := func(i int) bool { return lines[2*i].Ask.Begin[0].Wide }; wide(1) || !wide(2) {
+		t.Error("which keys are wide was not written")
+	}
 	if key(0) == key(1) || key(2) != key(3) || key(0) == key(2) {
 		t.Errorf("the keys are %q of one subject, %q of another, %q and %q of all", key(0), key(1), key(2), key(3))
 	}
