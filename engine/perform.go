@@ -243,6 +243,6 @@ func (h *holding) note(path string, e actions.Effect, kind, status, why string) 
 	h.audit = append(h.audit, auditRecord(Audit{
 		Kind: kind, Run: h.st.run.id, Step: path, Playbook: h.st.run.book.ID, By: h.st.run.start.StartedBy,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,
-		Status: status, Why: why,
+		Status: status, Why: why, aim: h.aim.at(e),
 	}))
 }
