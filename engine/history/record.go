@@ -100,6 +100,11 @@ func (r *Recorder) Signal(ctx context.Context, s engine.Signal) (engine.Signalle
 	return signalled, nil
 }
 
+// Draw is not recorded: no law is about budgets, which only keep calls waiting.
+func (r *Recorder) Draw(ctx context.Context, d engine.Draw) (engine.Drawn, error) {
+	return r.store.Draw(ctx, d) //nolint:wrapcheck // it is the store's own
+}
+
 // Take records Take of the store: see engine.Store.
 func (r *Recorder) Take(ctx context.Context, t engine.Take) (engine.Taken, error) {
 	c, err := r.invoke(Line{Ev: "take", Request: t.Request, Ask: &Ask{Take: []Take{take(t)}}})

@@ -62,6 +62,7 @@
 //	H:NAME         hash    a named lease
 //	c:, U:NAME     hash    a cap: # targets, w some run out, t… holders of a target, e… targets of an
 //	                       effect; those that run out, by time
+//	b:, bw:, bq:, bx:NAME   a budget and who waits for it: see draw.lua
 //	rq:REQUEST     string  answers of words from outside, for an hour; what else is done once
 //
 // Fields of a strand: h position and number of facts, k token while leased, i
