@@ -9,6 +9,13 @@ import (
 // A budget is what an API lets a tenant use: so many units in so much time, of
 // all workers together. Every call draws its units before it is made.
 
+// Budget is what may be used of a class of calls: its name in the store, such as
+// the tenant's with the class, and how much of it in what time.
+type Budget struct {
+	Name    string
+	Windows []Window
+}
+
 // Draw asks for the units of a call, or tells what the API has said.
 type Draw struct {
 	Budget  string   // the tenant and the class of calls

@@ -33,7 +33,10 @@ type Options struct {
 	Grace   time.Duration // for what is under way when the work ends; default 20 s
 	// Limits bound how many calls of a connector are under way at once in this
 	// process, by its name (graph, defender); what is not named has no limit.
-	Limits     map[string]int
+	Limits map[string]int
+	// Budgets are what APIs let us use, by throttling class of the actions; all
+	// workers share them. What is not named is not kept waiting.
+	Budgets    map[string]Budget
 	Groups     map[string][]string
 	OwnDomains []string
 	Labels     []string // sensitivity labels, the least protected first

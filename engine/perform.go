@@ -16,6 +16,9 @@ import (
 // perform does one task and takes in what came of it.
 func (h *holding) perform(hard, work context.Context, t *task) error {
 	if action := h.calls(t); action != "" {
+		if waits, err := h.room(work, t, action); err != nil || waits {
+			return err
+		}
 		free, err := h.e.slot(work, action)
 		if err != nil {
 			return err
@@ -151,6 +154,9 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	}
 	after, told := retryAfter(err)
 	free := code == "throttled"
+	if free || code == "unavailable" && told {
+		h.tooMuch(work, h.calls(t), after)
+	}
 	if free || failures+1 < attempts && retries(t.step.Retry, code, effect < 0) {
 		wait := max(after, backoff(t.step.Retry, failures))
 		used := p.attempt
