@@ -29,6 +29,7 @@ type Config struct {
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
+	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
@@ -101,6 +102,12 @@ type Feed struct {
 type Guardrails struct {
 	MaxTargets map[string]int      `yaml:"max_targets" doc:"most targets of one run by kind, such as {files: 50}"`
 	Protect    map[string][]string `yaml:"protect" doc:"what no effect may touch by kind, such as {users: [breakglass@contoso.example]}"`
+}
+
+// Throttle is what an API allows all workers together.
+type Throttle struct {
+	Units int64         `yaml:"units" doc:"calls, or resource units where the API counts those"`
+	Per   time.Duration `yaml:"per" doc:"in any time of this length, such as 1m"`
 }
 
 // Undo says what undoing needs.

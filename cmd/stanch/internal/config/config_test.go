@@ -137,6 +137,8 @@ func TestMistakes(t *testing.T) {
 		{"no grace", "worker: {grace: 0s}\n", "f:1:17: worker.grace must be from 1ms to 1h0m0s, not 0s"},
 		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of defender, graph, not "grph"|did you mean "graph"?`},
 		{"connector of none", "worker: {connectors: {graph: 0}}\n", "worker.connectors.graph must be 1 or more|stanch freeze"},
+		{"throttle of no API", "throttle: {sharepont: {units: 5, per: 1m}}\n", `throttle.sharepont must be one of|did you mean "sharepoint"?`},
+		{"throttle of nothing", "throttle: {sharepoint: {units: 0, per: 1m}}\n", "f:1:12: throttle.sharepoint: units must be 1 or more and per from 1s to 31d, not 0 in 1m0s|such as {units: 5000, per: 1m}"},
 		{"lanes", "worker: {lanes: {hunting: 8}}\n", `unknown key "lanes" in worker`},
 		{"folder", "playbooks: [nowhere]\n", "f:1:13: playbooks[0]: stat"},
 		{"listen", "listen: here\n", "listen must be HOST:PORT"},
