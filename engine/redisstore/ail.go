@@ -95,11 +95,7 @@ func ofRun(key string) bool { return strings.Contains(key, "}:s:") }
 
 // overwritten says that a key is another program's, or gone.
 func overwritten(key string) error {
-	instead := "restore it from a backup"
-	if ofRun(key) {
-		instead += ", or delete it to give its run up"
-	}
-	return engine.Damage{What: fmt.Sprintf("another program has written over the key %s; %s", key, instead)}
+	return engine.Damage{What: fmt.Sprintf("another program has written over the key %s, or deleted it; restore it from a backup", key)}
 }
 
 // wrongType finds the key over which a call has stumbled.

@@ -100,3 +100,20 @@ func token(t *testing.T, server *redistest.Server, run string) string {
 	}
 	return fmt.Sprint(held)
 }
+
+// Of a run that somebody has deleted nothing is made anew.
+func TestADeletedRunIsNamed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	s := open(t, redisstore.Options{Addrs: []string{server.Addr()}, Partitions: 1, Work: true})
+	defer s.Close()
+	key := "stanch:1:{00}:s:" + begins(t, s, "a").Run
+	do(t, server, "DEL "+key)
+	claimed, err := s.Claim(t.Context(), engine.Claim{Worker: "w", Max: 10, Last: time.Minute})
+	if err != nil || len(claimed.Strands) > 0 || !strings.Contains(fmt.Sprint(claimed.Damage), key) {
+		t.Errorf("%d strands, damage %v, %v", len(claimed.Strands), claimed.Damage, err)
+	}
+	if n, err := server.Do("EXISTS", key); err != nil || n != int64(0) {
+		t.Errorf("it is there again: %v, %v", n, err)
+	}
+}
