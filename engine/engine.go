@@ -68,8 +68,9 @@ type Engine struct {
 	outlines map[string]*outline    // of editions, by digest
 	held     map[string]*grip       // leases, by token
 	slots    slots
-	down     bool      // the store does not answer; it has been said
-	renewed  time.Time // when they last were
+	damage   map[string]bool // what was said of damaged parts of the store; true: claims tell of it
+	down     bool            // the store does not answer; it has been said
+	renewed  time.Time       // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so
 }
@@ -93,7 +94,7 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	}
 	return &Engine{
 		store: store, docs: docs, catalog: catalog, o: o, log: o.Log, journal: journal{path: o.Journal},
-		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
+		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{}, damage: map[string]bool{},
 		slots: newSlots(o.Limits),
 	}
 }

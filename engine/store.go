@@ -88,9 +88,21 @@ var (
 	// ErrFull is returned by every changing act when there is no room: on the disk, or
 	// in the memory of a server.
 	ErrFull = errors.New("the store is full")
+	// ErrDamaged is returned by every act that meets what another program has
+	// written over, or what cannot be read. Nothing of it is overwritten.
+	ErrDamaged = errors.New("what the store holds is damaged")
 	// ErrEnded is returned by Signal for a run that has ended.
 	ErrEnded = errors.New("the run has ended")
 )
+
+// Damage is an ErrDamaged that says by itself what is damaged, and what to do: it
+// is the same whoever has met it.
+type Damage struct{ What string }
+
+func (d Damage) Error() string { return ErrDamaged.Error() + ": " + d.What }
+
+// Is reports whether the target is ErrDamaged.
+func (d Damage) Is(target error) bool { return target == ErrDamaged }
 
 // Begin asks for a run.
 type Begin struct {
@@ -136,6 +148,7 @@ type Claimed struct {
 	At      time.Time
 	NextDue time.Time // of the earliest timer or lease end; zero: nothing is waiting for a time
 	Frozen  bool
+	Damage  []error // ErrDamaged of each part of the store that cannot be worked on; the rest goes on
 }
 
 // Lease names a held strand. Seq is its position: the number of its settles.

@@ -70,6 +70,7 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 			continue
 		}
 		e.answers()
+		e.claimable(claimed.Damage)
 		backoff = pause()
 		for _, s := range claimed.Strands {
 			work <- s
@@ -108,9 +109,10 @@ func giveFree(free chan<- struct{}, n int) {
 	}
 }
 
-// pause is how long to wait for a store that does not answer, again and again.
+// pause is how long to wait for a store that does not answer, again and again;
+// of many who wait each waits otherwise.
 func pause() retry.Backoff {
-	return retry.WithCappedDuration(5*time.Second, retry.NewExponential(50*time.Millisecond))
+	return retry.WithJitterPercent(20, retry.WithCappedDuration(4*time.Second, retry.NewExponential(50*time.Millisecond)))
 }
 
 // claim asks for work. Leases that could not be renewed for a while, because

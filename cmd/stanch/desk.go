@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 		return err
 	}
 	if d.at.Redis != nil {
-		err = d.openRedis(ctx, n)
+		err = d.openRedis(ctx, n, cmp.Or(log, sh.warnings()))
 	} else {
 		err = d.openFile(n)
 	}

@@ -18,6 +18,7 @@ const perClaim = 64
 type due struct {
 	mu      sync.Mutex
 	hinted  bool      // something may be due
+	rests   time.Time // until when it is left alone
 	next    time.Time // of a timer or lease end, by our clock; zero: none
 	looked  time.Time // when it was last claimed from
 	expired time.Time // when it was last looked after what expires
@@ -62,6 +63,9 @@ func (d *due) hint() {
 func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if now.Before(d.rests) {
+		return false, false
+	}
 	every := helpEvery
 	if own {
 		every = sweepEvery
@@ -75,12 +79,19 @@ func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 func (d *due) begins(now time.Time) (sweep bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.hinted, d.looked = false, now
+	d.hinted, d.looked, d.rests = false, now, time.Time{}
 	if now.Sub(d.expired) < expireEvery && !now.Before(d.expired) {
 		return false
 	}
 	d.expired = now
 	return true
+}
+
+// rest leaves the partition alone for a while; then it is asked again.
+func (d *due) rest(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hinted, d.rests = true, until
 }
 
 // by notes that something falls due at a time, at the latest.
@@ -104,6 +115,8 @@ func (d *due) when(own bool) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
+	case !d.rests.IsZero():
+		return d.rests
 	case d.hinted:
 		return d.looked
 	case own && !d.next.IsZero():
@@ -138,7 +151,7 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	if claimed.At.IsZero() {
 		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
 	}
-	claimed.NextDue = s.whenDue(claimed.At)
+	claimed.NextDue, claimed.Damage = s.whenDue(claimed.At), s.damage()
 	return claimed, nil
 }
 
@@ -179,14 +192,22 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 		}()
 	}
 	var errs []error
+	told := map[string]bool{} // of a server that is away every partition says the same
 	for range ready {
 		a := <-answers
 		if a.e == nil {
+			a.p.ails.works(a.l.texts(8))
 			a.e = s.takeIn(ctx, a.p, a.l, claimed)
 		}
-		if a.e != nil {
+		if errors.Is(a.e, engine.ErrDamaged) {
+			a.p.ails.fails(a.e)
+			a.p.due.rest(s.clock().Add(restsFor))
+		} else if a.e != nil {
 			a.p.due.hint()
-			errs = append(errs, a.e)
+			if !told[a.e.Error()] {
+				told[a.e.Error()] = true
+				errs = append(errs, a.e)
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -233,7 +254,11 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 		}
 		claimed.Strands = append(claimed.Strands, *st)
 	}
-	return errors.Join(l.err(), s.deliverAll(ctx, p, l.list(7)))
+	err := s.deliverAll(ctx, p, l.list(7))
+	if errors.Is(err, engine.ErrDamaged) {
+		err = nil // it is of the partition to which they go, and they stay in the outbox
+	}
+	return errors.Join(l.err(), err)
 }
 
 // Renew makes leases last from now: see engine.Store.
@@ -279,6 +304,9 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 			}
 			high := p.high.Load()
 			l, err := s.do(ctx, p, "renew", args...)
+			if errors.Is(err, engine.ErrDamaged) {
+				break // whether these are held nobody can tell: that their work cannot be settled says so
+			}
 			if err != nil {
 				return now, false, err
 			}
