@@ -23,7 +23,7 @@ const second = "playbook: other\ntitle: Other\nstatus: stable\non:\n  incident: 
 const many = // % of them
 "steps:\n  - for_each: 1..%\n    max_parallel: 32\n    steps:\n      - uses: things.get\n        with: {thing: x}\n"
 
-func reads(n string) string { return strings.Replace(many, "%", n, 1) }
+func looks(n string) string { return strings.Replace(many, "%", n, 1) }
 
 // All that an API allows is used, and no more, and who waits for it holds no
 // worker.
@@ -39,7 +39,7 @@ func TestNoMoreIsAskedThanAnAPIAllows(t *testing.T) {
 	}
 	rehearse(t, w, aMinute(60), func(b *bench) {
 		begun := time.Now()
-		id := b.start(reads("240"), 0)
+		id := b.start(looks("240"), 0)
 		other := b.await(b.another(second+"steps:\n  - set: {n: 1}\n", 0)) // 32 wait meanwhile, of 4 goroutines
 		if took := time.Since(begun); other.Status != "succeeded" || took > 2*time.Second {
 			t.Errorf("a run that asks the API for nothing is %s after %s", other.Status, took)
@@ -99,7 +99,7 @@ func TestOneRefusalStopsAll(t *testing.T) {
 func TestContainingGoesBeforeLooking(t *testing.T) {
 	w := newWorld(map[string]string{"x": "a", "z": "a"})
 	rehearse(t, w, aMinute(60), func(b *bench) {
-		id := b.start(reads("120"), 0)
+		id := b.start(looks("120"), 0)
 		<-time.After(3 * time.Second) // virtual
 		begun := time.Now()
 		if r := b.await(b.another(second+"steps:\n  - uses: things.put\n    with: {thing: z, value: b}\n", 0)); r.Status != "succeeded" || w.changes()["z"] != 1 {

@@ -139,10 +139,12 @@ type Begun struct {
 type Claim struct {
 	Worker string
 	Max    int
+	Room   *[Lanes]int   // of each lane at most; nil: as many as Max
 	Last   time.Duration // of each lease
 }
 
-// Claimed answers Claim.
+// Claimed answers Claim. NextDue is now if Max left out what was due in lanes that
+// have room left; what a lane had no room for does not count.
 type Claimed struct {
 	Strands []Strand
 	At      time.Time
@@ -163,6 +165,7 @@ type Lease struct {
 type Strand struct {
 	Lease
 	Head     RunHead
+	Lane     int          // of its run
 	Facts    []Fact       // its own, in order, signals among them
 	Above    []AboveFacts // those of the strands around it, outermost first
 	Item     []byte       // of a for_each child, as Open gave it

@@ -156,10 +156,14 @@ func (d *desk) close() { _ = d.store.Close() }
 
 // engineOptions are what the operator's file says to the engine.
 func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
+	var lanes [engine.Lanes]int
+	for lane, name := range config.Lanes() {
+		lanes[lane] = cfg.Worker.Lanes[name]
+	}
 	return engine.Options{
 		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, Labels: cfg.Labels, UndoAsks: cfg.Undo.Approval == "one", Log: log,
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
-		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors,
+		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors, Lanes: lanes,
 		Budgets: budgets(cfg),
 	}
 }

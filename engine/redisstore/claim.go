@@ -5,6 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,13 +20,14 @@ const perClaim = 64
 // due is what this process knows of when a partition has something to do.
 type due struct {
 	mu      sync.Mutex
-	hinted  bool      // something may be due
-	rests   time.Time // until when it is left alone
-	next    time.Time // of a timer or lease end, by our clock; zero: none
-	looked  time.Time // when it was last claimed from
-	expired time.Time // when it was last looked after what expires
-	ended   bool      // runs have ended since they were last packed
-	packed  time.Time // when that was
+	hinted  bool               // something may be due
+	rests   time.Time          // until when it is left alone
+	next    time.Time          // of a timer or lease end, by our clock; zero: none
+	looked  time.Time          // when it was last claimed from
+	expired time.Time          // when it was last looked after what expires
+	over    [engine.Lanes]bool // a claim has left something there for want of room in the lane
+	ended   bool               // runs have ended since they were last packed
+	packed  time.Time          // when that was
 }
 
 // packable reports whether there may be ended runs to pack.
@@ -103,11 +107,27 @@ func (d *due) by(when time.Time) {
 	}
 }
 
-// is notes what a claim has answered.
-func (d *due) is(next time.Time, more bool) {
+// is notes what a claim has answered: what falls due next, whether more is due,
+// and the lanes in which more is due than there was room for.
+func (d *due) is(next time.Time, more bool, over string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.next, d.hinted = next, d.hinted || more
+	for lane := range d.over {
+		d.over[lane] = strings.Contains(over, strconv.Itoa(lane))
+	}
+}
+
+// fills answers a lane in which something was left, of those that have room now.
+func (d *due) fills(r *room) (lane int, does bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for lane, over := range d.over {
+		if over && r.in(lane) {
+			return lane, true
+		}
+	}
+	return 0, false
 }
 
 // when answers when the partition is to be claimed from next.
@@ -126,9 +146,9 @@ func (d *due) when(own bool) time.Time {
 }
 
 // Claim leases due strands: see engine.Store. It asks the partitions that this
-// worker looks after, and those of which it has heard that something is due.
-// NextDue is now if more is due than was asked for. Only a store that is open
-// for work answers it.
+// worker looks after, and those of which it has heard that something is due, or
+// in which it left something for want of room in a lane that has room now. Only a
+// store that is open for work answers it.
 func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
 	if !s.o.Work {
 		return claimed, errors.New("claim: the store is not open for work")
@@ -136,12 +156,18 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	if err := c.Check(); err != nil {
 		return claimed, fmt.Errorf("claim: %w", err)
 	}
-	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
-		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))
+	left := roomOf(&c)
+	for tried := map[*part]bool{}; left.all > 0; {
+		ready := s.worker.ready(s, tried, left)
 		if len(ready) == 0 {
 			break
 		}
-		if err := s.claimFrom(ctx, ready, c, &claimed); err != nil {
+		n := len(claimed.Strands)
+		err := s.claimFrom(ctx, ready, c.Last, left, &claimed)
+		for _, st := range claimed.Strands[n:] {
+			left.take(st.Lane)
+		}
+		if err != nil {
 			if len(claimed.Strands) > 0 {
 				break // what was leased is worked on; the error comes again
 			}
@@ -150,6 +176,12 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	}
 	if claimed.At.IsZero() {
 		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
+	}
+	left.all = max(left.all, 1) // Max has left out what there was room for
+	for _, p := range s.parts {
+		if _, more := p.due.fills(&left); more {
+			p.due.hint()
+		}
 	}
 	claimed.NextDue, claimed.Damage = s.whenDue(claimed.At), s.damage()
 	return claimed, nil
@@ -171,8 +203,7 @@ func (s *Store) whenDue(at time.Time) time.Time {
 }
 
 // claimFrom claims from partitions at once, of each its share.
-func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, claimed *engine.Claimed) error {
-	left := c.Max - len(claimed.Strands)
+func (s *Store) claimFrom(ctx context.Context, ready []*part, last time.Duration, left room, claimed *engine.Claimed) error {
 	type answer struct {
 		p *part
 		l *list
@@ -180,11 +211,10 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 	}
 	answers := make(chan answer, len(ready))
 	for i, p := range ready {
-		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
-		left -= n
+		share := left.share(len(ready) - i) // what is none fires timers all the same
 		go func() {
 			high := p.high.Load()
-			l, err := s.claimPart(ctx, p, c, n)
+			l, err := s.claimPart(ctx, p, last, share)
 			if err == nil {
 				s.saw(p, high, l.int(1))
 			}
@@ -214,19 +244,20 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 }
 
 // claimPart claims from one partition.
-func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (*list, error) {
+func (s *Store) claimPart(ctx context.Context, p *part, last time.Duration, share room) (*list, error) {
 	sweep, reap := "", ""
 	if p.due.begins(s.clock()) {
 		sweep = "1"
 	}
-	if s.steady(ctx, p, c.Last) {
+	if s.steady(ctx, p, last) {
 		reap = "1"
 	}
-	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}
+	args := []any{share.all, micros(last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, "", share.arg()}
 	var reply any
 	err := s.patiently(ctx, func() (err error) {
 		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
-		args = append(args[:len(args)-1:len(args)-1], "1") // what was leased and not heard of is asked for again
+		args = slices.Clone(args)
+		args[7] = "1" // what was leased and not heard of is asked for again
 		return err
 	})
 	return listOf(reply), err
@@ -245,7 +276,7 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
 		next = lease
 	}
-	p.due.is(next, l.text(3) == "1")
+	p.due.is(next, l.text(3) == "1", l.text(9))
 	strands := l.list(6)
 	for i := range strands.values {
 		st, err := s.strand(ctx, strands.at(i))

@@ -37,7 +37,8 @@
 // stanch:1:{03}:. PATH is the path of a strand, OPEN of a window.
 //
 //	m              hash    v schema/epoch, q number, t last time, fz fb fr fa the freeze, dr next
-//	                       lane, w 1: tell of what becomes due, tr forgotten deletions
+//	                       lane, w tell of what becomes due: 1, or l and the lanes of which, or 0,
+//	                       tr forgotten deletions
 //	s:RUN          hash    the run and its root strand (below)
 //	s:RUN:PATH     hash    a child that has not ended
 //	o:RUN:OPEN     hash    a window: p parent, c count, s size, n opened, f failfast, t stopped, u mark

@@ -2,9 +2,11 @@
 -- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
 --      gets its own 6 '1': take over 7 '1': look after what expires, too
 --      8 how long ended runs keep their answers 9 worker 10 '1': asked again,
---      because the answer was not heard
--- Answers {now, number, '1' if frozen, more, next timer or '', next lease end or
--- '', strands, outbox, keys that are another program's or gone}.
+--      because the answer was not heard 11 so many of each lane at most, or ''
+-- Answers {now, number, '1' if frozen, '1' if more would have been in lanes that
+-- have room left, next timer or '', next lease end or '', strands, outbox,
+-- keys that are another program's or gone, the lanes in which more is due than
+-- there was room for}.
 --@head
 --@lib
 
@@ -114,10 +116,13 @@ end
 -- The lanes are drawn 8:4:2:1.
 local draws = '010201030102010'
 local cursor = tonumber(redis.call('HGET', KEYS[1], 'dr') or '0')
-local left, total = {}, 0
+local left, over, total = {}, '', 0
+local room = string.gmatch(ARGV[11], '%d+')
 for lane = 0, 3 do
-  left[lane] = redis.call('LLEN', P .. 'q' .. lane)
+  local due = redis.call('LLEN', P .. 'q' .. lane)
+  left[lane] = math.min(due, tonumber(room() or due))
   total = total + left[lane]
+  if left[lane] < due then over = over .. lane end
 end
 local strands, names = {}, {}
 local memo = P .. 'rq:claim ' .. ARGV[9]
@@ -169,7 +174,16 @@ if #names > 0 then
   redis.call('SET', memo, ARGV[5] .. table.concat(names), 'PX', 60000)
 end
 if touch then redis.call('HSET', KEYS[1], 't', when) end
-if total == 0 and meta[4] ~= '1' then redis.call('HSET', KEYS[1], 'w', '1') end
+if total == 0 and meta[4] ~= '1' then
+  -- We are to be told of all lanes but those of which something is left: who has
+  -- no room there comes when there is. All others were told of it already.
+  local w = 'l'
+  for lane = 0, 3 do
+    if not string.find(over, lane, 1, true) then w = w .. lane end
+  end
+  w = w == 'l0123' and '1' or w == 'l' and '0' or w
+  if w ~= meta[4] then redis.call('HSET', KEYS[1], 'w', w) end
+end
 
 local waits = {}
 if redis.call('HLEN', P .. 'ob') > 0 then
@@ -184,4 +198,4 @@ if redis.call('HLEN', P .. 'ob') > 0 then
 end
 local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
 local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
-return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits, damaged }
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits, damaged, over }

@@ -120,6 +120,12 @@ func (c *Config) checkWorker(d *decoder) {
 			d.fault(d.places[path], "to stop every effect, use `stanch freeze`", "%s must be 1 or more", path)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.Lanes)) {
+		path := join("worker.lanes", name)
+		if n := w.Lanes[name]; oneOf(d, path, name, Lanes()...) && (n < 1 || n > w.Concurrency) {
+			d.fault(d.places[path], "leave it out for no limit of its own", "%s must be from 1 to worker.concurrency, which is %d, not %d", path, w.Concurrency, n)
+		}
+	}
 }
 
 func (c *Config) checkThrottle(d *decoder) {
@@ -135,7 +141,8 @@ func (c *Config) checkThrottle(d *decoder) {
 	}
 }
 
-// Check reports what is wrong with a worker whose numbers flags have changed.
+// Check reports what is wrong with a worker whose numbers flags have changed. A
+// lane's limit above a lower concurrency is none.
 func (w Worker) Check() error {
 	switch {
 	case w.Concurrency < 1 || w.Concurrency > mostConcurrency:

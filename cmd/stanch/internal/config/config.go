@@ -65,10 +65,14 @@ type Worker struct {
 	Lease       time.Duration  `yaml:"lease" doc:"after which time another worker takes over from one that is lost; default 15s"`
 	Grace       time.Duration  `yaml:"grace" doc:"how long what is under way may take when the worker is told to end; default 20s"`
 	Connectors  map[string]int `yaml:"connectors" doc:"most calls at once by connector, such as {graph: 16, defender: 4}; default no limit of its own"`
+	Lanes       map[string]int `yaml:"lanes" doc:"most strands at once of runs of a lane, by the severity of their incident: high, medium, low or others, such as {others: 4}; default no limit of its own"`
 }
 
 // Connectors are the names that Worker.Connectors may have.
 func Connectors() []string { return []string{"defender", "graph"} }
+
+// Lanes are the names that Worker.Lanes may have, in the order of the lanes.
+func Lanes() []string { return []string{"high", "medium", "low", "others"} }
 
 // Tenant names the tenant and the app that acts there.
 type Tenant struct {
