@@ -31,6 +31,9 @@ type Config struct {
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
+	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
+	Services   map[string]Service  `yaml:"services" doc:"HTTP APIs that playbooks name, with their credentials"`
+	Channels   map[string]Channel  `yaml:"channels" doc:"where the actions notify.* send messages"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
 	Archive    string              `yaml:"archive" doc:"folder to which a store in Redis moves runs that ended 30 days ago; without it they stay"`
 }
@@ -67,7 +70,7 @@ type Worker struct {
 }
 
 // Connectors are the names that Worker.Connectors may have.
-func Connectors() []string { return []string{"defender", "graph"} }
+func Connectors() []string { return []string{"defender", "graph", "http", "notify"} }
 
 // Tenant names the tenant and the app that acts there.
 type Tenant struct {
