@@ -297,7 +297,9 @@ func follow(r *http.Request, via []*http.Request) error {
 		return &astrayError{fmt.Sprintf("there are more than %d", maxRedirects)}
 	case r.URL.Scheme != "https" && (r.URL.Scheme != "http" || elsewhere):
 		return &astrayError{"it does not lead to https"}
-	case err != nil || r.URL.User != nil:
+	case err != nil:
+		return &astrayError{err.Error()}
+	case r.URL.User != nil:
 		return &astrayError{"its address is not one of https://host/path"}
 	case limits.only && elsewhere:
 		return &astrayError{"it leads to another host, " + r.URL.Host + ", for which the credential is not"}

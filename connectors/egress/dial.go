@@ -134,6 +134,9 @@ func HostPort(scheme, host string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := form(name); err != nil {
+		return "", err
+	}
 	return net.JoinHostPort(name, strconv.Itoa(int(port))), nil
 }
 
