@@ -61,15 +61,15 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
-	any, some := guard(t, egress.Policy{}), guard(t, egress.Policy{Hosts: []string{"api.example.com", "*.example.org", "1.1.1.1"}})
-	for host, want := range map[string][2]bool{ // let through by any, by some
+	every, some := guard(t, egress.Policy{}), guard(t, egress.Policy{Hosts: []string{"api.example.com", "*.example.org", "1.1.1.1"}})
+	for host, want := range map[string][2]bool{ // let through by every, by some
 		"api.example.com": {true, true}, "API.Example.COM.": {true, true}, "a.b.example.org": {true, true}, "example.org": {true, false},
 		"evilexample.org": {true, false}, "api.example.com.evil.test": {true, false}, "1.1.1.1": {true, true}, "[2606:4700:4700::1111]": {true, false},
 		"127.0.0.1": {}, "127.1": {}, "2130706433": {}, "0x7f000001": {}, "0x7f.1": {}, "0177.0.0.1": {}, "127.0.0.1.": {}, "[::1]": {}, "[::ffff:10.0.0.1]": {},
 		"0": {}, "1.2.3.4.5": {}, "foo.0x7f": {}, "foo.7": {}, "[fe80::1%25eth0]": {}, "": {}, ".": {}, "a..b": {}, "ex ample.com": {}, "exämple.com": {},
 		"１２７.0.0.1": {}, "127。0。0。1": {}, "a\x00.example.com": {}, "example.com:80": {}, "user@example.com": {}, strings.Repeat("a", 64) + ".com": {},
 	} {
-		for i, g := range []*egress.Guard{any, some} {
+		for i, g := range []*egress.Guard{every, some} {
 			if err := g.Host(host); (err == nil) != want[i] {
 				t.Errorf("host %q with policy %d: %v", host, i, err)
 			}
