@@ -82,7 +82,7 @@ type judged struct {
 func (j judged) RoundTrip(r *http.Request) (*http.Response, error) {
 	at, err := egress.HostPort(r.URL.Scheme, r.URL.Host)
 	if err != nil {
-		return nil, err
+		return nil, &egress.Refusal{Host: r.URL.Host, Why: err.Error()}
 	}
 	if !slices.Contains(j.dialer.Trusted, at) {
 		if err := j.dialer.Guard.Host(r.URL.Hostname()); err != nil {

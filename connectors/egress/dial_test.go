@@ -107,6 +107,24 @@ func TestRebindingIsJudgedWhenItIsDialled(t *testing.T) {
 	}
 }
 
+// The socket is judged once more: what was public when the name was resolved
+// and is this machine's when it connects is refused before a packet leaves.
+func TestTheSocketIsJudgedToo(t *testing.T) {
+	asked := 0
+	g := guard(t, egress.Policy{Own: func() ([]net.Addr, error) {
+		if asked++; asked == 1 {
+			return nil, nil
+		}
+		return []net.Addr{&net.IPNet{IP: net.ParseIP("93.184.216.34"), Mask: net.CIDRMask(32, 32)}}, nil
+	}})
+	d := egress.Dialer{Guard: g, Resolve: names(map[string][]string{"turns.test": {"93.184.216.34"}})}
+	_, err := d.DialContext(t.Context(), "tcp", "turns.test:443")
+	refused(t, err, "this machine")
+	if asked != 2 {
+		t.Errorf("judged %d times, want twice", asked)
+	}
+}
+
 func TestTheOperatorsAddressesAreNotJudged(t *testing.T) {
 	addr, calls := listen(t)
 	host, port, _ := net.SplitHostPort(addr)

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -56,9 +57,9 @@ func newService(name string, s Service, dialer egress.Dialer, handler http.Handl
 	u, err := url.Parse(strings.TrimRight(s.Base, "/"))
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("base %q is no address; expected https://host[:port][/path]", connectors.Plain(s.Base))
+		return nil, errors.New("base is no address; expected https://host[:port][/path] and no more")
 	case u.Scheme != "https" && (u.Scheme != "http" || !s.Plain):
-		return nil, fmt.Errorf("base %q does not begin with https://", connectors.Plain(s.Base))
+		return nil, errors.New("base does not begin with https://")
 	case s.Auth.Kind != NoAuth && s.Auth.Secret == "":
 		return nil, fmt.Errorf("auth of kind %s has no secret", s.Auth.Kind)
 	case (s.Auth.Kind == Header || s.Auth.Kind == Query) && s.Auth.Name == "":
@@ -70,10 +71,10 @@ func newService(name string, s Service, dialer egress.Dialer, handler http.Handl
 	}
 	at, err := egress.HostPort(u.Scheme, u.Host)
 	if err != nil {
-		return nil, fmt.Errorf("base %q: %w", connectors.Plain(s.Base), err)
+		return nil, fmt.Errorf("base: %w", err)
 	}
 	dialer.Trusted = []string{at}
-	h, err := connectors.NewHTTP(connectors.HTTPOptions{Name: "http " + name, Dialer: dialer, CA: s.CA, OnlyCA: s.OnlyCA, Handler: handler})
+	h, err := connectors.NewHTTP(connectors.HTTPOptions{Name: "http " + name, Dialer: dialer, CA: s.CA, OnlyCA: s.OnlyCA, Timeout: longest, Handler: handler})
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,13 @@ package web
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"stanch/connectors"
 	"stanch/connectors/egress"
@@ -50,6 +52,9 @@ type Client struct {
 	services map[string]*service
 }
 
+// longest bounds one request whose caller gives it more time.
+const longest = 10 * time.Minute
+
 // maxAnswer bounds the body of an answer to a message, in bytes.
 const maxAnswer = 64 << 10
 
@@ -69,7 +74,7 @@ func New(o Options) (*Client, error) {
 		}
 		dialer.Direct = append(dialer.Direct, pattern)
 	}
-	if c.free, err = connectors.NewHTTP(connectors.HTTPOptions{Name: "http", Dialer: dialer, Handler: o.Handler}); err != nil {
+	if c.free, err = connectors.NewHTTP(connectors.HTTPOptions{Name: "http", Dialer: dialer, Timeout: longest, Handler: o.Handler}); err != nil {
 		return nil, err
 	}
 	for name, s := range o.Services {
@@ -95,7 +100,7 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	c.notify, err = connectors.NewHTTP(connectors.HTTPOptions{
-		Name: "notify", Dialer: trusting, CA: o.CA, OnlyCA: o.OnlyCA, MaxBody: maxAnswer, Handler: o.Handler,
+		Name: "notify", Dialer: trusting, CA: o.CA, OnlyCA: o.OnlyCA, MaxBody: maxAnswer, Timeout: longest, Handler: o.Handler,
 	})
 	return c, err
 }
@@ -104,11 +109,11 @@ func New(o Options) (*Client, error) {
 func Proxy(address string, ca []byte) (*egress.Proxy, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return nil, fmt.Errorf("%q is no proxy; expected http://host:port", connectors.Plain(address))
+		return nil, errors.New("address is no proxy; expected http://host:port, a user has a key of its own")
 	}
 	at, err := egress.HostPort(u.Scheme, u.Host)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no proxy: %w", connectors.Plain(address), err)
+		return nil, fmt.Errorf("address: %w", err)
 	}
 	p := &egress.Proxy{Address: at, TLS: u.Scheme == "https"}
 	if len(ca) > 0 {
