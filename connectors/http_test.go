@@ -278,3 +278,63 @@ func TestAnAnswerIsBounded(t *testing.T) {
 	_, err = h.Read(t.Context(), connectors.HTTPRequest{Op: "GET", Method: "GET", URL: s.at(t, "example.com", "/slow"), Timeout: 50 * time.Millisecond})
 	wantCode(t, err, connectors.Timeout)
 }
+
+// Through a proxy the request is the same, and its gate stands in the tunnel.
+func TestAGuardedRequestGoesThroughTheProxy(t *testing.T) {
+	s := serveOutside(t, func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `{}`) })
+	asked := make(chan string, 4)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.Host
+		there, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(there, here); there.Close() }()
+		_, _ = io.Copy(here, there)
+		here.Close()
+	}))
+	t.Cleanup(proxy.Close)
+	guard, err := egress.New(egress.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := connectors.NewHTTP(connectors.HTTPOptions{Name: "http", CA: certificate(s.Server), OnlyCA: true, Dialer: egress.Dialer{
+		Guard: guard, Proxy: &egress.Proxy{Address: proxy.Listener.Addr().String()},
+		Resolve: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse("https://example.com/x")
+	r := connectors.HTTPRequest{Op: "POST", Method: "POST", URL: u, Body: []byte(`{}`)}
+	frozen := soon()
+	frozen.Frozen = func() error { return fmt.Errorf("frozen") }
+	_, err = h.Send(t.Context(), frozen, r)
+	wantCode(t, err, connectors.Refused)
+	turns := 0
+	frozen.Frozen = func() error { // frozen after the tunnel stands and before the first byte of the request
+		if turns++; turns > 1 {
+			return fmt.Errorf("frozen meanwhile")
+		}
+		return nil
+	}
+	_, err = h.Send(t.Context(), frozen, r)
+	if e := wantCode(t, err, connectors.Refused, "frozen meanwhile"); e.Unsure() || s.calls.Load() != 0 {
+		t.Errorf("%v after %d calls", e, s.calls.Load())
+	}
+	if got, err := h.Send(t.Context(), soon(), r); err != nil || got.Status != 200 || s.calls.Load() != 1 {
+		t.Errorf("%d, %v after %d calls", got.Status, err, s.calls.Load())
+	}
+	if got := <-asked; got != "CONNECT 93.184.216.34:443" {
+		t.Errorf("the proxy was asked for %s", got)
+	}
+}

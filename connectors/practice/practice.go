@@ -6,9 +6,9 @@
 // It answers as the documented services do: their URLs, verbs, status codes and
 // error bodies, permission checks against the token's roles, paging, filters,
 // ETags, throttling, work that takes time, and on request stale reads and
-// faults. Beside it stand channels of Teams and Slack, receivers of webhooks and a
-// desk for tickets. The company changes through these protocols only. What happened is
-// told under /practice/audit and /practice/state.
+// faults. Beside it stand channels of Teams and Slack, receivers of webhooks
+// and a desk for tickets. The company changes through these protocols only.
+// What happened is told under /practice/audit and /practice/state.
 //
 // The package knows nothing of Stanch: no connector, no action, no incident
 // model. A client that works here by a secret agreement would prove nothing.

@@ -82,13 +82,31 @@ func clean(s string) string {
 // oneLine is a cleaned text without line ends.
 func oneLine(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
 
-// cut keeps at most n characters and says how many are missing.
-func cut(s string, n int) string {
-	have := utf8.RuneCountInString(s)
-	if have <= n {
-		return s
+// cut is a text that tidy has made fit to be shown, at most n characters of it,
+// and how many are missing. Only those are looked at: whoever wrote it may have
+// written a megabyte.
+func cut(s string, n int, tidy func(string) string) string {
+	head := first(s, n)
+	missing := utf8.RuneCountInString(s[len(head):])
+	shown := tidy(head)
+	if less := first(shown, n); len(less) < len(shown) {
+		missing += utf8.RuneCountInString(shown[len(less):])
+		shown = less
 	}
-	return string([]rune(s)[:n]) + fmt.Sprintf("… (%d more characters)", have-n)
+	if missing == 0 {
+		return shown
+	}
+	return shown + fmt.Sprintf("… (%d more characters)", missing)
+}
+
+// first answers the first n characters of s.
+func first(s string, n int) string {
+	for at := range s {
+		if n--; n < 0 {
+			return s[:at]
+		}
+	}
+	return s
 }
 
 // FactsOf makes facts of a map, in order of their names.

@@ -65,7 +65,7 @@ const (
 
 func slackOf(m Message) slackMessage {
 	out := slackMessage{Parse: "none", Blocks: []slackBlock{}}
-	title, text := oneLine(m.Title), cut(clean(m.Text), maxText)
+	title, text := cut(m.Title, maxTitle-40, oneLine), cut(m.Text, maxText, clean) // with room for what says how much is missing
 	notice := title
 	if notice == "" {
 		notice = strings.Join(strings.Fields(text), " ")
@@ -84,7 +84,7 @@ func slackOf(m Message) slackMessage {
 			out.Blocks = append(out.Blocks, slackBlock{Type: "section"})
 		}
 		last := &out.Blocks[len(out.Blocks)-1]
-		last.Fields = append(last.Fields, *plain(escaped(cut(oneLine(f.Name), maxName)+": "+cut(oneLine(f.Value), 1000), slackField)[0]))
+		last.Fields = append(last.Fields, *plain(escaped(cut(f.Name, maxName, oneLine)+": "+cut(f.Value, 1000, oneLine), slackField)[0]))
 	}
 	if u, err := link(m.Link); err == nil {
 		at := strings.ReplaceAll(u.String(), "&", "&amp;") // link has refused what else could end it

@@ -96,11 +96,11 @@ func cardOf(m Message, most int) card {
 		Fallback: "This message needs a newer version of Teams.", Teams: map[string]string{"width": "Full"}, Body: []element{},
 	}
 	rich := func(runs ...textRun) { out.Body = append(out.Body, element{Type: "RichTextBlock", Inlines: runs}) }
-	if title := inert(cut(oneLine(m.Title), maxTitle)); title != "" {
+	if title := inert(cut(m.Title, maxTitle, oneLine)); title != "" {
 		rich(textRun{Type: "TextRun", Text: title, Weight: "Bolder", Size: "Medium"})
 	}
 	const maxLines = 60
-	lines := strings.Split(cut(clean(m.Text), most), "\n")
+	lines := strings.Split(cut(m.Text, most, clean), "\n")
 	if len(lines) > maxLines { // a line is an element of its own: the rest stays together
 		lines = append(lines[:maxLines-1], strings.Join(lines[maxLines-1:], " "))
 	}
@@ -110,8 +110,8 @@ func cardOf(m Message, most int) card {
 		}
 	}
 	for i, f := range m.Facts {
-		rich(textRun{Type: "TextRun", Text: inert(cut(oneLine(f.Name), maxName)) + ": ", Weight: "Bolder"},
-			textRun{Type: "TextRun", Text: inert(cut(oneLine(f.Value), max(most/8, 40)))})
+		rich(textRun{Type: "TextRun", Text: inert(cut(f.Name, maxName, oneLine)) + ": ", Weight: "Bolder"},
+			textRun{Type: "TextRun", Text: inert(cut(f.Value, max(most/8, 40), oneLine))})
 		last := &out.Body[len(out.Body)-1]
 		if last.Spacing = "None"; i == 0 {
 			last.Spacing, last.Separator = "Medium", true
