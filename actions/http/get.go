@@ -27,7 +27,7 @@ type got struct {
 // Get reads from an HTTP API.
 func (s Shelf) Get() actions.Action {
 	return actions.Spec[getParams, got]{
-		Doc:   "Read from an HTTP API: a service that the operator named, or a public https address.",
+		Doc:   "Read from an HTTP API: a service that the operator named, or a public https address. The timeout of the step bounds it.",
 		Class: actions.Reads, Throttle: throttle, Source: standard + "#name-get",
 		Example: "service: tickets\nurl: /tickets\nquery: {incident: \"${{ incident.id }}\"}",
 		Read:    s.get,
