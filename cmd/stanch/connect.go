@@ -8,13 +8,16 @@ import (
 	"stanch/actions"
 	"stanch/actions/devices"
 	"stanch/actions/files"
+	"stanch/actions/http"
 	"stanch/actions/incidents"
+	"stanch/actions/notify"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
+	"stanch/connectors/web"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
@@ -25,6 +28,7 @@ const maxPEM = 1 << 20
 type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
+	web      *web.Client
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -32,7 +36,9 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		http.Shelf{Web: c.web},
 		incidents.Shelf{Graph: c.graph},
+		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
 }
@@ -64,6 +70,9 @@ func connect(c *config.Config) (clients, error) {
 		return clients{}, err
 	}
 	out := clients{graph: g}
+	if out.web, err = webOf(c, cloud); err != nil {
+		return clients{}, err
+	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil
 	}

@@ -32,6 +32,9 @@ type Config struct {
 	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
+	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
+	Services   map[string]Service  `yaml:"services" doc:"HTTP APIs that playbooks name, with their credentials"`
+	Channels   map[string]Channel  `yaml:"channels" doc:"where the actions notify.* send messages"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
 	Archive    string              `yaml:"archive" doc:"folder to which a store in Redis moves runs that ended 30 days ago; without it they stay"`
 }
@@ -69,7 +72,7 @@ type Worker struct {
 }
 
 // Connectors are the names that Worker.Connectors may have.
-func Connectors() []string { return []string{"defender", "graph"} }
+func Connectors() []string { return []string{"defender", "graph", "http", "notify"} }
 
 // Lanes are the names that Worker.Lanes may have, in the order of the lanes.
 func Lanes() []string { return []string{"high", "medium", "low", "others"} }

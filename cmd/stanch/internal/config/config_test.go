@@ -135,7 +135,7 @@ func TestMistakes(t *testing.T) {
 		{"lease", "worker: {lease: 10ms}\n", "f:1:17: worker.lease must be from 1s to 10m0s, not 10ms"},
 		{"no concurrency", "worker: {concurrency: 0}\n", "f:1:23: worker.concurrency must be from 1 to 1000, not 0"},
 		{"no grace", "worker: {grace: 0s}\n", "f:1:17: worker.grace must be from 1ms to 1h0m0s, not 0s"},
-		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of defender, graph, not "grph"|did you mean "graph"?`},
+		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of defender, graph, http, notify, not "grph"|did you mean "graph"?`},
 		{"connector of none", "worker: {connectors: {graph: 0}}\n", "worker.connectors.graph must be 1 or more|stanch freeze"},
 		{"throttle of no API", "throttle: {sharepont: {units: 5, per: 1m}}\n", `throttle.sharepont must be one of|did you mean "sharepoint"?`},
 		{"throttle of nothing", "throttle: {sharepoint: {units: 0, per: 1m}}\n", "f:1:12: throttle.sharepoint: units must be 1 or more and per from 1s to 31d, not 0 in 1m0s|such as {units: 5000, per: 1m}"},
