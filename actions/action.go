@@ -24,6 +24,7 @@ type Action struct {
 	Throttle    string
 	Repeat      Repeat
 	Settling    time.Duration
+	Within      time.Duration
 	Timeout     time.Duration
 	Source      string
 	NoUndo      string
@@ -50,7 +51,7 @@ func (s Spec[P, R]) Action() Action {
 	}
 	a := Action{
 		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle,
-		Repeat: s.Repeat, Settling: s.Settling, Timeout: s.Timeout, Source: s.Source,
+		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
 		do: s.Do, check: s.Check, undo: s.Undo,
