@@ -92,8 +92,7 @@ func directoryRoutes() []route {
 		{directory, http.MethodGet, "users/{user}/manager", userRead, []string{"$select"}, cost{}, getManager},
 		{directory, http.MethodPost, "users/{user}/revokeSignInSessions", []string{"User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, nil, cost{}, revokeSessions},
 		// user-list-transitivememberof.md; the permissions reference copy lacks it.
-		{directory, http.MethodGet, "users/{user}/transitiveMemberOf/microsoft.graph.group", append([]string{"User.Read.All"}, groupRead...),
-			[]string{"$select", "$top", "$skiptoken", "$count"}, cost{}, listTransitive},
+		{directory, http.MethodGet, "users/{user}/transitiveMemberOf/microsoft.graph.group", append([]string{"User.Read.All"}, groupRead...), []string{"$select", "$top", "$skiptoken", "$count"}, cost{}, listTransitive},
 		{directory, http.MethodGet, "groups", groupRead, list, cost{}, listGroups},
 		{directory, http.MethodGet, "groups/{group}", groupRead, []string{"$select"}, cost{}, getGroup},
 		{directory, http.MethodGet, "groups/{group}/members", groupRead, []string{"$select", "$top", "$skiptoken"}, cost{}, listMembers},
