@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -73,6 +74,27 @@ func uses() map[string]use {
 			l.store.ahead.Add(int64(time.Minute))
 			return map[string]any{"device": faultDevice}
 		}, 1},
+		"devices.get":           {http.MethodGet, "/api/machines", onDevice(nil), 0},
+		"devices.tag":           {http.MethodPost, "/api/machines/*/tags", onDevice(map[string]any{"add": []string{"under-fault", "dlp"}}), 0},
+		"devices.restrict_apps": {http.MethodPost, "/api/machines/*/restrictCodeExecution", onDevice(nil), 0},
+		"devices.unrestrict_apps": {http.MethodPost, "/api/machines/*/unrestrictCodeExecution", func(l *lab) map[string]any {
+			var machine struct{ ID string }
+			l.get("/api/machines/"+faultDevice, &machine)
+			l.call(http.MethodPost, "/api/machines/"+machine.ID+"/restrictCodeExecution", `{"Comment":"before"}`, nil)
+			l.store.ahead.Add(int64(time.Minute))
+			return map[string]any{"device": faultDevice}
+		}, 1},
+		"devices.scan":            {http.MethodPost, "/api/machines/*/runAntiVirusScan", onDevice(map[string]any{"type": "full"}), 0},
+		"devices.collect_package": {http.MethodPost, "/api/machines/*/collectInvestigationPackage", onDevice(nil), 0},
+		"users.get":               {http.MethodGet, "/v1.0/users/*", onUser(faultUser), 0},
+		"users.manager":           {http.MethodGet, "/v1.0/users/*/manager", onUser(faultUser), 0},
+		"users.groups":            {http.MethodGet, "/v1.0/users/*/transitiveMemberOf/*", onUser(faultUser), 0},
+		"users.disable":           {http.MethodPatch, "/v1.0/users/*", onUser(faultUser), 0},
+		"users.enable":            {http.MethodPatch, "/v1.0/users/*", onUser("former.employee@contoso.example"), 0},
+		"users.confirm_compromised": {
+			http.MethodPost, "/v1.0/identityProtection/riskyUsers/confirmCompromised", onUser(faultUser), 0,
+		},
+		"users.dismiss_risk": {http.MethodPost, "/v1.0/identityProtection/riskyUsers/dismiss", onUser("ivan.petrov@contoso.example"), 0},
 		"users.revoke_sessions": {http.MethodPost, "/v1.0/users/*/revokeSignInSessions", func(*lab) map[string]any {
 			return map[string]any{"user": faultUser}
 		}, 0},
@@ -100,6 +122,18 @@ func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") 
 func onTicket(l *lab) map[string]any {
 	l.call(http.MethodPut, "/desk/tickets/under-fault", `{"state":"open"}`, nil)
 	return map[string]any{"service": "desk", "url": "/tickets/under-fault"}
+}
+
+func onUser(user string) func(*lab) map[string]any {
+	return func(*lab) map[string]any { return map[string]any{"user": user} }
+}
+
+func onDevice(more map[string]any) func(*lab) map[string]any {
+	return func(*lab) map[string]any {
+		with := map[string]any{"device": faultDevice}
+		maps.Copy(with, more)
+		return with
+	}
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }

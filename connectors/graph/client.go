@@ -42,6 +42,9 @@ const (
 	userEnable     = "User.EnableDisableAccount.All"
 	revokeSessions = "User.RevokeSessions.All"
 	membersRead    = "GroupMember.Read.All"
+	lifeCycleRead  = "User-LifeCycleInfo.Read.All"
+	riskRead       = "IdentityRiskyUser.Read.All"
+	riskWrite      = "IdentityRiskyUser.ReadWrite.All"
 )
 
 // invalid is an argument that no request can be made of.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,9 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if wait == 0 {
 		return nil
 	}
+	if identityProtection(rt) { // no Retry-After here [graph-docs concepts/throttling-limits.md]
+		return fail(http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
+	}
 	code, text := "TooManyRequests", "Too many requests. Retry after the time named by Retry-After."
 	if rt.api == files {
 		code, text = "activityLimitReached", "The app or user has been throttled. Retry after the time named by Retry-After."
@@ -70,6 +74,12 @@ func quotas(c *call, rt *route) []quota {
 	case security:
 		out = append(out, quota{"security/" + app, 150, time.Minute, 1})
 	case directory:
+		if identityProtection(rt) {
+			// One request per second, of all apps of the tenant together. Scaled,
+			// the second is, so that one passes at all.
+			per := time.Duration(float64(time.Second) / c.t.limits.scale)
+			return append(out, quota{"identity-protection", 1 / c.t.limits.scale, per, 1})
+		}
 		out = append(out, quota{"identity/" + app, 3500, 10 * time.Second, 1})
 		if rt.method != http.MethodGet {
 			out = append(out, quota{"identity-write/" + app, 3000, 150 * time.Second, 1})
@@ -87,5 +97,7 @@ func quotas(c *call, rt *route) []quota {
 	}
 	return out
 }
+
+func identityProtection(rt *route) bool { return strings.HasPrefix(rt.pattern, "identityProtection/") }
 
 func itoa(n int) string { return strconv.Itoa(n) }
