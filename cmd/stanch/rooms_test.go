@@ -21,7 +21,8 @@ import (
 var rooms = map[string][]string{
 	"connectors":                       {},
 	"connectors/incident":              {},
-	"connectors/practice":              {},
+	"connectors/practice":              {"connectors/practice/kql"},
+	"connectors/practice/kql":          {},
 	"connectors/practice/practicetest": {"connectors", "connectors/practice"},
 	"connectors/graph":                 {"connectors"},
 	"connectors/defender":              {"connectors"},
