@@ -11,6 +11,7 @@ import (
 	"stanch/actions"
 	"stanch/actions/devices"
 	"stanch/actions/files"
+	"stanch/actions/hunting"
 	"stanch/actions/incidents"
 	"stanch/actions/shelftest"
 	"stanch/actions/users"
@@ -19,7 +20,7 @@ import (
 
 func collect(t *testing.T) *actions.Catalog {
 	t.Helper()
-	catalog, err := actions.Collect(files.Shelf{}, incidents.Shelf{}, devices.Shelf{}, users.Shelf{})
+	catalog, err := actions.Collect(files.Shelf{}, incidents.Shelf{}, devices.Shelf{}, users.Shelf{}, hunting.Shelf{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +31,7 @@ func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.isolate", "devices.release",
 		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"hunting.alert_activity", "hunting.query", "hunting.query_logs",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
 		"users.revoke_sessions",
 	}

@@ -17,6 +17,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 )
@@ -30,6 +31,7 @@ type Tenant struct {
 	server *practicetest.Server
 	http   *http.Client
 	t      testing.TB
+	clock  func() time.Time
 	ahead  atomic.Int64
 }
 
@@ -37,14 +39,19 @@ type Tenant struct {
 type Clients struct {
 	Graph    *graph.Client
 	Defender *defender.Client
+	Logs     *loganalytics.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
-// actions 30 s of the tenant's clock unless o says otherwise.
+// actions 30 s of the tenant's clock unless o says otherwise; o.Now, where
+// given, says where that clock stands before tests move it.
 func Start(t testing.TB, o practice.Options) *Tenant {
 	t.Helper()
-	x := &Tenant{t: t}
-	o.Now = func() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+	x := &Tenant{t: t, clock: time.Now}
+	if o.Now != nil {
+		x.clock = o.Now
+	}
+	o.Now = x.Now
 	o.TokenLife = 24 * time.Hour
 	if o.LabelTime == 0 {
 		o.LabelTime = 12 * time.Second
@@ -75,14 +82,18 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d}
+	l, err := loganalytics.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, Logs: l}
 }
 
 // Advance moves the tenant's clock.
 func (x *Tenant) Advance(d time.Duration) { x.ahead.Add(int64(max(d, 0))) }
 
 // Now is the tenant's time.
-func (x *Tenant) Now() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+func (x *Tenant) Now() time.Time { return x.clock().Add(time.Duration(x.ahead.Load())) }
 
 // Fault is one entry of POST /practice/faults.
 type Fault struct {

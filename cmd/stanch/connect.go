@@ -8,12 +8,14 @@ import (
 	"stanch/actions"
 	"stanch/actions/devices"
 	"stanch/actions/files"
+	"stanch/actions/hunting"
 	"stanch/actions/incidents"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 )
 
@@ -25,6 +27,7 @@ const maxPEM = 1 << 20
 type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
+	logs     *loganalytics.Client
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -32,6 +35,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs},
 		incidents.Shelf{Graph: c.graph},
 		users.Shelf{Graph: c.graph},
 	)
@@ -64,6 +68,9 @@ func connect(c *config.Config) (clients, error) {
 		return clients{}, err
 	}
 	out := clients{graph: g}
+	if out.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+		return clients{}, err
+	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil
 	}

@@ -18,6 +18,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/engine"
@@ -140,6 +141,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := catalogOf(c, []string{practice.ContosoDomain})

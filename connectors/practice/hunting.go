@@ -25,7 +25,7 @@ const (
 	logBytes     = 64_000_000
 	huntingWork  = 20_000_000 // of one query; stands for the three minutes it may run
 	// cpuQuota is the work of a tenant in 15 minutes. The page names no number.
-	cpuQuota = 100_000_000
+	cpuQuota = 40_000_000
 )
 
 // logReader is the Azure role that reads a workspace.

@@ -252,7 +252,9 @@ func (a *alert) evidenceOf(kind string) []object {
 	return slices.DeleteFunc(a.evidence(), func(o object) bool { return evidenceKind(o) != kind })
 }
 
-func evidenceKind(o object) string { return strings.TrimPrefix(textOf(o["@odata.type"]), "#microsoft.graph.security.") }
+func evidenceKind(o object) string {
+	return strings.TrimPrefix(textOf(o["@odata.type"]), "#microsoft.graph.security.")
+}
 
 // inner is an object in an object, never nil.
 func inner(o object, name string) object {

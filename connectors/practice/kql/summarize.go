@@ -41,7 +41,7 @@ func (r *run) summarize(op *operator, t *Table, names *scope) (*Table, error) {
 		}
 		out.Columns = append(out.Columns, Column{unique(out.Columns, called(n, i+1)), by[i].typ})
 	}
-	s := &summary{run: r, binder: b}
+	s := &summary{run: r, binder: b, keys: slices.Clone(out.Columns)}
 	for _, n := range op.items {
 		if err := s.item(out, n); err != nil {
 			return nil, err
@@ -98,6 +98,7 @@ func (r *run) groups(by []node, t *Table) (map[string]*group, []string, error) {
 type summary struct {
 	run    *run
 	binder *binder
+	keys   []Column // what it groups by
 	all    []*aggregate
 	slots  []Column
 	nodes  []node // over the slots
@@ -183,7 +184,7 @@ func (s *summary) aggregate(x *call, name string) (*aggregate, error) {
 				return nil, semantic(x.place, "'summarize' operator: %s(*) makes no sense", x.fn)
 			}
 			for c, col := range s.binder.columns {
-				if slices.Contains(a.names, col.Name) {
+				if slices.Contains(a.names, col.Name) || slices.ContainsFunc(s.keys, func(k Column) bool { return k.Name == col.Name }) {
 					continue
 				}
 				a.names = append(a.names, col.Name)
