@@ -296,7 +296,7 @@ func (l *lexer) number(t token) (token, error) {
 		l.advance(n)
 		return t, nil
 	}
-	n, real := digits(rest)
+	n, broken := digits(rest)
 	unit := n
 	for unit < len(rest) && letter(rest[unit]) {
 		unit++
@@ -314,7 +314,7 @@ func (l *lexer) number(t token) (token, error) {
 			return t, l.fail(t.place, "the timespan is out of range")
 		}
 		t.kind, t.num, n = span, int64(d), unit
-	case real:
+	case broken:
 		t.kind = fraction
 		t.float, err = strconv.ParseFloat(rest[:n], 64)
 	default:
@@ -330,12 +330,12 @@ func (l *lexer) number(t token) (token, error) {
 }
 
 // digits measures a number: how long it is, and whether it has a fraction.
-func digits(s string) (n int, real bool) {
+func digits(s string) (n int, broken bool) {
 	for n < len(s) && digit(s[n]) {
 		n++
 	}
 	if n+1 < len(s) && s[n] == '.' && digit(s[n+1]) {
-		real = true
+		broken = true
 		for n++; n < len(s) && digit(s[n]); {
 			n++
 		}
@@ -352,7 +352,7 @@ func digits(s string) (n int, real bool) {
 			return m, true
 		}
 	}
-	return n, real
+	return n, broken
 }
 
 // units are the units of timespan literals, in nanoseconds

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -157,25 +155,6 @@ func Plain(v any) any {
 	return v
 }
 
-// FormatSpan writes a timespan as Kusto does: [-][d.]hh:mm:ss[.fffffff].
-func FormatSpan(d time.Duration) string {
-	sign := ""
-	if d < 0 {
-		sign, d = "-", -d
-	}
-	ticks := uint64(d) / 100 // also of the least duration, which has no opposite
-	days, rest := ticks/864_000_000_000, ticks%864_000_000_000
-	seconds := rest / 10_000_000
-	out := fmt.Sprintf("%02d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
-	if f := rest % 10_000_000; f > 0 {
-		out += fmt.Sprintf(".%07d", f)
-	}
-	if days > 0 {
-		out = strconv.FormatUint(days, 10) + "." + out
-	}
-	return sign + out
-}
-
 func asLong(v any) any {
 	switch v := v.(type) {
 	case int64:
@@ -275,64 +254,6 @@ func inRange(t time.Time) any {
 	return t
 }
 
-var clock = regexp.MustCompile(`^(-)?(?:(\d{1,6})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?$`)
-
-// asSpan reads 30d, 1.02:03:04.5, or a number of days.
-func asSpan(v any) any {
-	switch v := v.(type) {
-	case time.Duration:
-		return v
-	case string:
-		s := strings.TrimSpace(v)
-		if m := clock.FindStringSubmatch(s); m != nil {
-			return clocked(m)
-		}
-		neg := strings.HasPrefix(s, "-")
-		l := lexer{text: strings.TrimPrefix(s, "-")}
-		t, err := l.next()
-		if err != nil || l.at != len(l.text) {
-			return nil
-		}
-		days := 0.0
-		switch t.kind {
-		case span:
-			if neg {
-				return -time.Duration(t.num)
-			}
-			return time.Duration(t.num)
-		case number:
-			days = float64(t.num)
-		case fraction:
-			days = t.float
-		default:
-			return nil
-		}
-		if neg {
-			days = -days
-		}
-		if math.Abs(days) < 100_000 {
-			return time.Duration(days * float64(24*time.Hour))
-		}
-	}
-	return nil
-}
-
-func clocked(m []string) any {
-	n := func(i int) time.Duration {
-		v, _ := strconv.ParseInt(m[i], 10, 64) // digits only
-		return time.Duration(v)
-	}
-	fraction, _ := strconv.ParseInt((m[6] + "0000000")[:7], 10, 64)
-	if n(2) > 100_000 || n(3) > 23 || n(4) > 59 || n(5) > 59 {
-		return nil
-	}
-	d := n(2)*24*time.Hour + n(3)*time.Hour + n(4)*time.Minute + n(5)*time.Second + time.Duration(fraction)*100
-	if m[1] != "" {
-		d = -d
-	}
-	return d
-}
-
 func asGUID(v any) any {
 	s, is := v.(string)
 	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "{}"))
@@ -406,90 +327,4 @@ func compared(a, b any) (int, bool) {
 		}
 	}
 	return 0, false
-}
-
-// key is the same for equal values and another for others.
-func key(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "-"
-	case string:
-		return "s" + v
-	case time.Time:
-		return "t" + strconv.FormatInt(v.UnixNano(), 36) + v.UTC().Format("2006")
-	case int64:
-		return "n" + strconv.FormatInt(v, 10)
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-			return "n" + strconv.FormatInt(int64(v), 10)
-		}
-		return "n" + strconv.FormatFloat(v, 'g', -1, 64)
-	case time.Duration:
-		return "d" + strconv.FormatInt(int64(v), 36)
-	case bool:
-		return "b" + strconv.FormatBool(v)
-	}
-	return "j" + string(JSON(v))
-}
-
-// keyOf joins the keys of several values without ambiguity.
-func keyOf(values []any) string {
-	var b strings.Builder
-	for _, v := range values {
-		k := key(v)
-		b.WriteString(strconv.Itoa(len(k)))
-		b.WriteByte(':')
-		b.WriteString(k)
-	}
-	return b.String()
-}
-
-// key is the key of a value, paid for.
-func (r *run) key(v any) string {
-	k := key(v)
-	r.spend(len(k) / 64)
-	return k
-}
-
-// keyOf is the key of several values, paid for.
-func (r *run) keyOf(values []any) string {
-	k := keyOf(values)
-	r.spend(1 + len(k)/64)
-	return k
-}
-
-// maxParts bounds how many values one dynamic holds. Values may share their
-// parts, so that a short query could name more than any memory holds.
-const maxParts = 1 << 20
-
-// light reports whether a dynamic of these values would not be too large.
-func (r *run) light(values []any) bool {
-	n := weigh(values, maxParts)
-	if !r.spend(n) || n > maxParts {
-		r.bytes = -1
-		return false
-	}
-	return true
-}
-
-// weigh counts the values in v, no further than most.
-func weigh(v any, most int) int {
-	n := 1
-	switch v := v.(type) {
-	case []any:
-		for _, in := range v {
-			if n > most {
-				break
-			}
-			n += weigh(in, most-n)
-		}
-	case map[string]any:
-		for _, in := range v {
-			if n > most {
-				break
-			}
-			n += weigh(in, most-n)
-		}
-	}
-	return n
 }
