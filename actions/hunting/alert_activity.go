@@ -3,6 +3,7 @@ package hunting
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (s Shelf) alertActivity(ctx context.Context, _ actions.Call, p ofAlert) (al
 	}
 	query, err := kusto.Bind(activityQuery, map[string]any{"ids": ids, "most": most + 1}, nil)
 	if err != nil {
-		return alertActivities{}, invalid("", "%s", connectors.Plain(err.Error()))
+		return alertActivities{}, invalid("", "alert: %v", err)
 	}
 	var t kusto.Table
 	if p.Workspace != "" {
@@ -103,9 +104,18 @@ func (s Shelf) alertActivity(ctx context.Context, _ actions.Call, p ofAlert) (al
 		t, err = s.Graph.Hunt(ctx, query, "", most+mostRows)
 	}
 	if err != nil {
-		return alertActivities{}, err
+		return alertActivities{}, unconnected(err)
 	}
 	return activities(t, ids[0], most)
+}
+
+// unconnected says what to do where a table of Sentinel is not there.
+func unconnected(err error) error {
+	e, is := errors.AsType[*connectors.Error](err)
+	if is && e.Code == connectors.Invalid && (strings.Contains(e.Message, "'SecurityAlert'") || strings.Contains(e.Message, "'CloudAppEvents'")) {
+		e.Hint = "the tables must stand side by side: connect Sentinel to Defender's portal, or bring CloudAppEvents to Sentinel with the connector of Defender XDR and name its workspace"
+	}
+	return err
 }
 
 // ids are the names under which the logs may have the alert.

@@ -146,6 +146,16 @@ func TestAnAlertThatIsNotInTheLogsIsNotFound(t *testing.T) {
 	}
 }
 
+func TestATenantWithoutSentinelIsToldWhatToDo(t *testing.T) {
+	d := desk(t)
+	d.Tenant.Break(shelftest.Fault{Method: "POST", Path: "/v1.0/security/runHuntingQuery", Status: 400, Body: map[string]any{"error": map[string]any{
+		"code": "BadRequest", "message": "'where' operator: Failed to resolve table or column expression named 'SecurityAlert'. Fix semantic errors in your query.",
+	}}})
+	if _, err := d.Read("hunting.alert_activity", map[string]any{"alert": payroll}); shelftest.Code(err) != "invalid" || !strings.Contains(err.Error(), "name its workspace") {
+		t.Error(err)
+	}
+}
+
 // An alert of one moment has its activity too.
 func TestAnAlertOfOneMoment(t *testing.T) {
 	d := desk(t)

@@ -80,7 +80,7 @@ func (p bound) text() (string, error) {
 	}
 	query, err := kusto.Bind(p.Query, values, p.Types)
 	if err != nil {
-		return "", invalid("", "%s", connectors.Plain(err.Error()))
+		return "", invalid("", "%v", err) // it shows no value
 	}
 	return query, nil
 }

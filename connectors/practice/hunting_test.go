@@ -130,7 +130,7 @@ func TestHuntedTablesAreTheSameForTheSameSeed(t *testing.T) {
 func TestEveryTableHasRowsAndKeepsToItsDays(t *testing.T) {
 	clock := newClock()
 	c := full(t, practice.Options{Now: clock.Now})
-	for _, name := range []string{"CloudAppEvents", "AlertInfo", "AlertEvidence", "DeviceFileEvents", "DeviceInfo", "IdentityInfo", "SecurityAlert", "SecurityIncident"} {
+	for _, name := range []string{"CloudAppEvents", "AlertInfo", "AlertEvidence", "DeviceFileEvents", "DeviceProcessEvents", "DeviceInfo", "IdentityInfo", "SecurityAlert", "SecurityIncident"} {
 		time := "Timestamp"
 		if strings.HasPrefix(name, "Security") {
 			time = "TimeGenerated"

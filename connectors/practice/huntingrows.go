@@ -73,6 +73,32 @@ func deviceFileEvents(h *hunted) []object {
 	return out
 }
 
+// deviceProcessEvents has the start of each process that then did something to
+// files, in the same second for all of its files.
+func deviceProcessEvents(h *hunted) []object {
+	var out []object
+	seen := map[string]bool{}
+	for n, x := range h.activities() {
+		if x.file == nil || x.device == nil || seen[x.device.ID+x.file.command+x.at.Format(time.DateOnly)] {
+			continue
+		}
+		seen[x.device.ID+x.file.command+x.at.Format(time.DateOnly)] = true
+		parent := "explorer.exe"
+		if x.file.process == parent {
+			parent = "userinit.exe"
+		}
+		started := x.at.Add(-time.Second)
+		out = append(out, object{
+			"Timestamp": started, "ProcessCreationTime": started, "DeviceId": x.device.ID, "DeviceName": x.device.Name, "ActionType": "ProcessCreated",
+			"FileName": x.file.process, "FolderPath": `C:\Windows\System32\` + x.file.process, "ProcessId": 4000 + n, "ProcessCommandLine": x.file.command,
+			"AccountDomain": strings.ToLower(strings.Split(h.w.company.Domain, ".")[0]), "AccountName": accountName(x.user.UPN), "AccountUpn": x.user.UPN,
+			"AccountObjectId": x.user.ID, "InitiatingProcessAccountName": accountName(x.user.UPN), "InitiatingProcessFileName": parent,
+			"InitiatingProcessId": 1200, "InitiatingProcessCommandLine": parent, "ReportId": n + 1, "AdditionalFields": "{}",
+		})
+	}
+	return out
+}
+
 func deviceInfo(h *hunted) []object {
 	var out []object
 	for _, id := range slices.Sorted(maps.Keys(h.w.machines)) {

@@ -49,6 +49,9 @@ func sheets() map[string]sheet {
 			PreviousFolderPath PreviousFileName FileSize:long InitiatingProcessAccountDomain InitiatingProcessAccountName InitiatingProcessAccountSid
 			InitiatingProcessAccountUpn InitiatingProcessAccountObjectId InitiatingProcessFileName InitiatingProcessId:long InitiatingProcessCommandLine
 			RequestProtocol RequestAccountName SensitivityLabel SensitivitySubLabel IsAzureInfoProtectionApplied:bool ReportId:long AppGuardContainerId AdditionalFields`, deviceFileEvents},
+		"DeviceProcessEvents": {`Timestamp:datetime DeviceId DeviceName ActionType FileName FolderPath SHA1 SHA256 MD5 FileSize:long ProcessId:long ProcessCommandLine
+			ProcessCreationTime:datetime AccountDomain AccountName AccountSid AccountUpn AccountObjectId InitiatingProcessAccountName InitiatingProcessFileName
+			InitiatingProcessId:long InitiatingProcessCommandLine ReportId:long AdditionalFields`, deviceProcessEvents},
 		"DeviceInfo": {`Timestamp:datetime DeviceId DeviceName ClientVersion PublicIP OSArchitecture OSPlatform OSBuild:long OSVersion IsAzureADJoined:bool
 			JoinType AadDeviceId LoggedOnUsers MachineGroup ReportId:long OnboardingStatus DeviceType SensorHealthState ExposureLevel DeviceManualTags`, deviceInfo},
 		"EmailEvents": {`Timestamp:datetime NetworkMessageId InternetMessageId SenderMailFromAddress SenderFromAddress SenderDisplayName SenderObjectId

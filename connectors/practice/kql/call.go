@@ -2,7 +2,6 @@ package kql
 
 import (
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -363,13 +362,4 @@ func (r *run) functions() map[string]function {
 		maps.Copy(r.known, dynamicFunctions())
 	}
 	return r.known
-}
-
-// Functions names the functions that there are, in order; so does the error
-// nobody wants to see.
-func Functions() []string {
-	out := slices.Collect(maps.Keys((&run{}).functions()))
-	out = append(out, "iff", "iif", "case", "coalesce", "min_of", "max_of", "bin", "floor", "abs", "extract", "replace_regex", "toscalar")
-	slices.Sort(out)
-	return out
 }
