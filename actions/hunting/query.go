@@ -17,7 +17,7 @@ func (s Shelf) Query() actions.Action {
 			"  CloudAppEvents\n" +
 			"  | where AccountId == upn and Timestamp > ago(7d)\n" +
 			"  | summarize n = count() by ActionType\n" +
-			"let: {upn: \"${{ evidence.users[0].upn }}\"}",
+			"let: {upn: \"${{ user.upn }}\"}",
 		Read: s.query,
 	}.Action()
 }

@@ -106,7 +106,7 @@ func dotNet(t kql.Type) string {
 
 // hunt runs a query over what happened between two times.
 func (c *call) hunt(query string, from, to time.Time, logs bool) (kql.Result, error) {
-	h := &hunted{w: c.w, seed: c.t.o.Seed, from: from, to: to, logs: logs}
+	h := &hunted{w: c.w, seed: c.t.o.Seed, from: from, to: to, logs: logs, done: c.t.changes}
 	r, err := kql.Run(query, kql.Options{Now: c.now, Table: h.table, Work: huntingWork})
 	if !logs {
 		c.t.limits.spend(cpuKey, 15*time.Minute, float64(r.Work), c.now)

@@ -150,6 +150,41 @@ func TestEveryTableHasRowsAndKeepsToItsDays(t *testing.T) {
 	}
 }
 
+// What an app changes is found as soon as it is done.
+func TestChangesOfAppsAreInTheLogs(t *testing.T) {
+	clock := newClock()
+	c := full(t, practice.Options{Now: clock.Now})
+	item := c.file(payrollURL)
+	c.do(204, "DELETE", item+"/permissions/"+c.permission(item, scoped("anonymous"))["id"].(string), "")
+	rows := hunt(c, `CloudAppEvents | where AccountType == "Application" | project Timestamp, ActionType, AccountDisplayName, ObjectName`)
+	if want := "[map[AccountDisplayName:practice-full ActionType:SharingRevoked ObjectName:" + payrollURL + " Timestamp:2026-11-23T09:00:00.0000000Z]]"; fmt.Sprint(rows) != want {
+		t.Errorf("rows %v\nwant %s", rows, want)
+	}
+}
+
+func TestTimespansInEveryForm(t *testing.T) {
+	clock := newClock()
+	c := full(t, practice.Options{Now: clock.Now})
+	days := func(first, last string) string { return "map[First:" + first + " Last:" + last + "]" }
+	const query = "AlertInfo | summarize First = tostring(startofday(min(Timestamp))), Last = tostring(startofday(max(Timestamp))) | project First = substring(First, 0, 10), Last = substring(Last, 0, 10)"
+	for span, want := range map[string]string{
+		"P30D": days("2026-11-19", "2026-11-20"), "P3DT1H": days("2026-11-20", "2026-11-20"), "PT1H": days("", ""), "P1M": days("2026-11-19", "2026-11-20"), "P1W": days("2026-11-19", "2026-11-20"),
+		"2026-11-20T00:00:00Z":                      days("2026-11-20", "2026-11-20"),
+		"2026-11-19T00:00:00Z/2026-11-20T00:00:00Z": days("2026-11-19", "2026-11-19"),
+		"P1D/2026-11-20T00:00:00Z":                  days("2026-11-19", "2026-11-19"),
+		"2026-11-20/P1D":                            days("2026-11-20", "2026-11-20"),
+		"2020-01-01/P1D":                            days("", ""),
+	} {
+		r := c.do(200, "POST", "/v1.0/security/runHuntingQuery", `{"Query":`+quoted(query)+`,"Timespan":"`+span+`"}`)
+		if got := fmt.Sprint(r.body["results"].([]any)[0]); got != want {
+			t.Errorf("%s: %s, want %s", span, got, want)
+		}
+	}
+	for _, span := range []string{"P", "PT", "P30", "30D", "/", "P1D/P1D", "x/P1D", "2026-13-01", "P99999999D"} {
+		c.do(400, "POST", "/v1.0/security/runHuntingQuery", `{"Query":"print 1","Timespan":"`+span+`"}`)
+	}
+}
+
 func TestHuntingCallsFailAsDocumented(t *testing.T) {
 	clock := newClock()
 	c := full(t, practice.Options{Now: clock.Now})

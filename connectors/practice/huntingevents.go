@@ -63,7 +63,32 @@ func (h *hunted) activities() []activity {
 	for day := h.from.Truncate(24 * time.Hour); !day.After(h.to); day = day.Add(24 * time.Hour) {
 		h.did = append(h.did, h.ordinary(day)...)
 	}
+	for _, x := range h.done {
+		if a, is := h.ofApp(x); is {
+			h.did = append(h.did, a)
+		}
+	}
 	return h.did
+}
+
+// ofApp is a change that an app made to a file, as the audit log has it: the
+// tenant's own work is hunted, too.
+func (h *hunted) ofApp(x Change) (activity, bool) {
+	action := map[string]string{
+		"permission.delete": "SharingRevoked", "permission.update": "SharingSet", "permission.invite": "SharingSet", "permission.createLink": "SharingSet",
+		"permission.breakInheritance": "SharingInheritanceBroken", "label.assign": "FileSensitivityLabelApplied", "retention.set": "TagApplied",
+		"retention.remove": "TagApplied", "item.delete": "FileRecycled", "item.permanentDelete": "FileDeleted", "item.restore": "FileRestored", "item.rename": "FileRenamed", "item.move": "FileMoved",
+	}[x.Operation]
+	parts := strings.Split(x.Target, "/") // /drives/{drive}/items/{item}[/permissions/{permission}]
+	if action == "" || len(parts) < 5 || h.w.items[parts[2]+"/"+parts[4]] == nil {
+		return activity{}, false
+	}
+	i := h.w.items[parts[2]+"/"+parts[4]]
+	address := i.drive.site.url() + "/" + i.drive.library + "/" + i.path()
+	a := activity{at: x.At, user: User{UPN: "app@sharepoint", Name: x.By}, action: action, app: cloudApp(address), object: address, kind: "File", ip: "203.0.113.80", country: "SE"}
+	a.raw = h.record(a)
+	a.raw["UserType"] = 5 // application
+	return a, true
 }
 
 // ordinary is one day's work: who did what follows from the seed and the day.

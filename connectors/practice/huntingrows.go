@@ -17,6 +17,9 @@ func cloudAppEvents(h *hunted) []object {
 		if x.user.Guest {
 			account = "Guest"
 		}
+		if x.raw["UserType"] == 5 {
+			account = "Application"
+		}
 		out = append(out, object{
 			"Timestamp": x.at, "ActionType": x.action, "Application": x.app.name, "ApplicationId": x.app.id, "AppInstanceId": 0,
 			"AccountObjectId": x.user.ID, "AccountId": x.user.UPN, "AccountDisplayName": x.user.Name, "IsAdminOperation": false,

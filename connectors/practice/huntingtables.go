@@ -19,6 +19,7 @@ type hunted struct {
 	from time.Time // what was before is not kept
 	to   time.Time
 	logs bool // as Log Analytics shows the tables: with TimeGenerated in each
+	done []Change
 	made map[string]*kql.Table
 	did  []activity
 }

@@ -1,7 +1,7 @@
 // Package practice is the practice tenant: a server that speaks the protocols
 // of Microsoft Graph, Defender for Endpoint, Log Analytics and the Entra token
-// endpoint over a made-up company. It serves the demo, the tests and authors who want to try a
-// playbook without a tenant of their own.
+// endpoint over a made-up company. It serves the demo, the tests and authors who
+// want to try a playbook without a tenant of their own.
 //
 // It answers as the documented services do: their URLs, verbs, status codes and
 // error bodies, permission checks against the token's roles, paging, filters,
@@ -14,8 +14,9 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, audit queries, ARM, the recycle bin of SharePoint's own REST API, the content of files, encryption by
-// labels and their precedence, HTTP/2.
+// permissions, $batch, audit queries, ARM, the recycle bin of SharePoint's own
+// REST API, the content of files, encryption by labels and their precedence,
+// HTTP/2.
 package practice
 
 import (
