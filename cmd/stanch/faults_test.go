@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -57,7 +58,16 @@ func uses() map[string]use {
 		"files.set_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
 			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Confidential"}
 		}, 0},
-		"files.delete":      {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.delete": {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"hunting.query": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(*lab) map[string]any {
+			return map[string]any{"query": "AlertInfo | where AlertId == alert", "let": map[string]any{"alert": "dl53f12236-e5ec-43b3-9d9e-1bae9f3ff8bf"}}
+		}, 0},
+		"hunting.query_logs": {http.MethodPost, "/v1/workspaces/*/query", func(*lab) map[string]any {
+			return map[string]any{"workspace": practice.LogWorkspaceID(practice.ContosoTenantID), "query": "SecurityAlert | take n", "let": map[string]any{"n": 1}}
+		}, 0},
+		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
+			return map[string]any{"alert": freshAlert(l)}
+		}, 0},
 		"incidents.get":     {http.MethodGet, patched, incident(nil), 0},
 		"incidents.update":  {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
 		"incidents.assign":  {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
@@ -134,6 +144,22 @@ func onDevice(more map[string]any) func(*lab) map[string]any {
 		maps.Copy(with, more)
 		return with
 	}
+}
+
+// freshAlert is the id of an alert of now, of which logs that keep 30 days know.
+func freshAlert(l *lab) string {
+	raw, err := l.ask(http.MethodPost, "/practice/incidents", `{"displayName":"fresh","alerts":[{"serviceSource":"dataLossPrevention",
+		"title":"DLP policy (Fresh) matched for document (a.docx) in SharePoint"}]}`, "")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(raw, &made); err != nil {
+		l.t.Fatal(err)
+	}
+	var body struct{ Alerts []struct{ ID string } }
+	l.get("/v1.0/security/incidents/"+made.ID+"?$expand=alerts", &body)
+	return body.Alerts[0].ID
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }

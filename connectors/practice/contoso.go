@@ -34,7 +34,7 @@ func FullApp() App {
 		"Sites.Read.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
 		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
-		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics",
+		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader,
 	}}
 }
 
@@ -44,7 +44,7 @@ func ReaderApp() App {
 	return App{ID: ReaderClientID, Name: "practice-reader", Secret: ReaderClientSecret, Roles: []string{
 		"SecurityIncident.Read.All", "SecurityAlert.Read.All", "ThreatHunting.Read.All", "Files.Read.All", "Sites.Read.All",
 		"User.Read.All", "GroupMember.Read.All", "IdentityRiskyUser.Read.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "SensitivityLabels.Read.All",
-		"AuditLogsQuery.Read.All", "Machine.Read.All",
+		"AuditLogsQuery.Read.All", "Machine.Read.All", logReader,
 	}}
 }
 

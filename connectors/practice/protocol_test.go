@@ -75,6 +75,7 @@ func securityCalls(c *client) []exchange {
 		{200, "PATCH", alert, `{"status":"resolved","classification":"falsePositive"}`},
 		{200, "POST", alert + "/comments", `{"comment":"hello"}`},
 		{200, "GET", "/v1.0/security/alerts_v2?$filter=serviceSource+eq+'dataLossPrevention'", ""},
+		{200, "POST", "/v1.0/security/runHuntingQuery", `{"Query":"AlertInfo | take 2","Timespan":"P7D"}`},
 	}
 }
 

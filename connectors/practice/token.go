@@ -21,6 +21,7 @@ type audience int
 const (
 	graphAudience audience = iota
 	defenderAudience
+	logsAudience
 	otherAudience
 )
 
@@ -36,9 +37,10 @@ func audienceOf(resource string) (audience, bool) {
 		"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
 		"https://securitycenter.onmicrosoft.com/windowsatpservice":
 		return defenderAudience, true
-	case "https://management.azure.com", "https://management.core.windows.net", "https://api.loganalytics.io",
-		"https://api.loganalytics.azure.com", "https://manage.office.com":
+	case "https://management.azure.com", "https://management.core.windows.net", "https://manage.office.com":
 		return otherAudience, true
+	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
+		return logsAudience, true
 	}
 	return 0, false
 }
@@ -145,6 +147,9 @@ func (c *call) issue(app App, scope string) reply {
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
+		if strings.Contains(r, " ") { // a role of Azure, which stands in no token
+			continue
+		}
 		at := graphAudience
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
@@ -218,10 +223,16 @@ func (c *call) authenticate() ([]string, error) {
 		return nil, c.unauthorized("Lifetime validation failed, the token is not yet valid.")
 	}
 	want := graphAudience
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		want = defenderAudience
+	case logs:
+		want = logsAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
+		if c.api == logs {
+			return nil, fail(http.StatusForbidden, "InvalidAuthenticationTokenAudience", "The audience '%s' of the token is not the one of this API.", who.Audience)
+		}
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
 	}
 	app, known := c.w.apps[strings.ToLower(who.AppID)]
@@ -247,11 +258,16 @@ func (c *call) unauthorized(message string) *failure {
 // authorize refuses a call that none of the token's roles allows, naming the
 // roles that would.
 func (c *call) authorize(rt *route, roles []string) *failure {
+	if rt.api == logs { // roles of Azure are assigned there
+		roles = c.app.Roles
+	}
 	if slices.ContainsFunc(rt.roles, func(r string) bool { return slices.Contains(roles, r) }) {
 		return nil
 	}
 	code := "Forbidden"
 	switch rt.api {
+	case logs:
+		return fail(http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
 	case files:
 		code = "accessDenied"
 	case directory:
