@@ -66,6 +66,7 @@ type Engine struct {
 	held     map[string]*grip       // leases, by token
 	slots    slots
 	down     bool      // the store does not answer; it has been said
+	partly   bool      // some of it does not; it has been said
 	renewed  time.Time // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so
