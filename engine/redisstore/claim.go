@@ -72,11 +72,11 @@ func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 
 // begins notes that the partition is claimed from now, and reports whether what
 // expires is to be looked after.
-func (d *due) begins(now time.Time) (sweep bool) {
+func (d *due) begins(now time.Time, every time.Duration) (sweep bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hinted, d.looked = false, now
-	if now.Sub(d.expired) < expireEvery && !now.Before(d.expired) {
+	if now.Sub(d.expired) < every && !now.Before(d.expired) {
 		return false
 	}
 	d.expired = now
@@ -194,9 +194,10 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 
 // claimPart claims from one partition.
 func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (*list, error) {
-	sweep, reap := "", ""
-	if p.due.begins(s.clock()) {
-		sweep = "1"
+	var sweep any = ""
+	reap := ""
+	if p.due.begins(s.clock(), s.o.expireEvery) {
+		sweep = micros(s.o.expireEvery)
 	}
 	if s.steady(ctx, p, c.Last) {
 		reap = "1"

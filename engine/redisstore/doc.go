@@ -51,6 +51,7 @@
 //	t, l           zset    strands that wait for a time; that are leased, by its end
 //	h, cw          set     strands that wait for a thaw; runs whose waits are still to be woken
 //	k:KEY          list    runs with a concurrency key, the holder first
+//	qw             set     runs that wait for a wide key, which may lie in another partition
 //	dd             hash    runs by the digest of their dedupe keys
 //	lg             zset    what has changed, by number: rRUN, yRUN gone, dKIND 0 KEY, xKIND 0 KEY deleted
 //	xt             zset    deletions, by time

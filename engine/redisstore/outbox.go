@@ -18,6 +18,7 @@ import (
 //	grant RUN KEY      the wide key is the run's
 //	cancel RUN         another run replaces it
 //	begun? RUN KEY     if the run is not there, its key is free
+//	queued? RUN KEY    the run waits for its wide key: does that know? A claim asks, the outbox does not have it
 //	put NAME KIND KEY BODY EXPIRES   a document of a settlement
 
 // deliverAll delivers what an act has written into the outbox of a partition.
@@ -45,6 +46,8 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 		err = s.replaced(ctx, m[1])
 	case "begun?":
 		err = s.begunOrFree(ctx, m[1], m[2])
+	case "queued?":
+		err = s.stillQueued(ctx, m[1], m[2])
 	case "put":
 		err = s.deliverPut(ctx, m)
 	default:
@@ -53,7 +56,7 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	if errors.Is(err, errNotYet) || m[0] != "put" && passes(err) {
 		return nil // it stays in the outbox: what it tells another partition can wait
 	}
-	if err != nil {
+	if err != nil || id == "" {
 		return err
 	}
 	return s.acked(ctx, p, id)
@@ -91,6 +94,27 @@ func (s *Store) grant(ctx context.Context, key, run string) error {
 		return errNotYet
 	}
 	return nil
+}
+
+// stillQueued asks how a run that waits for a wide key stands there: a failover
+// may have forgotten that it waits, that the key is its own, or that its holder
+// gave it back. Where it has no place it gets one, unless it is being replaced.
+func (s *Store) stillQueued(ctx context.Context, run, key string) error {
+	keys, b := s.partOf("key "+key), engine.Begin{Key: key}
+	word, holder, err := s.askKey(ctx, keys, "look", &b, run)
+	if err == nil && word == "none" {
+		if word, holder, err = s.askKey(ctx, keys, "again", &b, run); err == nil && word != "none" && word != "busy" {
+			err = s.begunOrFree(ctx, run, key) // it may have ended meanwhile
+		}
+	}
+	switch {
+	case err != nil:
+	case word == "held":
+		err = s.grant(ctx, key, run)
+	case word == "queued" && holder != "":
+		err = s.stillHolds(ctx, keys, key, holder)
+	}
+	return err
 }
 
 // replaced cancels a run that another replaces, as soon as it is there.
