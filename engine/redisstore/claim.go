@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -83,6 +82,15 @@ func (d *due) begins(now time.Time, every time.Duration) (sweep bool) {
 	return true
 }
 
+// fails notes that the partition was not heard, though it may have been swept.
+func (d *due) fails(swept bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hinted = true; swept {
+		d.expired = time.Time{}
+	}
+}
+
 // by notes that something falls due at a time, at the latest.
 func (d *due) by(when time.Time) {
 	d.mu.Lock()
@@ -124,29 +132,36 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 		return claimed, fmt.Errorf("claim: %w", err)
 	}
 	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
-		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))
+		ready := s.worker.ready(ctx, s, tried, c.Max-len(claimed.Strands))
 		if len(ready) == 0 {
 			break
 		}
-		if err := s.claimFrom(ctx, ready, c, &claimed); err != nil {
-			if len(claimed.Strands) > 0 {
-				break // what was leased is worked on; the error comes again
-			}
+		silent, err := s.claimFrom(ctx, ready, c, &claimed)
+		if err != nil && len(claimed.Strands) == 0 {
 			return engine.Claimed{}, fmt.Errorf("claim: %w", err)
 		}
+		if claimed.Silent = silent; silent != nil || err != nil {
+			break // what was leased is worked on; an error comes again
+		}
+	}
+	if claimed.Silent == nil {
+		claimed.Silent = s.silent(ctx)
 	}
 	if claimed.At.IsZero() {
 		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
 	}
-	claimed.NextDue = s.whenDue(claimed.At)
+	claimed.NextDue = s.whenDue(ctx, claimed.At)
 	return claimed, nil
 }
 
 // whenDue is when something falls due in what this worker looks after, by the
 // store's time at.
-func (s *Store) whenDue(at time.Time) time.Time {
+func (s *Store) whenDue(ctx context.Context, at time.Time) time.Time {
 	var next time.Time
 	for _, p := range s.parts {
+		if s.leftOut(ctx, p) != nil {
+			continue // its answer wakes who waits
+		}
 		if w := p.due.when(s.worker.owns(p)); !w.IsZero() && (next.IsZero() || w.Before(next)) {
 			next = w
 		}
@@ -155,158 +170,4 @@ func (s *Store) whenDue(at time.Time) time.Time {
 		return next
 	}
 	return at.Add(max(0, next.Sub(s.clock())))
-}
-
-// claimFrom claims from partitions at once, of each its share.
-func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, claimed *engine.Claimed) error {
-	left := c.Max - len(claimed.Strands)
-	type answer struct {
-		p *part
-		l *list
-		e error
-	}
-	answers := make(chan answer, len(ready))
-	for i, p := range ready {
-		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
-		left -= n
-		go func() {
-			high := p.high.Load()
-			l, err := s.claimPart(ctx, p, c, n)
-			if err == nil {
-				s.saw(p, high, l.int(1))
-			}
-			answers <- answer{p, l, err}
-		}()
-	}
-	var errs []error
-	for range ready {
-		a := <-answers
-		if a.e == nil {
-			a.e = s.takeIn(ctx, a.p, a.l, claimed)
-		}
-		if a.e != nil {
-			a.p.due.hint()
-			errs = append(errs, a.e)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// claimPart claims from one partition.
-func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (*list, error) {
-	var sweep any = ""
-	reap := ""
-	if p.due.begins(s.clock(), s.o.expireEvery) {
-		sweep = micros(s.o.expireEvery)
-	}
-	if s.steady(ctx, p, c.Last) {
-		reap = "1"
-	}
-	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}
-	var reply any
-	err := s.patiently(ctx, func() (err error) {
-		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
-		args = append(args[:len(args)-1:len(args)-1], "1") // what was leased and not heard of is asked for again
-		return err
-	})
-	return listOf(reply), err
-}
-
-// takeIn takes in what a partition has answered.
-func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Claimed) error {
-	now := l.int(0)
-	if t := at(now); t.After(claimed.At) {
-		claimed.At = t
-	}
-	frozen := l.text(2) == "1"
-	claimed.Frozen = claimed.Frozen || frozen
-	s.worker.told(at(now), frozen)
-	next := s.nextDue(now, l.int(4))
-	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
-		next = lease
-	}
-	p.due.is(next, l.text(3) == "1")
-	strands := l.list(6)
-	for i := range strands.values {
-		st, err := s.strand(ctx, strands.at(i))
-		if err != nil {
-			return errors.Join(err, s.giveUp(ctx, p, strands.values[i:]))
-		}
-		claimed.Strands = append(claimed.Strands, *st)
-	}
-	return errors.Join(l.err(), s.deliverAll(ctx, p, l.list(7)))
-}
-
-// Renew makes leases last from now: see engine.Store.
-func (s *Store) Renew(ctx context.Context, leases []engine.Lease, last time.Duration) (renewed engine.Renewed, err error) {
-	if last <= 0 {
-		return renewed, fmt.Errorf("renew: last is %s, a lease must last", last)
-	}
-	renewed = engine.Renewed{Cancel: map[string]engine.Cancel{}}
-	if renewed.At, renewed.Frozen, err = s.renewAll(ctx, leases, last, &renewed); err != nil {
-		return engine.Renewed{}, fmt.Errorf("renew %d leases: %w", len(leases), err)
-	}
-	return renewed, nil
-}
-
-// perRenew is how many leases one act renews.
-const perRenew = 200
-
-func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.Duration, renewed *engine.Renewed) (now time.Time, frozen bool, err error) {
-	lost := make([]bool, len(leases))
-	groups := map[*part][]int{}
-	for i, l := range leases {
-		p := s.partOfRun(l.Run)
-		if p == nil || l.Token == "" {
-			lost[i] = true
-			continue
-		}
-		groups[p] = append(groups[p], i)
-	}
-	if len(groups) == 0 {
-		f, at, err := s.frozen(ctx)
-		if err != nil {
-			return now, false, err
-		}
-		now, frozen = at, f.On
-	}
-	for p, some := range groups {
-		p.due.by(s.clock().Add(last))
-		for len(some) > 0 {
-			n := min(perRenew, len(some))
-			args := []any{micros(last)}
-			for _, i := range some[:n] {
-				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
-			}
-			high := p.high.Load()
-			l, err := s.do(ctx, p, "renew", args...)
-			if err != nil {
-				return now, false, err
-			}
-			s.saw(p, high, l.int(1))
-			if t := at(l.int(0)); t.After(now) {
-				now = t
-			}
-			frozen = frozen || l.text(2) == "1"
-			s.worker.told(at(l.int(0)), l.text(2) == "1")
-			marks := l.list(3)
-			for k, i := range some[:n] {
-				mark, held := marks.at(k).(string)
-				lost[i] = !held
-				if mark != "" {
-					renewed.Cancel[leases[i].Run] = engine.Cancel(mark)
-				}
-			}
-			if l.err() != nil || marks.bad {
-				return now, false, errDamaged
-			}
-			some = some[n:]
-		}
-	}
-	for i, is := range lost {
-		if is {
-			renewed.Lost = append(renewed.Lost, leases[i])
-		}
-	}
-	return now, frozen, nil
 }

@@ -24,6 +24,8 @@
 //     all that is kept. Plain settles are no change that anybody lists.
 //   - A run that ends is packed into one compressed text: by the act that ends it
 //     where its holder knows all of it, else a moment later (pack.go).
+//   - A server of a cluster that does not answer holds up only what needs it
+//     (silent.go).
 //   - Only who was in steady contact with Redis takes leases over: after a pause
 //     of the server all of them seem to be over.
 //

@@ -114,6 +114,7 @@ type part struct {
 	backMu sync.Mutex
 	acks   acks
 	due    due
+	asked  asked
 }
 
 func (p *part) version() string { return versionOf(p.epoch.Load()) }

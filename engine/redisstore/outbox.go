@@ -37,6 +37,10 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	if err != nil || len(m) < 2 {
 		return errDamaged
 	}
+	canWait := m[0] != "put" || isHasty(ctx) // what it tells another partition can wait
+	if to := s.whereTo(m); to != nil && canWait && s.isSilent(ctx, to) {
+		return nil
+	}
 	switch m[0] {
 	case "free":
 		err = s.free(ctx, m[1], m[2])
@@ -53,13 +57,26 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	default:
 		err = fmt.Errorf("a message of the kind %q: %w", m[0], engine.ErrNewer)
 	}
-	if errors.Is(err, errNotYet) || m[0] != "put" && passes(err) {
-		return nil // it stays in the outbox: what it tells another partition can wait
+	if errors.Is(err, errNotYet) || canWait && passes(err) {
+		return nil // it stays in the outbox
 	}
 	if err != nil || id == "" {
 		return err
 	}
 	return s.acked(ctx, p, id)
+}
+
+// whereTo is the partition to which a message goes.
+func (s *Store) whereTo(m []string) *part {
+	switch {
+	case m[0] == "free":
+		return s.partOf("key " + m[1])
+	case m[0] == "queued?" && len(m) == 3:
+		return s.partOf("key " + m[2])
+	case m[0] == "put" && len(m) == 6:
+		return s.partOfKind(m[2])
+	}
+	return s.partOfRun(m[1])
 }
 
 // errNotYet says that a message cannot be delivered now.

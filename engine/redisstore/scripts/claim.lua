@@ -101,7 +101,10 @@ if before and string.sub(before, 1, #ARGV[5]) == ARGV[5] then
     local run, path = parts(me)
     local token = ARGV[5] .. n
     n = n + 1
-    if redis.call('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
+    if redis.call('HGET', skey(run, path), 'k') == token then
+      redis.call('ZADD', P .. 'l', now + ARGV[4], me)
+      strands[#strands + 1] = held(run, path, token)
+    end
   end
   max = 0
 end
