@@ -24,19 +24,16 @@ type due struct {
 	looked  time.Time          // when it was last claimed from
 	expired time.Time          // when it was last looked after what expires
 	over    [engine.Lanes]bool // a claim has left something there for want of room in the lane
-	ended   bool               // runs have ended since they were last packed
-	packed  time.Time          // when that was
+	ended   bool               // there may be ended runs to be packed
 }
 
 // packable reports whether there may be ended runs to pack.
 func (d *due) packable() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.ended && time.Since(d.packed) < sweepEvery {
-		return false
-	}
-	d.ended, d.packed = false, time.Now()
-	return true
+	ended := d.ended
+	d.ended = false
+	return ended
 }
 
 // ends notes that a run has ended.

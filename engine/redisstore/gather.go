@@ -189,6 +189,9 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, most int, claimed 
 	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
 		next = lease
 	}
+	if l.text(10) == "1" {
+		s.ended(p)
+	}
 	p.ails.works(l.texts(8))
 	p.due.is(next, l.text(3) == "1", l.text(9))
 	strands := l.list(6)

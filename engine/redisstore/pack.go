@@ -14,7 +14,7 @@ import (
 // An ended run is kept as one record: nothing of it changes any more, and a
 // compressed text takes a fraction of the memory that its hashes take.
 
-// packEvery is how often a worker looks for ended runs to pack.
+// packEvery is how often a worker packs ended runs at most.
 const (
 	packEvery = 250 * time.Millisecond
 	perPack   = 64
@@ -23,13 +23,16 @@ const (
 // packs packs ended runs of the partitions that this worker looks after, until
 // ctx ends.
 func (s *Store) packs(ctx context.Context) {
-	tick := time.NewTicker(packEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-s.worker.ended:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(packEvery): // others end meanwhile
 		}
 		for _, p := range s.parts {
 			if s.worker.owns(p) && p.due.packable() {
@@ -37,6 +40,18 @@ func (s *Store) packs(ctx context.Context) {
 				_ = s.packEnded(ctx, p)
 			}
 		}
+	}
+}
+
+// ended notes that a partition has ended runs to be packed.
+func (s *Store) ended(p *part) {
+	p.due.ends()
+	s.worker.mu.Lock()
+	ended := s.worker.ended
+	s.worker.mu.Unlock()
+	select {
+	case ended <- struct{}{}:
+	default:
 	}
 }
 

@@ -215,7 +215,7 @@ func (s *Store) settled(ctx context.Context, p *part, in *engine.Settlement, l *
 		p.due.by(s.clock().Add(in.Begin[i].After))
 	}
 	if in.Then.End != nil && in.Lease.Strand == "" {
-		p.due.ends()
+		s.ended(p)
 	}
 	return settled, l.err()
 }

@@ -22,6 +22,7 @@ type worker struct {
 	alone   bool // nobody else is known
 	turn    int
 	wakes   chan struct{}
+	ended   chan struct{} // some run has, and is to be packed
 	doubted chan struct{} // some server is silent
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -56,7 +57,7 @@ func (w *worker) start(s *Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.mu.Lock()
 	w.name, w.cancel, w.alive, w.alone = newRequest(), cancel, map[string]seenWorker{}, true
-	w.wakes, w.doubted = make(chan struct{}, 1), make(chan struct{}, 1)
+	w.wakes, w.doubted, w.ended = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	w.mu.Unlock()
 	w.running.Go(func() { s.probes(ctx) })
 	if s.o.Now != nil {

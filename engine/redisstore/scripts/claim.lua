@@ -6,8 +6,9 @@
 --      because the answer was not heard 11 so many of each lane at most, or ''
 -- Answers {now, number, '1' if frozen, '1' if more would have been in lanes that
 -- have room left, next timer or '', next lease end or '', strands, outbox, in
--- front of it, without ids, the runs to be asked after, keys that are another program's or gone, the lanes in which more is due than
--- there was room for}.
+-- front of it, without ids, the runs to be asked after, keys that are another
+-- program's or gone, the lanes in which more is due than there was room for, '1'
+-- if ended runs are to be packed}.
 --@head
 --@lib
 
@@ -211,4 +212,4 @@ if redis.call('HLEN', P .. 'ob') > 0 then
 end
 local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
 local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
-return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits, damaged, over }
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits, damaged, over, #redis.call('ZRANGEBYSCORE', P .. 'pk', '-inf', when, 'LIMIT', 0, 1) > 0 and '1' or '' }
