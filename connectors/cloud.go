@@ -22,12 +22,16 @@ type API struct {
 // config may change its fields, for a private endpoint or another authority.
 //
 // Source: learn.microsoft.com/graph/deployments,
-// learn.microsoft.com/defender-endpoint/gov.
+// learn.microsoft.com/defender-endpoint/gov,
+// learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
 type Cloud struct {
 	Name     string
 	Login    string // base address of the token endpoint's authority
 	Graph    API
 	Defender API
+	// Vault is Key Vault: its Base is the domain that vaults must lie in, such
+	// as ".vault.azure.net", or with no dot in front one host (and port).
+	Vault API
 	// SharePoint is the domain that addresses of long-running SharePoint work
 	// must lie in, such as ".sharepoint.com", or with no dot in front one host
 	// (and port).
@@ -45,13 +49,13 @@ type Cloud struct {
 	Handler http.Handler
 }
 
-// CloudNamed answers one of Microsoft's clouds: global, usgov (GCC High), dod,
-// china. The practice tenant's is PracticeCloud.
+// CloudNamed answers one of Microsoft's clouds: global, gcc, usgov (GCC High),
+// dod, china. The practice tenant's is PracticeCloud.
 func CloudNamed(name string) (Cloud, error) {
 	clouds := microsoft()
 	at := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == name })
 	if at < 0 {
-		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, usgov, dod, china or practice", name)
+		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, gcc, usgov, dod, china or practice", name)
 	}
 	return clouds[at], nil
 }
@@ -59,6 +63,9 @@ func CloudNamed(name string) (Cloud, error) {
 func microsoft() []Cloud {
 	graph := func(host string) API {
 		return API{Name: "graph", Base: "https://" + host + "/v1.0", Scope: "https://" + host + "/.default"}
+	}
+	vault := func(domain string) API {
+		return API{Name: "keyvault", Base: "." + domain, Scope: "https://" + domain + "/.default"}
 	}
 	gov := API{
 		Name: "defender", Base: "https://api-gov.securitycenter.microsoft.us/api",
@@ -71,19 +78,27 @@ func microsoft() []Cloud {
 				Name: "defender", Base: "https://api.security.microsoft.com/api",
 				Scope: "https://api.securitycenter.microsoft.com/.default",
 			},
-			SharePoint: ".sharepoint.com",
+			SharePoint: ".sharepoint.com", Vault: vault("vault.azure.net"),
+		},
+		{
+			Name: "gcc", Login: "https://login.microsoftonline.com", KnownAuthority: true, Graph: graph("graph.microsoft.com"),
+			Defender: API{
+				Name: "defender", Base: "https://api-gcc.securitycenter.microsoft.us/api",
+				Scope: "https://api-gcc.securitycenter.microsoft.us/.default",
+			},
+			SharePoint: ".sharepoint.com", Vault: vault("vault.azure.net"),
 		},
 		{
 			Name: "usgov", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint.us",
+			Graph: graph("graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint.us", Vault: vault("vault.usgovcloudapi.net"),
 		},
 		{
 			Name: "dod", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("dod-graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint-mil.us",
+			Graph: graph("dod-graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint-mil.us", Vault: vault("vault.usgovcloudapi.net"),
 		},
 		{
 			Name: "china", Login: "https://login.chinacloudapi.cn", KnownAuthority: true,
-			Graph: graph("microsoftgraph.chinacloudapi.cn"), SharePoint: ".sharepoint.cn",
+			Graph: graph("microsoftgraph.chinacloudapi.cn"), SharePoint: ".sharepoint.cn", Vault: vault("vault.azure.cn"),
 		},
 	}
 }
@@ -98,6 +113,7 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Name: "practice", Login: base,
 		Graph:      API{Name: "graph", Base: base + "/v1.0", Scope: "https://graph.microsoft.com/.default"},
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
+		Vault:      API{Name: "keyvault", Base: host, Scope: "https://vault.azure.net/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,
 	}
 }
@@ -112,15 +128,23 @@ func RehearsalCloud(handler http.Handler) Cloud {
 
 // OwnsSharePoint reports whether u is an https address of the cloud's
 // SharePoint, without a name or password in it.
-func (c Cloud) OwnsSharePoint(u *url.URL) bool {
-	if u.Scheme != "https" || u.User != nil || c.SharePoint == "" {
+func (c Cloud) OwnsSharePoint(u *url.URL) bool { return within(c.SharePoint, u) }
+
+// OwnsVault reports whether u is the https address of a vault of the cloud,
+// without a name or password in it.
+func (c Cloud) OwnsVault(u *url.URL) bool { return within(c.Vault.Base, u) }
+
+// within reports whether u lies in a domain that begins with a dot, at the port
+// of https, or else at that host and port.
+func within(domain string, u *url.URL) bool {
+	if u.Scheme != "https" || u.User != nil || domain == "" {
 		return false
 	}
 	host := strings.ToLower(u.Host)
-	if strings.HasPrefix(c.SharePoint, ".") {
-		return u.Port() == "" && strings.HasSuffix(host, c.SharePoint) && len(host) > len(c.SharePoint)
+	if strings.HasPrefix(domain, ".") {
+		return u.Port() == "" && strings.HasSuffix(host, domain) && len(host) > len(domain)
 	}
-	return host == strings.ToLower(c.SharePoint)
+	return host == strings.ToLower(domain)
 }
 
 // roots answers the certificates that connections trust; nil is the system's.

@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"connectors/practice/practicetest": {"connectors", "connectors/practice"},
 	"connectors/graph":                 {"connectors"},
 	"connectors/defender":              {"connectors"},
+	"connectors/keyvault":              {"connectors"},
 	"connectors/web":                   {"connectors", "connectors/egress"},
 
 	"actions":           {},
@@ -63,7 +64,7 @@ var rooms = map[string][]string{
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/web", "connectors/incident", "connectors/practice",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/keyvault", "connectors/egress", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 

@@ -22,6 +22,7 @@ const (
 	graphAudience audience = iota
 	defenderAudience
 	otherAudience
+	vaultAudience
 )
 
 // audienceOf reads a resource as named in a scope or a token, in any of the
@@ -39,6 +40,8 @@ func audienceOf(resource string) (audience, bool) {
 	case "https://management.azure.com", "https://management.core.windows.net", "https://api.loganalytics.io",
 		"https://api.loganalytics.azure.com", "https://manage.office.com":
 		return otherAudience, true
+	case "https://vault.azure.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn":
+		return vaultAudience, true
 	}
 	return 0, false
 }
@@ -141,10 +144,14 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's.
+// roles, everything else is Graph's. Azure's roles, whose names have spaces, are
+// assigned there and stand in no token.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
+		if strings.Contains(r, " ") {
+			continue
+		}
 		at := graphAudience
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
@@ -218,8 +225,11 @@ func (c *call) authenticate() ([]string, error) {
 		return nil, c.unauthorized("Lifetime validation failed, the token is not yet valid.")
 	}
 	want := graphAudience
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		want = defenderAudience
+	case keyVault:
+		want = vaultAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
@@ -234,7 +244,7 @@ func (c *call) authenticate() ([]string, error) {
 
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
-	if c.api == defender {
+	if c.api == defender || c.api == keyVault {
 		code = "Unauthorized"
 	}
 	f := fail(http.StatusUnauthorized, code, "%s", message)
