@@ -68,7 +68,7 @@ func Contoso(seed uint64) Company {
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 0x5741_4e43))}
 	c := Company{
 		TenantID: ContosoTenantID, Name: "Contoso", Domain: ContosoDomain, SharePoint: "contoso.sharepoint.com",
-		Secrets: map[string]string{"tickets": DeskToken, "siem-signing": WebhookKey},
+		Secrets: map[string]string{"tickets": DeskToken, "siem-signing": WebhookKey, "analyst": AnalystClientSecret},
 		Labels: []Label{
 			{ID: "0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d01", Name: "Public", Description: "Prepared for the public."},
 			{ID: "0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d02", Name: "General", Description: "Business data not meant for the public."},
