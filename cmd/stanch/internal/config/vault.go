@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 
 	"stanch/connectors"
@@ -100,7 +99,7 @@ func (c *Config) checkVault(d *decoder, path, vault string) {
 		d.fault(d.places[path+".vault"], "such as https://contoso.vault.azure.net", "%s.vault must be https://NAME.vault.azure.net and no more", path)
 		return
 	}
-	if cloud, err := connectors.CloudNamed(c.Tenant.Cloud); err == nil && !cloud.OwnsVault(u) && slices.Contains([]string{"", cloud.Login}, c.Tenant.Authority) {
+	if cloud, err := connectors.CloudNamed(c.Tenant.Cloud); err == nil && !cloud.OwnsVault(u) {
 		d.fault(d.places[path+".vault"], "a vault of this cloud ends in "+cloud.Vault.Base, "%s.vault: %s is no vault of cloud %s, and its token would go there", path, u.Host, c.Tenant.Cloud)
 	}
 }
