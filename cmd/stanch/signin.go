@@ -16,8 +16,7 @@ import (
 // appSet is a tenant's cloud and the apps that sign in there.
 type appSet struct {
 	cloud connectors.Cloud
-	auths map[string]connectors.Auth // by connector; "": all others
-	creds map[string]connectors.Credential
+	creds map[string]connectors.Credential // by connector; "": all others
 }
 
 // signIn makes the credentials of the configured apps; the first token is asked
@@ -27,7 +26,7 @@ func signIn(t config.Tenant) (appSet, error) {
 	if err != nil {
 		return appSet{}, fmt.Errorf("tenant: %w", err)
 	}
-	s := appSet{cloud: cloud, auths: map[string]connectors.Auth{}, creds: map[string]connectors.Credential{}}
+	s := appSet{cloud: cloud, creds: map[string]connectors.Credential{}}
 	for _, connector := range []string{"", "graph", "defender"} {
 		a, own := t.Of(connector)
 		if connector != "" && !own {
@@ -37,10 +36,11 @@ func signIn(t config.Tenant) (appSet, error) {
 		if own {
 			where = "tenant.apps." + connector
 		}
-		if s.auths[connector], err = authOf(t, a); err != nil {
+		auth, err := authOf(t, a)
+		if err != nil {
 			return s, fmt.Errorf("%s: %w", where, err)
 		}
-		if s.creds[connector], err = connectors.NewCredential(cloud, s.auths[connector]); err != nil {
+		if s.creds[connector], err = connectors.NewCredential(cloud, auth); err != nil {
 			return s, fmt.Errorf("%s: %w", where, err)
 		}
 	}
@@ -53,14 +53,6 @@ func (s appSet) as(connector string) connectors.Credential {
 		return own
 	}
 	return s.creds[""]
-}
-
-// by answers how the app of a connector signs in.
-func (s appSet) by(connector string) connectors.Auth {
-	if own, is := s.auths[connector]; is {
-		return own
-	}
-	return s.auths[""]
 }
 
 // apis are the APIs that tokens tell permissions for, by the word of Permission.

@@ -67,7 +67,7 @@ func TestMistakesOfAppsAndVaults(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no secret":       {managed + "{kind: client_secret, client: 11111111-2222-3333-4444-555555555555}}}\n", "tenant.apps.graph.secret is missing: client_secret needs it"},
 		"no kind":         {managed + "{client: 11111111-2222-3333-4444-555555555555}}}\n", "tenant.apps.graph.kind is missing"},
-		"kind":            {managed + "{kind: defualt}}}\n", `tenant.apps.graph.kind must be one of client_secret, certificate, workload, managed, cli, default, not "defualt"`},
+		"kind":            {managed + "{kind: anything}}}\n", `tenant.apps.graph.kind must be one of client_secret, certificate, workload, managed, cli, default, not "anything"`},
 		"client":          {managed + "{kind: default, client: 11111111-2222-3333-4444-555555555555}}}\n", "tenant.apps.graph.client means nothing for default"},
 		"connector":       {"tenant: {id: a.example, auth: {kind: managed}, apps: {grahp: {kind: cli}}}\n", `unknown key "grahp" in tenant.apps`},
 		"apps alone":      {"tenant: {id: a.example, apps: {graph: {kind: cli}}}\n", "tenant.auth is missing"},
