@@ -25,6 +25,7 @@ type Action struct {
 	Cost        Cost
 	Repeat      Repeat
 	Settling    time.Duration
+	Within      time.Duration
 	Timeout     time.Duration
 	Source      string
 	NoUndo      string
@@ -51,7 +52,7 @@ func (s Spec[P, R]) Action() Action {
 	}
 	a := Action{
 		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: Cost{max(s.Cost.Look, 1), max(s.Cost.Send, 1)},
-		Repeat: s.Repeat, Settling: s.Settling, Timeout: s.Timeout, Source: s.Source,
+		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
 		do: s.Do, check: s.Check, undo: s.Undo,

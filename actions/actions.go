@@ -182,6 +182,7 @@ type Spec[P, R any] struct {
 	Cost        Cost          // what it costs of that
 	Repeat      Repeat        // default RepeatNever
 	Settling    time.Duration // how long a read may answer with the state before
+	Within      time.Duration // how long work that was accepted may go on before a person is asked; default Settling
 	Timeout     time.Duration // of one request; default 30 s
 	Source      string        // the API's page
 	NoUndo      string        // why there is no inverse

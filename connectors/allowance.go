@@ -23,15 +23,15 @@ type Allowance struct {
 func Allowances() map[string][]Allowance {
 	const day = 24 * time.Hour
 	return map[string][]Allowance{
-		"graph.security":   {{150, time.Minute}},
-		"graph.identity":   {{3500, 10 * time.Second}},
-		"graph.protection": {{1, time.Second}},
-		"graph.hunting":    {{45, time.Minute}},
-		"graph.mail":       {{10_000, 10 * time.Minute}},
-		"sharepoint":       {{1250, time.Minute}, {1_200_000, day}},
-		"sharepoint.label": {{100, 5 * time.Minute}},
-		"defender":         {{100, time.Minute}, {1500, time.Hour}},
-		"azure":            {{600, time.Minute}},
-		"loganalytics":     {{200, 30 * time.Second}},
+		"graph.security":            {{150, time.Minute}},
+		"graph.identity":            {{3500, 10 * time.Second}},
+		"graph.identity_protection": {{1, time.Second}},
+		"graph.hunting":             {{45, time.Minute}},
+		"graph.mail":                {{10_000, 10 * time.Minute}},
+		"sharepoint":                {{1250, time.Minute}, {1_200_000, day}},
+		"sharepoint.label":          {{100, 5 * time.Minute}},
+		"defender":                  {{100, time.Minute}, {1500, time.Hour}},
+		"azure":                     {{600, time.Minute}},
+		"loganalytics":              {{200, 30 * time.Second}},
 	}
 }

@@ -13,7 +13,7 @@ import (
 // API is one service of a cloud: the address that its paths stand under and
 // the scope of its tokens. The zero API is one that the cloud does not have.
 type API struct {
-	Name  string // "graph", "defender": how errors call it
+	Name  string // "graph", "defender", "logs": how errors call it
 	Base  string // https, no slash at the end
 	Scope string // ends in /.default
 }
@@ -23,12 +23,14 @@ type API struct {
 //
 // Source: learn.microsoft.com/graph/deployments,
 // learn.microsoft.com/defender-endpoint/gov,
+// learn.microsoft.com/azure/azure-monitor/logs/api/overview,
 // learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
 type Cloud struct {
 	Name     string
 	Login    string // base address of the token endpoint's authority
 	Graph    API
 	Defender API
+	Logs     API // queries of Log Analytics
 	// Vault is Key Vault: its Base is the domain that vaults must lie in, such
 	// as ".vault.azure.net", or with no dot in front one host (and port).
 	Vault API
@@ -52,7 +54,7 @@ type Cloud struct {
 // CloudNamed answers one of Microsoft's clouds: global, gcc, usgov (GCC High),
 // dod, china. The practice tenant's is PracticeCloud.
 func CloudNamed(name string) (Cloud, error) {
-	clouds := microsoft()
+	clouds := withVaults(withGCC(microsoft()))
 	at := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == name })
 	if at < 0 {
 		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, gcc, usgov, dod, china or practice", name)
@@ -64,8 +66,8 @@ func microsoft() []Cloud {
 	graph := func(host string) API {
 		return API{Name: "graph", Base: "https://" + host + "/v1.0", Scope: "https://" + host + "/.default"}
 	}
-	vault := func(domain string) API {
-		return API{Name: "keyvault", Base: "." + domain, Scope: "https://" + domain + "/.default"}
+	logs := func(host string) API {
+		return API{Name: "logs", Base: "https://" + host + "/v1", Scope: "https://" + host + "/.default"}
 	}
 	gov := API{
 		Name: "defender", Base: "https://api-gov.securitycenter.microsoft.us/api",
@@ -78,29 +80,47 @@ func microsoft() []Cloud {
 				Name: "defender", Base: "https://api.security.microsoft.com/api",
 				Scope: "https://api.securitycenter.microsoft.com/.default",
 			},
-			SharePoint: ".sharepoint.com", Vault: vault("vault.azure.net"),
-		},
-		{
-			Name: "gcc", Login: "https://login.microsoftonline.com", KnownAuthority: true, Graph: graph("graph.microsoft.com"),
-			Defender: API{
-				Name: "defender", Base: "https://api-gcc.securitycenter.microsoft.us/api",
-				Scope: "https://api-gcc.securitycenter.microsoft.us/.default",
-			},
-			SharePoint: ".sharepoint.com", Vault: vault("vault.azure.net"),
+			Logs: logs("api.loganalytics.azure.com"), SharePoint: ".sharepoint.com",
 		},
 		{
 			Name: "usgov", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint.us", Vault: vault("vault.usgovcloudapi.net"),
+			Graph: graph("graph.microsoft.us"), Defender: gov, Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint.us",
 		},
 		{
 			Name: "dod", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("dod-graph.microsoft.us"), Defender: gov, SharePoint: ".sharepoint-mil.us", Vault: vault("vault.usgovcloudapi.net"),
+			Graph: graph("dod-graph.microsoft.us"), Defender: gov, Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint-mil.us",
 		},
 		{
 			Name: "china", Login: "https://login.chinacloudapi.cn", KnownAuthority: true,
-			Graph: graph("microsoftgraph.chinacloudapi.cn"), SharePoint: ".sharepoint.cn", Vault: vault("vault.azure.cn"),
+			Graph: graph("microsoftgraph.chinacloudapi.cn"), Logs: logs("api.loganalytics.azure.cn"), SharePoint: ".sharepoint.cn",
 		},
 	}
+}
+
+// withGCC adds GCC, which is the global cloud but for Defender.
+func withGCC(clouds []Cloud) []Cloud {
+	gcc := clouds[slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == "global" })]
+	gcc.Name = "gcc"
+	gcc.Defender = API{
+		Name: "defender", Base: "https://api-gcc.securitycenter.microsoft.us/api",
+		Scope: "https://api-gcc.securitycenter.microsoft.us/.default",
+	}
+	return append(clouds, gcc)
+}
+
+// withVaults gives clouds their Key Vault.
+func withVaults(clouds []Cloud) []Cloud {
+	for i, c := range clouds {
+		domain := "vault.azure.net"
+		switch c.Name {
+		case "usgov", "dod":
+			domain = "vault.usgovcloudapi.net"
+		case "china":
+			domain = "vault.azure.cn"
+		}
+		clouds[i].Vault = API{Name: "keyvault", Base: "." + domain, Scope: "https://" + domain + "/.default"}
+	}
+	return clouds
 }
 
 // PracticeCloud is a practice tenant served at base (scheme, host and port),
@@ -113,6 +133,7 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Name: "practice", Login: base,
 		Graph:      API{Name: "graph", Base: base + "/v1.0", Scope: "https://graph.microsoft.com/.default"},
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
+		Logs:       API{Name: "logs", Base: base + "/v1", Scope: "https://api.loganalytics.azure.com/.default"},
 		Vault:      API{Name: "keyvault", Base: host, Scope: "https://vault.azure.net/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,
 	}

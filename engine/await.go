@@ -42,7 +42,7 @@ func (h *holding) look(work context.Context, t *task) error {
 		case err == nil:
 			return h.record(fact{Kind: kReceived, Path: t.path, Mail: got})
 		}
-		h.e.silent(err)
+		h.e.unanswered(err)
 		if d, _ := backoff.Next(); !sleep(work, d) {
 			return ErrLeaseLost // or the worker ends: nothing is to be recorded
 		}

@@ -46,7 +46,7 @@ type Drawn struct {
 	At    time.Time
 	Go    bool
 	Wait  time.Duration
-	Ahead int64 // how many wait before it
+	Ahead int64 // how many have their turn before it
 	Pace  float64
 }
 
@@ -80,38 +80,33 @@ func (d *Draw) Check() error {
 	return nil
 }
 
-// Stride is what a call costs in a window, as time: budgets are kept by the
-// virtual scheduling of the generic cell rate algorithm (ITU-T I.371). A budget
-// is used up until some time; each call moves that on by Step, and may be made
-// while it is no later than Slack after now. With that no time as long as the
-// window has more than its units in it, and 98 of 100 of them can be used
-// without a pause.
-type Stride struct{ Step, Slack time.Duration }
+// Parts is in how many parts of its length a window is counted. What was used in
+// a part counts until the window has passed since the end of it, so that no time
+// as long as the window has more in it than it may; of 41 parts 40 are used.
+const Parts = 40
 
-// spare is the part of a window that may be used at once: 1/50.
-const spare = 50
-
-// Strides answers what the call costs in each window, at least 1 µs.
-func (d *Draw) Strides() []Stride {
-	strides := make([]Stride, len(d.Windows))
-	for i, w := range d.Windows {
-		whole := float64(w.Per) * spare / (spare - 1)
-		s := Stride{Step: time.Duration(float64(d.Units) * whole / float64(w.Units)), Slack: w.Per / (spare - 1)}
-		if d.Units*spare > w.Units { // a large one: so many calls fit, and no part of one
-			s.Step = time.Duration(whole / float64(w.Units/max(d.Units, 1)))
-		}
-		s.Step = max(s.Step.Truncate(time.Microsecond), time.Microsecond)
-		s.Slack = max(s.Slack.Truncate(time.Microsecond), s.Step) - s.Step
-		strides[i] = s
-	}
-	return strides
+// Most is how much of a window may be in use after the call, before its turn has
+// come: those of lower lanes leave some to those of higher ones, which may come
+// when most of it is used up.
+func (d *Draw) Most(w Window) int64 {
+	left := [Lanes]float64{0, 0.1, 0.2, 0.4}[d.Lane]
+	return max(w.Units-int64(float64(w.Units)*left), d.Units)
 }
 
-// Lag is by how much later those of a lower lane are taken to have come. Who waits
-// goes by when it came, those of one who has many waiting one after another: so
-// nobody waits for ever for who comes later.
+// Step is how long the call takes of the window that it takes longest of, were
+// that used evenly.
+func (d *Draw) Step() (step time.Duration) {
+	for _, w := range d.Windows {
+		step = max(step, time.Duration(float64(w.Per)*float64(d.Units)/float64(w.Units)))
+	}
+	return step
+}
+
+// Lag is by how much later those of a lower lane are taken to have come. The turn
+// of who waits is when it came, or is taken to, and after those of the same one
+// that wait already: so nobody waits for ever for who comes later.
 func (d *Draw) Lag() time.Duration {
-	return [Lanes]time.Duration{0, 15 * time.Second, time.Minute, 4 * time.Minute}[d.Lane]
+	return [Lanes]time.Duration{0, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute}[d.Lane]
 }
 
 // How a budget goes slower: each time that the API refuses, but not twice within

@@ -190,7 +190,7 @@ func (h *holding) done(work context.Context, t *task, a actions.Action, e action
 	case err != nil:
 		return h.failed(work, t, t.effect, err)
 	case out.Pending:
-		longest := max(a.Settling, out.Again)
+		longest := max(a.Within, out.Again)
 		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: now.Add(out.Again), Deadline: now.Add(longest), Handle: out.Handle, Why: "accepted; under way there"})
 	}
 	status := actions.Done

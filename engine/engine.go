@@ -43,6 +43,7 @@ type Engine struct {
 	lanes    lanes
 	damage   map[string]bool // what was said of damaged parts of the store; true: claims tell of it
 	down     bool            // the store does not answer; it has been said
+	partly   bool            // some of it does not; it has been said
 	renewed  time.Time       // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so

@@ -110,9 +110,9 @@ func (e *Engine) take(ctx context.Context, s Strand) (*holding, error) {
 	backoff := pause()
 	run, err := e.context(ctx, s.Head)
 	for errors.Is(err, errUnanswered) {
-		e.silent(err)
+		e.unanswered(err)
 		if d, _ := backoff.Next(); !sleep(ctx, d) {
-			return nil, err
+			return nil, ErrLeaseLost // or the worker ends: nothing is to be recorded
 		}
 		run, err = e.context(ctx, s.Head)
 	}
@@ -265,7 +265,7 @@ func (h *holding) try(ctx context.Context, s Settlement) (Settled, error) {
 			return settled, err
 		}
 		if backoff == nil { // one that is refused alone says so once
-			h.e.silent(fmt.Errorf("settle of run %s, strand %q: %w", h.lease.Run, h.lease.Strand, err))
+			h.e.unanswered(fmt.Errorf("settle of run %s, strand %q: %w", h.lease.Run, h.lease.Strand, err))
 			backoff = pause()
 		}
 		if d, _ := backoff.Next(); !sleep(ctx, d) {

@@ -209,7 +209,7 @@ func (e *Engine) sweep(ctx context.Context) {
 	for sleep(ctx, sweepEvery) {
 		left, err := e.docs.Each(ctx, docPost, "", page)
 		if err != nil && ctx.Err() == nil {
-			e.silent(err)
+			e.unanswered(err)
 		}
 		err = e.deliverLeft(ctx, left)
 		switch {

@@ -151,6 +151,10 @@ type Claimed struct {
 	NextDue time.Time // of the earliest timer or lease end; zero: nothing is waiting for a time
 	Frozen  bool
 	Damage  []error // ErrDamaged of each part of the store that cannot be worked on; the rest goes on
+	// Silent is why some of the store was not heard: its strands are not among
+	// these, though some may have been leased. A later Claim answers those, with
+	// leases that last from then, unless they have run out.
+	Silent error
 }
 
 // Lease names a held strand. Seq is its position: the number of its settles.
@@ -310,6 +314,9 @@ type Renewed struct {
 	Lost   []Lease
 	Frozen bool
 	Cancel map[string]Cancel // by run, where marked
+	// Silent is why some of the store was not heard: of the leases that lie there
+	// nobody knows whether they last, and none of them is in Lost.
+	Silent error
 }
 
 // Signal is a word from outside to a strand (a fact of it, with Body), or, with

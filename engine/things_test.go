@@ -20,6 +20,21 @@ func (w *world) catalog() *actions.Catalog {
 	}
 	same := put
 	same.Repeat = actions.RepeatSame
+	slow := put
+	slow.Within = time.Hour
+	var accepted time.Time
+	slow.Do = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+		accepted = time.Now()
+		out, err := w.do(ctx, c, e)
+		out.Pending, out.Again = err == nil, 10*time.Second
+		return out, err
+	}
+	slow.Check = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
+		if time.Since(accepted) < w.takes {
+			return actions.Finding{Answer: actions.Pending, Again: time.Minute, Why: "still at it"}, nil
+		}
+		return w.check(ctx, c, e)
+	}
 	both := put
 	both.Doc, both.State = "Change two things, one after the other.", nil
 	both.Plan = func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
@@ -43,6 +58,7 @@ func (w *world) catalog() *actions.Catalog {
 		}.Action(),
 		"things.put":  put.Action(),
 		"things.same": same.Action(),
+		"things.slow": slow.Action(),
 		"things.both": both.Action(),
 		"things.drop": actions.Spec[thingParams, thingResult]{
 			Doc: "Destroy a thing.", Class: actions.Destroys, Do: w.do, Check: w.check, State: w.state, Settling: 3 * time.Second, NoUndo: "it is gone",

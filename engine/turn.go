@@ -36,7 +36,7 @@ func (h *holding) askAgain(work context.Context) error {
 		if err == nil {
 			return h.record(h.verdict(newest))
 		}
-		h.e.silent(err)
+		h.e.unanswered(err)
 		if d, _ := backoff.Next(); !sleep(work, d) {
 			return ErrLeaseLost // or the worker ends: nothing is to be recorded
 		}

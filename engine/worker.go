@@ -70,7 +70,7 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 			}
 			continue
 		}
-		e.answers()
+		e.answers(claimed.Silent)
 		e.claimable(claimed.Damage)
 		backoff = pause()
 		for _, s := range claimed.Strands {
@@ -172,7 +172,8 @@ func (e *Engine) renew(ctx context.Context) {
 }
 
 // renewHeld makes held leases last once more. It stops the work under those
-// that are lost, and hands on cancels and the freeze.
+// that are lost, and hands on cancels and the freeze. Those that lie in a part of
+// the store that is silent are not taken over by our claims, which leave it out.
 func (e *Engine) renewHeld(ctx context.Context) error {
 	e.mu.Lock()
 	leases := make([]Lease, 0, len(e.held))

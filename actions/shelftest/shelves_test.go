@@ -12,6 +12,7 @@ import (
 	"stanch/actions/devices"
 	"stanch/actions/files"
 	"stanch/actions/http"
+	"stanch/actions/hunting"
 	"stanch/actions/incidents"
 	"stanch/actions/notify"
 	"stanch/actions/shelftest"
@@ -21,7 +22,7 @@ import (
 
 func collect(t *testing.T) *actions.Catalog {
 	t.Helper()
-	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, incidents.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
+	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, hunting.Shelf{}, incidents.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,12 +31,13 @@ func collect(t *testing.T) *actions.Catalog {
 
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
-		"devices.isolate", "devices.release",
+		"devices.collect_package", "devices.get", "devices.isolate", "devices.release", "devices.restrict_apps", "devices.scan", "devices.tag", "devices.unrestrict_apps",
 		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
 		"http.delete", "http.get", "http.request",
+		"hunting.alert_activity", "hunting.query", "hunting.query_logs",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
 		"notify.slack", "notify.teams", "notify.webhook",
-		"users.revoke_sessions",
+		"users.confirm_compromised", "users.disable", "users.dismiss_risk", "users.enable", "users.get", "users.groups", "users.manager", "users.revoke_sessions",
 	}
 	if got := collect(t).Names(); !slices.Equal(got, want) {
 		t.Errorf("actions:\n%q\nwant\n%q", got, want)
@@ -108,7 +110,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"files.delete", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.revoke_sessions"}
+	want := []string{"devices.collect_package", "devices.scan", "files.delete", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {

@@ -18,6 +18,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/connectors/web"
@@ -32,6 +33,7 @@ type Tenant struct {
 	server *practicetest.Server
 	http   *http.Client
 	t      testing.TB
+	clock  func() time.Time
 	ahead  atomic.Int64
 }
 
@@ -42,15 +44,20 @@ type Clients struct {
 	// Web has the practice tenant's desk as service "desk" and its channels
 	// "teams", "slack" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
-	Web *web.Client
+	Web  *web.Client
+	Logs *loganalytics.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
-// actions 30 s of the tenant's clock unless o says otherwise.
+// actions 30 s of the tenant's clock unless o says otherwise; o.Now, where
+// given, says where that clock stands before tests move it.
 func Start(t testing.TB, o practice.Options) *Tenant {
 	t.Helper()
-	x := &Tenant{t: t}
-	o.Now = func() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+	x := &Tenant{t: t, clock: time.Now}
+	if o.Now != nil {
+		x.clock = o.Now
+	}
+	o.Now = x.Now
 	o.TokenLife = 24 * time.Hour
 	if o.LabelTime == 0 {
 		o.LabelTime = 12 * time.Second
@@ -81,11 +88,15 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	l, err := loganalytics.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Web: w}
+	return Clients{Graph: g, Defender: d, Web: w, Logs: l}
 }
 
 func (x *Tenant) outside(full bool) web.Options {
@@ -110,7 +121,7 @@ func (x *Tenant) outside(full bool) web.Options {
 func (x *Tenant) Advance(d time.Duration) { x.ahead.Add(int64(max(d, 0))) }
 
 // Now is the tenant's time.
-func (x *Tenant) Now() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+func (x *Tenant) Now() time.Time { return x.clock().Add(time.Duration(x.ahead.Load())) }
 
 // Fault is one entry of POST /practice/faults.
 type Fault struct {
@@ -172,6 +183,12 @@ func (x *Tenant) Call(method, path, body string) json.RawMessage {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return x.send(req)
+}
+
+// Control calls what is not Microsoft's, below /practice/.
+func (x *Tenant) Control(method, path, body string) []byte {
+	x.t.Helper()
+	return x.control(method, path, []byte(body))
 }
 
 func (x *Tenant) control(method, path string, body []byte) []byte {

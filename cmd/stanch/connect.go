@@ -9,6 +9,7 @@ import (
 	"stanch/actions/devices"
 	"stanch/actions/files"
 	"stanch/actions/http"
+	"stanch/actions/hunting"
 	"stanch/actions/incidents"
 	"stanch/actions/notify"
 	"stanch/actions/users"
@@ -16,6 +17,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/web"
 )
@@ -29,6 +31,7 @@ type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
 	web      *web.Client
+	logs     *loganalytics.Client
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -37,6 +40,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
 		http.Shelf{Web: c.web},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs},
 		incidents.Shelf{Graph: c.graph},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
@@ -63,6 +67,9 @@ func connect(c *config.Config) (clients, error) {
 		return clients{}, err
 	}
 	out := clients{graph: g}
+	if out.logs, err = loganalytics.New(cloud, s.as("azure"), nil); err != nil {
+		return clients{}, err
+	}
 	if out.web, err = webOf(c, cloud); err != nil {
 		return clients{}, err
 	}

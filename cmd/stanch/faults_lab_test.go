@@ -18,6 +18,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/connectors/web"
@@ -141,6 +142,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.web, err = web.New(web.Options{

@@ -22,9 +22,12 @@ var rooms = map[string][]string{
 	"connectors":                       {"connectors/egress"},
 	"connectors/egress":                {},
 	"connectors/incident":              {},
-	"connectors/practice":              {},
+	"connectors/practice":              {"connectors/practice/kql"},
+	"connectors/practice/kql":          {},
 	"connectors/practice/practicetest": {"connectors", "connectors/practice"},
-	"connectors/graph":                 {"connectors"},
+	"connectors/kusto":                 {},
+	"connectors/graph":                 {"connectors", "connectors/kusto"},
+	"connectors/loganalytics":          {"connectors", "connectors/kusto"},
 	"connectors/defender":              {"connectors"},
 	"connectors/keyvault":              {"connectors"},
 	"connectors/web":                   {"connectors", "connectors/egress"},
@@ -36,8 +39,9 @@ var rooms = map[string][]string{
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
 	"actions/notify":    {"actions", "connectors", "connectors/web"},
+	"actions/hunting":   {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
-	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
+	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
 	"playbooks":                 {"actions", "connectors/incident"},
 	"playbooks/review":          {"playbooks", "actions"},
@@ -63,8 +67,8 @@ var rooms = map[string][]string{
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
-		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/keyvault", "connectors/egress", "connectors/web", "connectors/incident", "connectors/practice",
+		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/notify",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/keyvault", "connectors/loganalytics", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 
@@ -87,9 +91,9 @@ var owners = map[string]struct {
 	"modernc.org/sqlite":                {[]string{"engine/sqlitestore", "engine/view"}, "how a store keeps is its own business"},
 	"github.com/redis/go-redis":         {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
-	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
+	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/loganalytics"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
+		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
 		"the wire is the connectors'",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},

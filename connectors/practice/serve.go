@@ -24,6 +24,7 @@ const (
 	directory
 	mailbox
 	defender
+	logs // Log Analytics
 	keyVault
 )
 
@@ -176,6 +177,8 @@ func apiOf(path string) api {
 	switch {
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
+	case strings.HasPrefix(lower, "/v1/"):
+		return logs
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):
 		return files
 	case strings.Contains(lower, "/security/"):

@@ -21,6 +21,7 @@ type audience int
 const (
 	graphAudience audience = iota
 	defenderAudience
+	logsAudience
 	otherAudience
 	vaultAudience
 )
@@ -37,9 +38,10 @@ func audienceOf(resource string) (audience, bool) {
 		"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
 		"https://securitycenter.onmicrosoft.com/windowsatpservice":
 		return defenderAudience, true
-	case "https://management.azure.com", "https://management.core.windows.net", "https://api.loganalytics.io",
-		"https://api.loganalytics.azure.com", "https://manage.office.com":
+	case "https://management.azure.com", "https://management.core.windows.net", "https://manage.office.com":
 		return otherAudience, true
+	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
+		return logsAudience, true
 	case "https://vault.azure.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn":
 		return vaultAudience, true
 	}
@@ -149,7 +151,7 @@ func (c *call) issue(app App, scope string) reply {
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
-		if strings.Contains(r, " ") {
+		if strings.Contains(r, " ") { // a role of Azure, which stands in no token
 			continue
 		}
 		at := graphAudience
@@ -228,10 +230,15 @@ func (c *call) authenticate() ([]string, error) {
 	switch c.api {
 	case defender:
 		want = defenderAudience
+	case logs:
+		want = logsAudience
 	case keyVault:
 		want = vaultAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
+		if c.api == logs {
+			return nil, fail(http.StatusForbidden, "InvalidAuthenticationTokenAudience", "The audience '%s' of the token is not the one of this API.", who.Audience)
+		}
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
 	}
 	app, known := c.w.apps[strings.ToLower(who.AppID)]
@@ -257,11 +264,16 @@ func (c *call) unauthorized(message string) *failure {
 // authorize refuses a call that none of the token's roles allows, naming the
 // roles that would.
 func (c *call) authorize(rt *route, roles []string) *failure {
+	if rt.api == logs { // roles of Azure are assigned there
+		roles = c.app.Roles
+	}
 	if slices.ContainsFunc(rt.roles, func(r string) bool { return slices.Contains(roles, r) }) {
 		return nil
 	}
 	code := "Forbidden"
 	switch rt.api {
+	case logs:
+		return fail(http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
 	case files:
 		code = "accessDenied"
 	case directory:

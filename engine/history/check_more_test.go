@@ -224,6 +224,14 @@ func goodHistories() map[string]func() *book {
 			b.play(claiming().by("c"), claiming(to("r 0 u")).by("c"))
 			return b
 		},
+		"a claim that did not hear all of the store leaves a lost strand lying": func() *book {
+			b := begun()
+			b.pass(3 * time.Minute)
+			b.play(claiming().by("b").with(func(_ *Ask, o *Answer) { o.Partly = true }))
+			b.pass(time.Minute)
+			b.play(claiming(to("r 0 u")).by("b"))
+			return b
+		},
 		"a begin is repeated, and others come too late": func() *book {
 			b := &book{final: []engine.RunRecord{record("r", "running", engine.StrandRecord{State: "due"})}}
 			late := beginning("r", "d").as("another").with(func(_ *Ask, o *Answer) { o.New = false })

@@ -243,7 +243,7 @@ func (k *ledger) place(a *act) {
 		k.bear(a, a.ask.Begin, []string{a.run})
 	case "claim":
 		switch {
-		case a.fate == maybe:
+		case a.fate == maybe || a.answer.Partly:
 			k.unheard = append(k.unheard, a)
 		case len(a.answer.Grants) < a.ask.Max:
 			k.claims = append(k.claims, a)

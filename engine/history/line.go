@@ -131,7 +131,8 @@ type Answer struct {
 	Grants  []Grant  `json:"grants,omitempty"` // claim, settle: the leases given out
 	Lost    []string `json:"lost,omitempty"`   // renew: tokens
 	Frozen  bool     `json:"frozen,omitempty"`
-	Mark    string   `json:"mark,omitempty"` // settle: Cancel; run: its status
+	Partly  bool     `json:"partly,omitempty"` // claim: it may have given out more
+	Mark    string   `json:"mark,omitempty"`   // settle: Cancel; run: its status
 	Edition string   `json:"edition,omitempty"`
 	Granted bool     `json:"granted,omitempty"` // take
 	Count   int64    `json:"count,omitempty"`   // take: reserved; put: version; hold: token

@@ -32,7 +32,7 @@ func (r *Recorder) Claim(ctx context.Context, in engine.Claim) (engine.Claimed, 
 		return engine.Claimed{}, err
 	}
 	claimed, err := r.store.Claim(ctx, in)
-	a := &Answer{Frozen: claimed.Frozen}
+	a := &Answer{Frozen: claimed.Frozen, Partly: claimed.Silent != nil}
 	for i := range claimed.Strands {
 		a.Grants = append(a.Grants, grant(&claimed.Strands[i]))
 	}
@@ -80,6 +80,9 @@ func (r *Recorder) Renew(ctx context.Context, leases []engine.Lease, last time.D
 	a := &Answer{Frozen: renewed.Frozen}
 	for _, l := range renewed.Lost {
 		a.Lost = append(a.Lost, short(l.Token))
+	}
+	if err == nil && renewed.Silent != nil { // of some nobody knows: the line says so of all
+		return renewed, c.unknown(renewed.Silent)
 	}
 	if err = c.complete(Line{AtStore: nanos(renewed.At), Answer: a}, err); err != nil {
 		return engine.Renewed{}, err

@@ -93,6 +93,11 @@ func (c *call) complete(l Line, err error) error {
 	return errors.Join(err, c.r.write(l))
 }
 
+// unknown writes that nobody knows all of what the act has done.
+func (c *call) unknown(why error) error {
+	return c.r.write(Line{N: c.n, Ev: c.ev, End: Info, Why: brief(why)})
+}
+
 // ending tells what certainly changed nothing from what may have been done.
 func ending(err error) string {
 	for _, certain := range []error{engine.ErrLeaseLost, engine.ErrConflict, engine.ErrNotFound, engine.ErrEnded, engine.ErrRefused} {

@@ -221,6 +221,37 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// halfDeaf is a store of which a part is not heard.
+type halfDeaf struct{ both }
+
+func (s halfDeaf) Claim(ctx context.Context, c engine.Claim) (engine.Claimed, error) {
+	claimed, err := s.both.Claim(ctx, c)
+	claimed.Silent = errors.New("no answer")
+	return claimed, err
+}
+
+func (s halfDeaf) Renew(ctx context.Context, l []engine.Lease, last time.Duration) (engine.Renewed, error) {
+	renewed, err := s.both.Renew(ctx, l, last)
+	renewed.Silent = errors.New("no answer")
+	return renewed, err
+}
+
+// What a part of the store has done that was not heard, nobody knows.
+func TestAPartThatIsNotHeard(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	r := record(t, halfDeaf{memory(t)}, path, "w")
+	if _, err := r.Claim(t.Context(), engine.Claim{Worker: "w", Max: 1, Last: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if renewed, err := r.Renew(t.Context(), nil, time.Minute); err != nil || renewed.Silent == nil || renewed.At.IsZero() {
+		t.Fatalf("%+v, %v", renewed, err)
+	}
+	lines := read(t, path)
+	if claim, renew := lines[1], lines[3]; claim.End != history.OK || !claim.Answer.Partly || renew.End != history.Info {
+		t.Errorf("the claim ends as %+v, the renewal as %+v", claim, renew)
+	}
+}
+
 // A key is one for the runs about a subject, unless it is wide.
 func TestAKeyIsTheSubjectsOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history")

@@ -55,10 +55,10 @@ type chaosRedis struct {
 }
 
 func (r chaosRedis) options(work bool) redisstore.Options {
-	return redisstore.Options{
+	return redisstore.ExpireEvery(2*time.Second, redisstore.Options{ // what is forgotten of a queue is found out so soon
 		Addrs: r.Addrs, Cluster: r.Cluster, Sentinel: r.Sentinel, Replicas: r.Replicas,
 		ProveWithin: 500 * time.Millisecond, Patience: time.Second, Work: work,
-	}
+	})
 }
 
 // chaosStore is a store that is open, and recorded where the place says so.

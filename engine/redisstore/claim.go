@@ -2,10 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,11 +78,11 @@ func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 
 // begins notes that the partition is claimed from now, and reports whether what
 // expires is to be looked after.
-func (d *due) begins(now time.Time) (sweep bool) {
+func (d *due) begins(now time.Time, every time.Duration) (sweep bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hinted, d.looked, d.rests = false, now, time.Time{}
-	if now.Sub(d.expired) < expireEvery && !now.Before(d.expired) {
+	if now.Sub(d.expired) < every && !now.Before(d.expired) {
 		return false
 	}
 	d.expired = now
@@ -96,6 +94,15 @@ func (d *due) rest(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hinted, d.rests = true, until
+}
+
+// fails notes that the partition was not heard, though it may have been swept.
+func (d *due) fails(swept bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hinted = true; swept {
+		d.expired = time.Time{}
+	}
 }
 
 // by notes that something falls due at a time, at the latest.
@@ -158,21 +165,24 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	}
 	left := roomOf(&c)
 	for tried := map[*part]bool{}; left.all > 0; {
-		ready := s.worker.ready(s, tried, left)
+		ready := s.worker.ready(ctx, s, tried, left)
 		if len(ready) == 0 {
 			break
 		}
 		n := len(claimed.Strands)
-		err := s.claimFrom(ctx, ready, c.Last, left, &claimed)
+		silent, err := s.claimFrom(ctx, ready, c.Last, left, &claimed)
 		for _, st := range claimed.Strands[n:] {
 			left.take(st.Lane)
 		}
-		if err != nil {
-			if len(claimed.Strands) > 0 {
-				break // what was leased is worked on; the error comes again
-			}
+		if err != nil && len(claimed.Strands) == 0 {
 			return engine.Claimed{}, fmt.Errorf("claim: %w", err)
 		}
+		if claimed.Silent = silent; silent != nil || err != nil {
+			break // what was leased is worked on; an error comes again
+		}
+	}
+	if claimed.Silent == nil {
+		claimed.Silent = s.silent(ctx)
 	}
 	if claimed.At.IsZero() {
 		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
@@ -183,15 +193,18 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 			p.due.hint()
 		}
 	}
-	claimed.NextDue, claimed.Damage = s.whenDue(claimed.At), s.damage()
+	claimed.NextDue, claimed.Damage = s.whenDue(ctx, claimed.At), s.damage()
 	return claimed, nil
 }
 
 // whenDue is when something falls due in what this worker looks after, by the
 // store's time at.
-func (s *Store) whenDue(at time.Time) time.Time {
+func (s *Store) whenDue(ctx context.Context, at time.Time) time.Time {
 	var next time.Time
 	for _, p := range s.parts {
+		if s.leftOut(ctx, p) != nil {
+			continue // its answer wakes who waits
+		}
 		if w := p.due.when(s.worker.owns(p)); !w.IsZero() && (next.IsZero() || w.Before(next)) {
 			next = w
 		}
@@ -200,171 +213,4 @@ func (s *Store) whenDue(at time.Time) time.Time {
 		return next
 	}
 	return at.Add(max(0, next.Sub(s.clock())))
-}
-
-// claimFrom claims from partitions at once, of each its share.
-func (s *Store) claimFrom(ctx context.Context, ready []*part, last time.Duration, left room, claimed *engine.Claimed) error {
-	type answer struct {
-		p *part
-		l *list
-		e error
-	}
-	answers := make(chan answer, len(ready))
-	for i, p := range ready {
-		share := left.share(len(ready) - i) // what is none fires timers all the same
-		go func() {
-			high := p.high.Load()
-			l, err := s.claimPart(ctx, p, last, share)
-			if err == nil {
-				s.saw(p, high, l.int(1))
-			}
-			answers <- answer{p, l, err}
-		}()
-	}
-	var errs []error
-	told := map[string]bool{} // of a server that is away every partition says the same
-	for range ready {
-		a := <-answers
-		if a.e == nil {
-			a.p.ails.works(a.l.texts(8))
-			a.e = s.takeIn(ctx, a.p, a.l, claimed)
-		}
-		if errors.Is(a.e, engine.ErrDamaged) {
-			a.p.ails.fails(a.e)
-			a.p.due.rest(s.clock().Add(restsFor))
-		} else if a.e != nil {
-			a.p.due.hint()
-			if !told[a.e.Error()] {
-				told[a.e.Error()] = true
-				errs = append(errs, a.e)
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// claimPart claims from one partition.
-func (s *Store) claimPart(ctx context.Context, p *part, last time.Duration, share room) (*list, error) {
-	sweep, reap := "", ""
-	if p.due.begins(s.clock()) {
-		sweep = "1"
-	}
-	if s.steady(ctx, p, last) {
-		reap = "1"
-	}
-	args := []any{share.all, micros(last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, "", share.arg()}
-	var reply any
-	err := s.patiently(ctx, func() (err error) {
-		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
-		args = slices.Clone(args)
-		args[7] = "1" // what was leased and not heard of is asked for again
-		return err
-	})
-	return listOf(reply), err
-}
-
-// takeIn takes in what a partition has answered.
-func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Claimed) error {
-	now := l.int(0)
-	if t := at(now); t.After(claimed.At) {
-		claimed.At = t
-	}
-	frozen := l.text(2) == "1"
-	claimed.Frozen = claimed.Frozen || frozen
-	s.worker.told(at(now), frozen)
-	next := s.nextDue(now, l.int(4))
-	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
-		next = lease
-	}
-	p.due.is(next, l.text(3) == "1", l.text(9))
-	strands := l.list(6)
-	for i := range strands.values {
-		st, err := s.strand(ctx, strands.at(i))
-		if err != nil {
-			return errors.Join(err, s.giveUp(ctx, p, strands.values[i:]))
-		}
-		claimed.Strands = append(claimed.Strands, *st)
-	}
-	err := s.deliverAll(ctx, p, l.list(7))
-	if errors.Is(err, engine.ErrDamaged) {
-		err = nil // it is of the partition to which they go, and they stay in the outbox
-	}
-	return errors.Join(l.err(), err)
-}
-
-// Renew makes leases last from now: see engine.Store.
-func (s *Store) Renew(ctx context.Context, leases []engine.Lease, last time.Duration) (renewed engine.Renewed, err error) {
-	if last <= 0 {
-		return renewed, fmt.Errorf("renew: last is %s, a lease must last", last)
-	}
-	renewed = engine.Renewed{Cancel: map[string]engine.Cancel{}}
-	if renewed.At, renewed.Frozen, err = s.renewAll(ctx, leases, last, &renewed); err != nil {
-		return engine.Renewed{}, fmt.Errorf("renew %d leases: %w", len(leases), err)
-	}
-	return renewed, nil
-}
-
-// perRenew is how many leases one act renews.
-const perRenew = 200
-
-func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.Duration, renewed *engine.Renewed) (now time.Time, frozen bool, err error) {
-	lost := make([]bool, len(leases))
-	groups := map[*part][]int{}
-	for i, l := range leases {
-		p := s.partOfRun(l.Run)
-		if p == nil || l.Token == "" {
-			lost[i] = true
-			continue
-		}
-		groups[p] = append(groups[p], i)
-	}
-	if len(groups) == 0 {
-		f, at, err := s.frozen(ctx)
-		if err != nil {
-			return now, false, err
-		}
-		now, frozen = at, f.On
-	}
-	for p, some := range groups {
-		p.due.by(s.clock().Add(last))
-		for len(some) > 0 {
-			n := min(perRenew, len(some))
-			args := []any{micros(last)}
-			for _, i := range some[:n] {
-				args = append(args, leases[i].Run, leases[i].Strand, leases[i].Token)
-			}
-			high := p.high.Load()
-			l, err := s.do(ctx, p, "renew", args...)
-			if errors.Is(err, engine.ErrDamaged) {
-				break // whether these are held nobody can tell: that their work cannot be settled says so
-			}
-			if err != nil {
-				return now, false, err
-			}
-			s.saw(p, high, l.int(1))
-			if t := at(l.int(0)); t.After(now) {
-				now = t
-			}
-			frozen = frozen || l.text(2) == "1"
-			s.worker.told(at(l.int(0)), l.text(2) == "1")
-			marks := l.list(3)
-			for k, i := range some[:n] {
-				mark, held := marks.at(k).(string)
-				lost[i] = !held
-				if mark != "" {
-					renewed.Cancel[leases[i].Run] = engine.Cancel(mark)
-				}
-			}
-			if l.err() != nil || marks.bad {
-				return now, false, errDamaged
-			}
-			some = some[n:]
-		}
-	}
-	for i, is := range lost {
-		if is {
-			renewed.Lost = append(renewed.Lost, leases[i])
-		}
-	}
-	return now, frozen, nil
 }

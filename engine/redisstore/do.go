@@ -59,6 +59,11 @@ func (s *Store) ask(ctx context.Context, p *part, name string, proved bool, args
 	if sc.writes && s.o.ReadOnly {
 		return nil, errReadOnly
 	}
+	if isHasty(ctx) {
+		if err := s.silence(ctx, p); err != nil {
+			return nil, err
+		}
+	}
 	err = s.patiently(ctx, func() error {
 		reply, err = s.once(ctx, &call{part: p, script: sc, args: args, proved: proved && s.o.Replicas > 0, done: make(chan struct{}, 1)})
 		return err
@@ -201,7 +206,7 @@ func passes(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errClosed) {
 		return false
 	}
-	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) || errors.Is(err, errReplaced) {
+	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) || errors.Is(err, errReplaced) || errors.Is(err, errLate) {
 		return true
 	}
 	for _, final := range []error{engine.ErrFull, engine.ErrNewer, engine.ErrNotFound, errGone, errForeign, errUnfit, errReadOnly, engine.ErrDamaged} {
@@ -219,9 +224,23 @@ func passes(err error) bool {
 	return false
 }
 
+// hasty marks, in a context, what can be done later: see hastily.
+type hasty struct{}
+
+// hastily is a context in which nothing is tried again: what is not done now is
+// done later, by somebody else.
+func hastily(ctx context.Context) context.Context { return context.WithValue(ctx, hasty{}, true) }
+
+func isHasty(ctx context.Context) bool { return ctx.Value(hasty{}) != nil }
+
 // patiently tries again while Redis cannot be asked, with growing pauses that
 // differ from caller to caller.
 func (s *Store) patiently(ctx context.Context, f func() error) error {
+	return s.retried(ctx, f, func() bool { return isHasty(ctx) })
+}
+
+// retried is patiently until enough says that it is enough.
+func (s *Store) retried(ctx context.Context, f func() error, enough func() bool) error {
 	begun := time.Now()
 	pause := 5 * time.Millisecond
 	for {
@@ -229,7 +248,7 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 		if isReply(err) && pause < 50*time.Millisecond && !errors.Is(err, errEpoch) {
 			pause = 50 * time.Millisecond // it has answered, and will not be another one at once
 		}
-		if !passes(err) || time.Since(begun) > s.o.Patience {
+		if !passes(err) || time.Since(begun) > s.o.Patience || enough() && !errors.Is(err, errEpoch) {
 			return err
 		}
 		t := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // it spreads those who try again; nobody gains by guessing it

@@ -24,6 +24,8 @@
 //     all that is kept. Plain settles are no change that anybody lists.
 //   - A run that ends is packed into one compressed text: by the act that ends it
 //     where its holder knows all of it, else a moment later (pack.go).
+//   - A server of a cluster that does not answer holds up only what needs it
+//     (silent.go).
 //   - Only who was in steady contact with Redis takes leases over: after a pause
 //     of the server all of them seem to be over.
 //
@@ -52,6 +54,7 @@
 //	t, l           zset    strands that wait for a time; that are leased, by its end
 //	h, cw          set     strands that wait for a thaw; runs whose waits are still to be woken
 //	k:KEY          list    runs with a concurrency key, the holder first
+//	qw             set     runs that wait for a wide key, which may lie in another partition
 //	dd             hash    runs by the digest of their dedupe keys
 //	lg             zset    what has changed, by number: rRUN, yRUN gone, dKIND 0 KEY, xKIND 0 KEY deleted
 //	xt             zset    deletions, by time

@@ -21,8 +21,9 @@ func (s *Store) Draw(ctx context.Context, d engine.Draw) (drawn engine.Drawn, er
 		micros(engine.CutEvery), engine.CutTo, engine.LeastPace, strconv.FormatFloat(back, 'g', -1, 64),
 		micros(engine.GraceLeast), micros(engine.GraceMost),
 	}
-	for i, stride := range d.Strides() {
-		args = append(args, micros(d.Windows[i].Per), micros(stride.Step), micros(stride.Slack))
+	args = append(args, micros(d.Step()), engine.Parts)
+	for _, w := range d.Windows {
+		args = append(args, micros(w.Per), d.Most(w), w.Units)
 	}
 	l, err := s.do(ctx, s.partOf("budget "+d.Budget), "draw", args...)
 	if err == nil {

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -61,5 +62,24 @@ func Untried() ([]string, error) {
 	return untried, nil
 }
 
-// Hint says that something may be due about a subject.
-func (s *Store) Hint(subject string) { s.worker.hint(s.partOf(subject)) }
+// HintOf says that something may be due about a subject.
+func (s *Store) HintOf(subject string) { s.worker.hint(s.partOf(subject)) }
+
+// ExpireEvery are options under which partitions are looked after more often.
+func ExpireEvery(every time.Duration, o Options) Options {
+	o.expireEvery = every
+	return o
+}
+
+// Hint lets the next claim ask every partition.
+func (s *Store) Hint() {
+	for _, p := range s.parts {
+		s.worker.hint(p)
+	}
+}
+
+// Server answers the address of the server where what a subject is about lies.
+func (s *Store) Server(ctx context.Context, subject string) string {
+	_, addr, _ := s.node(ctx, s.partOf(subject))
+	return addr
+}

@@ -44,7 +44,7 @@ func infoField(info, name string) string {
 // keyTypes are the keys that every partition may have, with their types.
 func keyTypes() map[string]string {
 	return map[string]string{
-		"m": "hash", "q0": "list", "q1": "list", "q2": "list", "q3": "list", "t": "zset", "l": "zset", "h": "set", "cw": "set",
+		"m": "hash", "q0": "list", "q1": "list", "q2": "list", "q3": "list", "t": "zset", "l": "zset", "h": "set", "cw": "set", "qw": "set",
 		"lg": "zset", "xt": "zset", "dx": "zset", "pk": "zset", "ob": "hash", "dd": "hash", "au": "stream",
 	}
 }

@@ -88,6 +88,10 @@ func (s *Store) giveBack() error {
 	s.holds.mu.Unlock()
 	var errs []error
 	for p, args := range groups {
+		if err := s.silence(context.Background(), p); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		for len(args) > 0 {
 			n := min(3*perRenew, len(args))
 			_, err := s.do(context.Background(), p, "giveback", args[:n]...)

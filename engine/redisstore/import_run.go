@@ -152,6 +152,11 @@ func (r *runImport) root(ctx context.Context, st *engine.DumpedStrand, digest st
 	}
 	if d.Key != "" && d.Wide {
 		args = append(args, "ck", d.Key, "cw", "1")
+		if d.Status == "queued" {
+			if err := r.put(ctx, "SADD", r.p.tag+"qw", d.ID); err != nil {
+				return err
+			}
+		}
 	} else if d.Key != "" {
 		args = append(args, "ck", d.Subject+"\x00"+d.Key)
 	}

@@ -90,7 +90,7 @@ func TestWhoIsToldOfALane(t *testing.T) {
 	told(true, "another lane, behind the full one")
 	gets(full, 1, 9, 9, 9, 0)
 	gets(full, 0, 9, 9, 9, 0)
-	free.Hint("s") // it has heard of it
+	free.HintOf("s") // it has heard of it
 	gets(free, 2, 9, 9, 9, 9)
 	lane(3)
 	told(true, "the lane is empty again")

@@ -78,6 +78,8 @@ type Options struct {
 
 	// Now replaces the clock of the server, for tests.
 	Now func() time.Time
+
+	expireEvery time.Duration // how often a partition is looked after what expires
 }
 
 // Store keeps runs and documents in Redis. It implements engine.Store and
@@ -116,6 +118,7 @@ type part struct {
 	acks   acks
 	due    due
 	ails   ails
+	asked  asked
 }
 
 func (p *part) version() string { return versionOf(p.epoch.Load()) }
@@ -156,6 +159,7 @@ func newStore(o Options) (*Store, error) {
 	setDefault(&o.Lease, 15*time.Second)
 	setDefault(&o.Keep, 30*24*time.Hour)
 	setDefault(&o.ProveWithin, 2*time.Second)
+	setDefault(&o.expireEvery, expireEvery)
 	if o.Partitions < 1 || o.Partitions > 256 {
 		return nil, fmt.Errorf("Partitions is %d, it must be 1 to 256", o.Partitions)
 	}

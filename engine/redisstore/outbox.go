@@ -18,6 +18,7 @@ import (
 //	grant RUN KEY      the wide key is the run's
 //	cancel RUN         another run replaces it
 //	begun? RUN KEY     if the run is not there, its key is free
+//	queued? RUN KEY    the run waits for its wide key: does that know? A claim asks, the outbox does not have it
 //	put NAME KIND KEY BODY EXPIRES   a document of a settlement
 
 // deliverAll delivers what an act has written into the outbox of a partition.
@@ -36,6 +37,10 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	if err != nil || len(m) < 2 {
 		return errDamaged
 	}
+	canWait := m[0] != "put" || isHasty(ctx) // what it tells another partition can wait
+	if to := s.whereTo(m); to != nil && canWait && s.isSilent(ctx, to) {
+		return nil
+	}
 	switch m[0] {
 	case "free":
 		err = s.free(ctx, m[1], m[2])
@@ -45,18 +50,33 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 		err = s.replaced(ctx, m[1])
 	case "begun?":
 		err = s.begunOrFree(ctx, m[1], m[2])
+	case "queued?":
+		err = s.stillQueued(ctx, m[1], m[2])
 	case "put":
 		err = s.deliverPut(ctx, m)
 	default:
 		err = fmt.Errorf("a message of the kind %q: %w", m[0], engine.ErrNewer)
 	}
-	if errors.Is(err, errNotYet) || m[0] != "put" && (passes(err) || errors.Is(err, engine.ErrDamaged)) {
-		return nil // it stays in the outbox: what it tells another partition can wait
+	if errors.Is(err, errNotYet) || canWait && (passes(err) || errors.Is(err, engine.ErrDamaged)) {
+		return nil // it stays in the outbox
 	}
-	if err != nil {
+	if err != nil || id == "" {
 		return err
 	}
 	return s.acked(ctx, p, id)
+}
+
+// whereTo is the partition to which a message goes.
+func (s *Store) whereTo(m []string) *part {
+	switch {
+	case m[0] == "free":
+		return s.partOf("key " + m[1])
+	case m[0] == "queued?" && len(m) == 3:
+		return s.partOf("key " + m[2])
+	case m[0] == "put" && len(m) == 6:
+		return s.partOfKind(m[2])
+	}
+	return s.partOfRun(m[1])
 }
 
 // errNotYet says that a message cannot be delivered now.
@@ -91,6 +111,27 @@ func (s *Store) grant(ctx context.Context, key, run string) error {
 		return errNotYet
 	}
 	return nil
+}
+
+// stillQueued asks how a run that waits for a wide key stands there: a failover
+// may have forgotten that it waits, that the key is its own, or that its holder
+// gave it back. Where it has no place it gets one, unless it is being replaced.
+func (s *Store) stillQueued(ctx context.Context, run, key string) error {
+	keys, b := s.partOf("key "+key), engine.Begin{Key: key}
+	word, holder, err := s.askKey(ctx, keys, "look", &b, run)
+	if err == nil && word == "none" {
+		if word, holder, err = s.askKey(ctx, keys, "again", &b, run); err == nil && word != "none" && word != "busy" {
+			err = s.begunOrFree(ctx, run, key) // it may have ended meanwhile
+		}
+	}
+	switch {
+	case err != nil:
+	case word == "held":
+		err = s.grant(ctx, key, run)
+	case word == "queued" && holder != "":
+		err = s.stillHolds(ctx, keys, key, holder)
+	}
+	return err
 }
 
 // replaced cancels a run that another replaces, as soon as it is there.

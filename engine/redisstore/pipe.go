@@ -154,9 +154,32 @@ func (p *pipe) send(calls []*call) {
 	if len(again) > 0 {
 		p.exec(again, true)
 	}
-	p.contact.note(begun, time.Now(), live)
+	if p.contact.note(begun, time.Now(), live) {
+		p.s.answersAgain()
+	} else if why := p.why(); why != nil {
+		p.s.worker.doubts()
+		p.refuse(why)
+	}
 	for _, c := range live {
 		c.done <- struct{}{}
+	}
+}
+
+// refuse answers, in a cluster, what is still to be sent to a server that is
+// silent: by now another may have what it is about.
+func (p *pipe) refuse(why error) {
+	if !p.s.o.Cluster {
+		return
+	}
+	p.mu.Lock()
+	calls := p.calls
+	p.calls = nil
+	p.mu.Unlock()
+	for _, c := range calls {
+		if c.state.CompareAndSwap(callQueued, callTaken) {
+			c.err = why
+			c.done <- struct{}{}
+		}
 	}
 }
 

@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"hash/fnv"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +22,7 @@ type worker struct {
 	alone   bool // nobody else is known
 	turn    int
 	wakes   chan struct{}
+	doubted chan struct{} // some server is silent
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
@@ -57,8 +56,9 @@ func (w *worker) start(s *Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.mu.Lock()
 	w.name, w.cancel, w.alive, w.alone = newRequest(), cancel, map[string]seenWorker{}, true
-	w.wakes = make(chan struct{}, 1)
+	w.wakes, w.doubted = make(chan struct{}, 1), make(chan struct{}, 1)
 	w.mu.Unlock()
+	w.running.Go(func() { s.probes(ctx) })
 	if s.o.Now != nil {
 		return // the time stands still: nobody else works on this store
 	}
@@ -175,7 +175,7 @@ func (w *worker) owns(p *part) bool {
 
 // ready answers the partitions to be claimed from, each once, in turns: those
 // that cannot wait, and of the others no more than there is room for.
-func (w *worker) ready(s *Store, tried map[*part]bool, left room) []*part {
+func (w *worker) ready(ctx context.Context, s *Store, tried map[*part]bool, left room) []*part {
 	now := s.clock()
 	w.mu.Lock()
 	turn := w.turn
@@ -185,6 +185,9 @@ func (w *worker) ready(s *Store, tried map[*part]bool, left room) []*part {
 	for i := range s.parts {
 		p := s.parts[(i+turn)%len(s.parts)]
 		is, must := p.due.ready(now, w.owns(p))
+		if s.leftOut(ctx, p) != nil {
+			continue
+		}
 		switch lane, fills := p.due.fills(&left); {
 		case is && (!tried[p] || p.due.isHinted()) && (must || left.all > 0):
 			left.all--
@@ -246,7 +249,7 @@ func (w *worker) listen(ctx context.Context, s *Store) {
 func (s *Store) Wait(ctx context.Context, until time.Time) error {
 	now := time.Now()
 	for _, p := range s.parts {
-		if is, _ := p.due.ready(now, s.worker.owns(p)); is {
+		if is, _ := p.due.ready(now, s.worker.owns(p)); is && s.leftOut(ctx, p) == nil {
 			return ctx.Err()
 		}
 	}
@@ -280,63 +283,4 @@ func (w *worker) lastTold() (at time.Time, frozen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.toldAt, w.frozenAs
-}
-
-// contact is for how long this process has been in steady contact with a server.
-// Only who was takes over what lost workers held there: after a pause of the
-// server, or a jump of its clock, all leases seem to be over, and those who live
-// need a moment to renew theirs.
-type contact struct {
-	mu    sync.Mutex
-	since time.Time
-}
-
-// longestTrip is how long a round trip takes at most in steady contact.
-const longestTrip = 2 * time.Second
-
-func (c *contact) note(begun, ended time.Time, calls []*call) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	failed := ended.Sub(begun) > longestTrip
-	for _, call := range calls {
-		failed = failed || call.err != nil && isNet(call.err)
-	}
-	switch {
-	case failed:
-		c.since = time.Time{}
-	case c.since.IsZero():
-		c.since = ended
-	}
-}
-
-func (c *contact) steady(lease time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.since.IsZero() && time.Since(c.since) >= lease/2
-}
-
-// steady reports whether leases of such a length may be taken over in a partition.
-func (s *Store) steady(ctx context.Context, p *part, lease time.Duration) bool {
-	if s.o.Now != nil {
-		return true
-	}
-	way, err := s.pipe(ctx, p, false)
-	return err == nil && way.contact.steady(lease)
-}
-
-// isNet reports whether an error is of the connection, not of Redis.
-func isNet(err error) bool {
-	if isReply(err) {
-		return false
-	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	text := err.Error()
-	for _, part := range []string{"EOF", "connection", "pool", "broken pipe", "sentinel", "cluster"} {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return errors.Is(err, redis.ErrClosed)
 }

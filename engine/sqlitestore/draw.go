@@ -50,19 +50,17 @@ func (t *tx) drawOf(d *engine.Draw) (drawn engine.Drawn, err error) {
 	if err != nil {
 		return drawn, err
 	}
-	wait, used := b.paused-t.now, make([]int64, len(d.Windows))
-	for i, stride := range d.Strides() {
-		step := int64(float64(stride.Step) * fullPace / float64(b.pace))
-		r, err := t.one("SELECT used FROM spent WHERE budget = ? AND per = ?", d.Budget, int64(d.Windows[i].Per))
+	wait := b.paused - t.now
+	for _, w := range d.Windows {
+		most := w.Units
+		if turn > t.now {
+			most = d.Most(w)
+		}
+		longer, err := t.fits(d, w, max(most*b.pace/fullPace, d.Units), units)
 		if err != nil {
 			return drawn, err
 		}
-		used[i] = t.now
-		if r != nil {
-			used[i] = max(t.now, r.int(0))
-		}
-		wait = max(wait, used[i]+int64(float64(units)/float64(d.Units)*float64(step))-t.now-int64(stride.Slack))
-		used[i] += step
+		wait = max(wait, longer)
 	}
 	drawn.Ahead = ahead
 	if wait > 0 {
@@ -70,7 +68,7 @@ func (t *tx) drawOf(d *engine.Draw) (drawn engine.Drawn, err error) {
 		return drawn, t.waits(d, turn, first, drawn.Wait)
 	}
 	drawn.Go, drawn.Wait = true, 0
-	return drawn, t.spend(d, used)
+	return drawn, t.spend(d)
 }
 
 // budget answers how a budget stands, after what the API has said.
@@ -113,11 +111,7 @@ func (t *tx) turn(d *engine.Draw) (turn int64, first bool, err error) {
 	if r, err = t.one("SELECT count(*) FROM draws WHERE budget = ? AND who = ?", d.Budget, d.By); err != nil {
 		return 0, false, err
 	}
-	var longest time.Duration
-	for _, s := range d.Strides() {
-		longest = max(longest, s.Step)
-	}
-	return t.now + int64(d.Lag()) + r.int(0)*int64(longest), true, nil
+	return t.now + int64(d.Lag()) + r.int(0)*int64(d.Step()), true, nil
 }
 
 // ahead answers how many wait before a turn, and how many units for.
@@ -140,13 +134,42 @@ func (t *tx) waits(d *engine.Draw, turn int64, first bool, wait time.Duration) e
 	return err
 }
 
+// fits answers how long it takes until the call, behind so many units of others,
+// fits into a window of which so much may be used.
+func (t *tx) fits(d *engine.Draw, w engine.Window, most, before int64) (wait int64, err error) {
+	per := int64(w.Per)
+	length := per / engine.Parts
+	if _, err := t.exec("DELETE FROM spent WHERE budget = ? AND per = ? AND (part + 1) * ? + ? <= ?", d.Budget, per, length, per, t.now); err != nil {
+		return 0, err
+	}
+	var log [][2]int64
+	over := before + d.Units - most
+	err = t.each(func(r row) error {
+		log = append(log, [2]int64{r.int(0), r.int(1)})
+		over += r.int(1)
+		return nil
+	}, "SELECT part, units FROM spent WHERE budget = ? AND per = ? ORDER BY part", d.Budget, per)
+	for _, l := range log {
+		if over <= 0 {
+			break
+		}
+		over -= l[1]
+		wait = (l[0]+1)*length + per - t.now
+	}
+	if over > 0 {
+		wait = max(wait, per+int64(float64(over)/float64(most)*float64(per)))
+	}
+	return wait, err
+}
+
 // spend takes the units.
-func (t *tx) spend(d *engine.Draw, used []int64) error {
+func (t *tx) spend(d *engine.Draw) error {
 	if _, err := t.exec("DELETE FROM draws WHERE budget = ? AND request = ?", d.Budget, d.Request); err != nil {
 		return err
 	}
-	for i, w := range d.Windows {
-		_, err := t.exec("INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT(budget, per) DO UPDATE SET used = excluded.used", d.Budget, int64(w.Per), used[i])
+	for _, w := range d.Windows {
+		_, err := t.exec("INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT(budget, per, part) DO UPDATE SET units = units + excluded.units",
+			d.Budget, int64(w.Per), t.now/(int64(w.Per)/engine.Parts), d.Units)
 		if err != nil {
 			return err
 		}

@@ -106,11 +106,11 @@ const schema3 = `
 CREATE INDEX strands_live ON strands(run, state, what) WHERE state < 4;
 `
 
-// schema4 keeps budgets: until when each of their windows is used up, and who
-// waits for them, by whose turn it is.
+// schema4 keeps budgets: what was used of each of their windows in which part of
+// its time, and who waits for them, by whose turn it is.
 const schema4 = `
 CREATE TABLE budgets (name TEXT PRIMARY KEY, paused INTEGER NOT NULL, pace INTEGER NOT NULL, cut INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE spent (budget TEXT NOT NULL, per INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (budget, per)) WITHOUT ROWID;
+CREATE TABLE spent (budget TEXT NOT NULL, per INTEGER NOT NULL, part INTEGER NOT NULL, units INTEGER NOT NULL, PRIMARY KEY (budget, per, part)) WITHOUT ROWID;
 CREATE TABLE draws (budget TEXT NOT NULL, request TEXT NOT NULL, turn INTEGER NOT NULL, until INTEGER NOT NULL,
   units INTEGER NOT NULL, who TEXT NOT NULL, PRIMARY KEY (budget, request)) WITHOUT ROWID;
 CREATE INDEX draws_turn ON draws(budget, turn, units);

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func budgetIsExact(e *env) {
 	for n := 0; e.clock.Now().Sub(begun) < 20*time.Minute; n++ {
 		for len(waits) < 8 {
 			d := calls(fmt.Sprint(n, len(waits), "/", dice.Int()), func(d *engine.Draw) {
-				d.Windows, d.Units, d.Lane, d.By = windows, 1+dice.Int64N(4), dice.IntN(engine.Lanes), fmt.Sprint(dice.IntN(3))
+				d.Windows, d.Units, d.Lane, d.By = windows, 1+dice.Int64N(4), 0, fmt.Sprint(dice.IntN(3))
 			})
 			waits = append(waits, &waiting{d, e.clock.Now()})
 		}
@@ -153,7 +154,7 @@ func budgetIsOne(e *env) {
 	going := 0
 	for i := range 40 {
 		wg.Go(func() {
-			drawn, err := e.s.Draw(e.Context(), calls(fmt.Sprint(i)))
+			drawn, err := e.s.Draw(e.Context(), calls(fmt.Sprint(i), func(d *engine.Draw) { d.Windows[0].Units = 10 }))
 			if err != nil {
 				e.Error(err)
 			}
@@ -165,10 +166,11 @@ func budgetIsOne(e *env) {
 		})
 	}
 	wg.Wait()
-	e.same("going on at once", going, 2) // a fiftieth of the window
+	e.same("going on at once", going, 10)
 }
 
 func drawKeepsPlace(e *env) {
+	e.use(100)
 	var all []*waiting
 	var want []string
 	for i := range 12 {
@@ -190,6 +192,17 @@ func drawKeepsPlace(e *env) {
 	}
 }
 
+// use draws so many calls, evenly over a minute.
+func (e *env) use(n int) {
+	e.Helper()
+	for i := range n {
+		if d := e.draw(calls(fmt.Sprint("used", i))); !d.Go {
+			e.Fatalf("call %d of 100 in a minute: %+v", i, d)
+		}
+		e.clock.Advance(time.Minute / time.Duration(n))
+	}
+}
+
 // fill draws what goes on at once, and lets so many wait.
 func (e *env) fill(n int, change ...func(*engine.Draw)) (all []*waiting) {
 	e.Helper()
@@ -206,13 +219,16 @@ func drawGoesByLane(e *env) {
 	hunting := func(d *engine.Draw) { d.Lane, d.By = 3, "hunt" }
 	all := e.fill(50, hunting)
 	high := &waiting{calls("high"), e.clock.Now()}
-	drawn := e.draw(high.d)
-	high.next = e.clock.Now().Add(drawn.Wait)
-	if drawn.Ahead != 0 || drawn.Wait > 2*time.Second {
+	if drawn := e.draw(high.d); !drawn.Go || drawn.Ahead != 0 {
 		e.Errorf("a call of the first lane is told %+v, 50 of the last one wait", drawn)
 	}
-	went, _ := e.drain([]*waiting{high, all[0], all[1], all[2]}, time.Minute)
-	e.same("who goes first", went[0], "high")
+	second := e.fill(1) // now all is used
+	high = &waiting{calls("high again"), e.clock.Now()}
+	high.next = e.clock.Now().Add(e.draw(high.d).Wait)
+	went, at := e.drain(append(all, second[0], high), 10*time.Minute)
+	if i := slices.Index(went, "high again"); at[i].After(at[0]) {
+		e.Errorf("it goes %s after the first of the last lane", at[i].Sub(at[0]))
+	}
 
 	// Now the first lane wants all there is, all the time.
 	last := &waiting{calls("last", hunting), e.clock.Now()}
@@ -223,13 +239,14 @@ func drawGoesByLane(e *env) {
 			break
 		}
 		e.clock.Advance(500 * time.Millisecond)
-		if e.clock.Now().Sub(begun) > 6*time.Minute {
-			e.Fatal("a call of the last lane has waited for 6 minutes")
+		if e.clock.Now().Sub(begun) > 20*time.Minute {
+			e.Fatal("a call of the last lane has waited for 20 minutes")
 		}
 	}
 }
 
 func drawIsFair(e *env) {
+	e.use(98)
 	all := e.fill(40)
 	other := &waiting{calls("other", func(d *engine.Draw) { d.By = "another" }), e.clock.Now()}
 	drawn := e.draw(other.d)
@@ -275,10 +292,12 @@ func drawSlowsDown(e *env) {
 	if p := tell(); p > 0.55 || p < 0.48 {
 		e.Errorf("after another one: %v", p)
 	}
-	begun := e.clock.Now()
-	_, at := e.drain(e.fill(20), time.Minute)
-	if took := at[len(at)-1].Sub(begun); took < 18*time.Second {
-		e.Errorf("20 calls at half the pace took %s", took)
+	going := 0
+	for e.draw(calls(fmt.Sprint("call", going))).Go {
+		going++
+	}
+	if going < 46 || going > 51 {
+		e.Errorf("at half the pace %d of 100 calls go on", going)
 	}
 	for range 40 {
 		e.clock.Advance(engine.CutEvery)
@@ -299,10 +318,14 @@ func (e *env) near(what string, got, want float64) {
 }
 
 func drawForgets(e *env) {
-	e.fill(20)
-	e.clock.Advance(30 * time.Second) // none of them has come
-	if drawn := e.draw(calls("later")); !drawn.Go {
-		e.Errorf("somebody who comes after 20 who never did: %+v", drawn)
+	e.fill(150)
+	e.clock.Advance(62 * time.Second) // it is the turn of the first hundred
+	if drawn := e.draw(calls("later")); drawn.Go {
+		e.Errorf("somebody who comes after 150 who are expected: %+v", drawn)
+	}
+	e.clock.Advance(75 * time.Second) // none of them has come
+	if drawn := e.draw(calls("later still")); !drawn.Go {
+		e.Errorf("somebody who comes after 150 who never did: %+v", drawn)
 	}
 }
 

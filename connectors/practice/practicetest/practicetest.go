@@ -93,6 +93,7 @@ func (s *Server) Client() *http.Client {
 const (
 	Graph    = "https://graph.microsoft.com"
 	Defender = "https://api.securitycenter.microsoft.com"
+	Logs     = "https://api.loganalytics.azure.com"
 )
 
 // Token fetches an access token of app for resource, over the wire.

@@ -53,6 +53,7 @@ end
 if status == 'queued' then
   set('i', '0')
   set('qd', '1')
+  if wide ~= '' then redis.call('SADD', P .. 'qw', run) end
   if after > 0 then
     set('d', text(now + after))
     redis.call('ZADD', P .. 't', now + after, run .. ':')

@@ -1,11 +1,12 @@
 -- claim fires timers, takes over what lost workers held, and leases what is due.
 -- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
---      gets its own 6 '1': take over 7 '1': look after what expires, too
+--      gets its own 6 '1': take over 7 '' or, to look after what expires, too: for
+--      how long a run waits for a wide key until it is asked after
 --      8 how long ended runs keep their answers 9 worker 10 '1': asked again,
 --      because the answer was not heard 11 so many of each lane at most, or ''
 -- Answers {now, number, '1' if frozen, '1' if more would have been in lanes that
--- have room left, next timer or '', next lease end or '', strands, outbox,
--- keys that are another program's or gone, the lanes in which more is due than
+-- have room left, next timer or '', next lease end or '', strands, outbox, in
+-- front of it, without ids, the runs to be asked after, keys that are another program's or gone, the lanes in which more is due than
 -- there was room for}.
 --@head
 --@lib
@@ -101,7 +102,8 @@ local function remove(name)
   redis.call('ZADD', P .. 'xt', now, 'x' .. name)
 end
 
-if ARGV[7] == '1' then
+local waits = {}
+if ARGV[7] ~= '' then
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'dx', '-inf', now, 'LIMIT', 0, 100)) do remove(name) end
   local month = now - 30 * 86400 * 1000000
   local old = redis.call('ZRANGEBYSCORE', P .. 'xt', '-inf', month, 'LIMIT', 0, 100)
@@ -110,6 +112,15 @@ if ARGV[7] == '1' then
     if q then redis.call('HSET', KEYS[1], 'tr', math.max(tonumber(q), tonumber(redis.call('HGET', KEYS[1], 'tr') or '0'))) end
     redis.call('ZREM', P .. 'lg', name)
     redis.call('ZREM', P .. 'xt', name)
+  end
+  for _, run in ipairs(redis.call('SRANDMEMBER', P .. 'qw', 16)) do
+    local s = redis.call('HMGET', P .. 's:' .. run, 'st', 'bg', 'ck')
+    if s[1] ~= 'queued' then
+      redis.call('SREM', P .. 'qw', run)
+    elseif now - s[2] > tonumber(ARGV[7]) then
+      waits[#waits + 1] = ''
+      waits[#waits + 1] = net('queued?') .. net(run) .. net(s[3])
+    end
   end
 end
 
@@ -133,7 +144,10 @@ if before and string.sub(before, 1, #ARGV[5]) == ARGV[5] then
     local run, path = parts(me)
     local token = ARGV[5] .. n
     n = n + 1
-    if redis.pcall('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
+    if redis.pcall('HGET', skey(run, path), 'k') == token then
+      redis.call('ZADD', P .. 'l', now + ARGV[4], me)
+      strands[#strands + 1] = held(run, path, token)
+    end
   end
   max = 0
 end
@@ -185,7 +199,6 @@ if total == 0 and meta[4] ~= '1' then
   if w ~= meta[4] then redis.call('HSET', KEYS[1], 'w', w) end
 end
 
-local waits = {}
 if redis.call('HLEN', P .. 'ob') > 0 then
   local some = redis.call('HRANDFIELD', P .. 'ob', 16, 'WITHVALUES')
   for i = 1, #some, 2 do

@@ -1,7 +1,8 @@
 -- key keeps who holds a wide concurrency key and who waits for it.
--- ARGV 3 'ask' or 'look': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
+-- ARGV 3 'ask', 'again' or 'look': 4 key 5 run 6 queue | skip | replace. 'free': 4 key 5 run.
 -- ask answers {'held' | 'queued' | 'busy', outbox, holder}, free {'', outbox}. look
 -- asks for nothing: it answers as ask, or 'none' for a run that has no place there.
+-- 'again' asks for one that had a place: none it gets that is replaced.
 -- 'doubt': 4 key 5 run that holds it and is not to be found.
 --@head
 --@lib
@@ -26,6 +27,12 @@ for i, r in ipairs(live) do
   if r == run then return { i == 1 and 'held' or 'queued', outbox, live[1] } end
 end
 if ARGV[3] == 'look' then return { 'none', outbox } end
+if ARGV[3] == 'again' then
+  local replaced = 'x:' .. run .. ':'
+  for _, id in ipairs(redis.call('HKEYS', P .. 'ob')) do
+    if string.sub(id, 1, #replaced) == replaced then return { 'none', outbox } end
+  end
+end
 if #live > 0 and (ARGV[6] == 'skip' or (ARGV[6] == 'queue' and #live > 100)) then return { 'busy', outbox, live[1] } end
 if #live > 0 and ARGV[6] == 'replace' then
   for i = #live, 1, -1 do

@@ -69,6 +69,7 @@ local function begins(run)
   local s = redis.call('HMGET', k, 'st', 'ln')
   if s[1] ~= 'queued' then return end
   redis.call('HSET', k, 'st', 'running')
+  redis.call('SREM', P .. 'qw', run)
   wake(run, '', s[2])
   bump(run)
 end
@@ -131,6 +132,7 @@ local function cancel(run, mark, keep)
     redis.call('HSET', k, 'i', '5', 'O', 'cancelled', 'a', when)
     redis.call('HDEL', k, 'd')
     redis.call('ZREM', P .. 't', run .. ':')
+    redis.call('SREM', P .. 'qw', run)
     ends(run, 'cancelled', keep)
     return
   end

@@ -92,6 +92,7 @@ type Tenant struct {
 type Apps struct {
 	Graph    Auth `yaml:"graph" doc:"how the app for Microsoft Graph signs in"`
 	Defender Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
+	Azure    Auth `yaml:"azure" doc:"how the app for Azure signs in: Log Analytics"`
 	KeyVault Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
 }
 
@@ -100,7 +101,7 @@ func (a *Apps) each(yield func(connector string, auth *Auth) bool) {
 	for _, app := range []struct {
 		name string
 		auth *Auth
-	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"keyvault", &a.KeyVault}} {
+	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"keyvault", &a.KeyVault}} {
 		if *app.auth != (Auth{}) && !yield(app.name, app.auth) {
 			return
 		}
