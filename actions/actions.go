@@ -177,7 +177,7 @@ type Inverse struct {
 type Spec[P, R any] struct {
 	Doc         string        // first sentence: what it does, in the words of design
 	Class       Class         // the most it may do
-	Permissions []Permission  // least application permissions
+	Permissions []Permission  // least application permissions, of looking and of undo too
 	Throttle    string        // throttling class, such as "sharepoint", "graph.security", "defender"
 	Cost        Cost          // what it costs of that
 	Repeat      Repeat        // default RepeatNever

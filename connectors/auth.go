@@ -1,8 +1,10 @@
 package connectors
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -22,6 +24,11 @@ const (
 	Workload     AuthKind = "workload" // a federated token file, as Kubernetes mounts it
 	Managed      AuthKind = "managed"  // the identity of the Azure machine it runs on
 	CLI          AuthKind = "cli"      // whoever is logged in with `az login`: for trying out
+	// Default tries what the environment gives, in the order of Azure's
+	// DefaultAzureCredential: its variables (AZURE_CLIENT_ID and so on), a
+	// federated token, the machine's identity, `az login`. It keeps to the
+	// first that works.
+	Default AuthKind = "default"
 )
 
 // Auth says who asks for tokens and how it proves that.
@@ -34,7 +41,19 @@ type Auth struct {
 	CertificateFile     string // certificate: PEM or PKCS#12 with the private key
 	CertificatePassword Secret // of PKCS#12
 	TokenFile           string // workload; empty: AZURE_FEDERATED_TOKEN_FILE
+
+	// Proof, where set, answers the secrets as they stand now. It is asked
+	// before each login, so that they can be changed while we run; where it
+	// fails, those from before stay. The certificate's file is read before each
+	// login too.
+	Proof func(context.Context) (Proof, error)
 }
+
+// Proof is what an app proves itself with.
+type Proof struct{ Secret, CertificatePassword Secret }
+
+// maxCertificate bounds the file of a certificate.
+const maxCertificate = 1 << 20
 
 // loginTimeout bounds one request for a token whose caller sets no nearer end.
 const loginTimeout = 30 * time.Second
@@ -64,25 +83,63 @@ func NewCredential(c Cloud, auth Auth) (azcore.TokenCredential, error) {
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 		Transport: &loginWire{wire: w},
 	}
-	fresh := func() (azcore.TokenCredential, error) { return auth.credential(base, !c.KnownAuthority) }
-	inner, err := fresh()
-	if err != nil {
+	out := &credential{auth: auth, host: login.Host, cloud: c.Name}
+	out.fresh = func(e evidence) (azcore.TokenCredential, error) {
+		return auth.credential(e, base, !c.KnownAuthority)
+	}
+	if out.shown, err = auth.given(); err != nil {
 		return fail(err)
 	}
-	return &credential{inner: inner, fresh: fresh, auth: auth, host: login.Host, cloud: c.Name}, nil
+	if out.inner, err = out.fresh(out.shown); err != nil {
+		return fail(err)
+	}
+	return out, nil
 }
 
-func (a Auth) credential(o policy.ClientOptions, undiscovered bool) (azcore.TokenCredential, error) {
+// evidence is what a credential of the library is made of and may change.
+type evidence struct {
+	Proof
+	certificate string // PEM or PKCS#12
+}
+
+// given answers the evidence of the start.
+func (a Auth) given() (evidence, error) {
+	e := evidence{Proof: Proof{Secret: a.Secret, CertificatePassword: a.CertificatePassword}}
+	if a.Kind != Certificate {
+		return e, nil
+	}
+	f, err := os.Open(a.CertificateFile)
+	if err != nil {
+		return e, fmt.Errorf("certificate: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxCertificate))
+	if err != nil {
+		return e, fmt.Errorf("certificate: %w", err)
+	}
+	e.certificate = string(text)
+	return e, nil
+}
+
+// now answers the evidence as it stands now.
+func (a Auth) now(ctx context.Context) (evidence, error) {
+	if a.Proof != nil {
+		p, err := a.Proof(ctx)
+		if err != nil {
+			return evidence{}, err
+		}
+		a.Secret, a.CertificatePassword = p.Secret, p.CertificatePassword
+	}
+	return a.given()
+}
+
+func (a Auth) credential(e evidence, o policy.ClientOptions, undiscovered bool) (azcore.TokenCredential, error) {
 	switch a.Kind {
 	case ClientSecret:
-		return azidentity.NewClientSecretCredential(a.Tenant, a.Client, string(a.Secret),
+		return azidentity.NewClientSecretCredential(a.Tenant, a.Client, string(e.Secret),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: undiscovered})
 	case Certificate:
-		pem, err := os.ReadFile(a.CertificateFile)
-		if err != nil {
-			return nil, fmt.Errorf("certificate: %w", err)
-		}
-		certs, key, err := azidentity.ParseCertificates(pem, []byte(a.CertificatePassword))
+		certs, key, err := azidentity.ParseCertificates([]byte(e.certificate), []byte(e.CertificatePassword))
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s: expected PEM or PKCS#12 with certificate and private key: %s", a.CertificateFile, Plain(err.Error()))
 		}
@@ -100,6 +157,11 @@ func (a Auth) credential(o policy.ClientOptions, undiscovered bool) (azcore.Toke
 			m.ID = azidentity.ClientID(a.Client)
 		}
 		return azidentity.NewManagedIdentityCredential(m)
+	case Default:
+		o.Transport = o.Transport.(*loginWire).wire.http // as for managed; and what a way that is not there says explains no failure
+		return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+			ClientOptions: o, DisableInstanceDiscovery: undiscovered, TenantID: a.Tenant,
+		})
 	default:
 		return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: a.Tenant})
 	}
@@ -114,9 +176,9 @@ func (a Auth) valid() error {
 		if a.Client == "" {
 			return fmt.Errorf("auth %s: no client id", a.Kind)
 		}
-	case Managed, CLI:
+	case Managed, CLI, Default:
 	default:
-		return fmt.Errorf("auth kind %q is not known; expected client_secret, certificate, workload, managed or cli", a.Kind)
+		return fmt.Errorf("auth kind %q is not known; expected client_secret, certificate, workload, managed, cli or default", a.Kind)
 	}
 	if a.Kind == ClientSecret && a.Secret == "" {
 		return errors.New("auth client_secret: the secret is empty; see that its environment variable or file is there")

@@ -58,6 +58,7 @@ func TestASecretCannotBeShown(t *testing.T) {
 func TestCloudsAreNamedInTheConfig(t *testing.T) {
 	want := map[string][4]string{
 		"global": {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api.security.microsoft.com/api", ".sharepoint.com"},
+		"gcc":    {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api-gcc.securitycenter.microsoft.us/api", ".sharepoint.com"},
 		"usgov":  {"https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint.us"},
 		"dod":    {"https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint-mil.us"},
 		"china":  {"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0", "", ".sharepoint.cn"},
@@ -72,7 +73,7 @@ func TestCloudsAreNamedInTheConfig(t *testing.T) {
 			t.Errorf("%s: scope %s is not of its host", name, c.Graph.Scope)
 		}
 	}
-	if _, err := connectors.CloudNamed("Global"); err == nil || !strings.Contains(err.Error(), "expected global, usgov, dod, china or practice") {
+	if _, err := connectors.CloudNamed("Global"); err == nil || !strings.Contains(err.Error(), "expected global, gcc, usgov, dod, china or practice") {
 		t.Errorf("error %v", err)
 	}
 	china, _ := connectors.CloudNamed("china")

@@ -23,13 +23,17 @@ type API struct {
 //
 // Source: learn.microsoft.com/graph/deployments,
 // learn.microsoft.com/defender-endpoint/gov,
-// learn.microsoft.com/azure/azure-monitor/logs/api/overview.
+// learn.microsoft.com/azure/azure-monitor/logs/api/overview,
+// learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
 type Cloud struct {
 	Name     string
 	Login    string // base address of the token endpoint's authority
 	Graph    API
 	Defender API
 	Logs     API // queries of Log Analytics
+	// Vault is Key Vault: its Base is the domain that vaults must lie in, such
+	// as ".vault.azure.net", or with no dot in front one host (and port).
+	Vault API
 	// SharePoint is the domain that addresses of long-running SharePoint work
 	// must lie in, such as ".sharepoint.com", or with no dot in front one host
 	// (and port).
@@ -47,13 +51,13 @@ type Cloud struct {
 	Handler http.Handler
 }
 
-// CloudNamed answers one of Microsoft's clouds: global, usgov (GCC High), dod,
-// china. The practice tenant's is PracticeCloud.
+// CloudNamed answers one of Microsoft's clouds: global, gcc, usgov (GCC High),
+// dod, china. The practice tenant's is PracticeCloud.
 func CloudNamed(name string) (Cloud, error) {
-	clouds := microsoft()
+	clouds := withVaults(withGCC(microsoft()))
 	at := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == name })
 	if at < 0 {
-		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, usgov, dod, china or practice", name)
+		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, gcc, usgov, dod, china or practice", name)
 	}
 	return clouds[at], nil
 }
@@ -93,6 +97,32 @@ func microsoft() []Cloud {
 	}
 }
 
+// withGCC adds GCC, which is the global cloud but for Defender.
+func withGCC(clouds []Cloud) []Cloud {
+	gcc := clouds[slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == "global" })]
+	gcc.Name = "gcc"
+	gcc.Defender = API{
+		Name: "defender", Base: "https://api-gcc.securitycenter.microsoft.us/api",
+		Scope: "https://api-gcc.securitycenter.microsoft.us/.default",
+	}
+	return append(clouds, gcc)
+}
+
+// withVaults gives clouds their Key Vault.
+func withVaults(clouds []Cloud) []Cloud {
+	for i, c := range clouds {
+		domain := "vault.azure.net"
+		switch c.Name {
+		case "usgov", "dod":
+			domain = "vault.usgovcloudapi.net"
+		case "china":
+			domain = "vault.azure.cn"
+		}
+		clouds[i].Vault = API{Name: "keyvault", Base: "." + domain, Scope: "https://" + domain + "/.default"}
+	}
+	return clouds
+}
+
 // PracticeCloud is a practice tenant served at base (scheme, host and port),
 // trusted by the certificates of caPEM alone. Its scopes are those of the
 // global cloud.
@@ -104,6 +134,7 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Graph:      API{Name: "graph", Base: base + "/v1.0", Scope: "https://graph.microsoft.com/.default"},
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
 		Logs:       API{Name: "logs", Base: base + "/v1", Scope: "https://api.loganalytics.azure.com/.default"},
+		Vault:      API{Name: "keyvault", Base: host, Scope: "https://vault.azure.net/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,
 	}
 }
@@ -118,15 +149,23 @@ func RehearsalCloud(handler http.Handler) Cloud {
 
 // OwnsSharePoint reports whether u is an https address of the cloud's
 // SharePoint, without a name or password in it.
-func (c Cloud) OwnsSharePoint(u *url.URL) bool {
-	if u.Scheme != "https" || u.User != nil || c.SharePoint == "" {
+func (c Cloud) OwnsSharePoint(u *url.URL) bool { return within(c.SharePoint, u) }
+
+// OwnsVault reports whether u is the https address of a vault of the cloud,
+// without a name or password in it.
+func (c Cloud) OwnsVault(u *url.URL) bool { return within(c.Vault.Base, u) }
+
+// within reports whether u lies in a domain that begins with a dot, at the port
+// of https, or else at that host and port.
+func within(domain string, u *url.URL) bool {
+	if u.Scheme != "https" || u.User != nil || domain == "" {
 		return false
 	}
 	host := strings.ToLower(u.Host)
-	if strings.HasPrefix(c.SharePoint, ".") {
-		return u.Port() == "" && strings.HasSuffix(host, c.SharePoint) && len(host) > len(c.SharePoint)
+	if strings.HasPrefix(domain, ".") {
+		return u.Port() == "" && strings.HasSuffix(host, domain) && len(host) > len(domain)
 	}
-	return host == strings.ToLower(c.SharePoint)
+	return host == strings.ToLower(domain)
 }
 
 // roots answers the certificates that connections trust; nil is the system's.

@@ -22,50 +22,12 @@ import (
 // maxToken bounds an answer of the login.
 const maxToken = 1 << 20
 
-// credential gives tokens and says in our words why there is none.
-type credential struct {
-	auth  Auth
-	host  string
-	cloud string
-	fresh func() (azcore.TokenCredential, error) // one that remembers nothing
-
-	mu        sync.Mutex
-	inner     azcore.TokenCredential
-	forgotten time.Time
-}
-
-// forgetAgain is how soon tokens may be forgotten again, so that a service
-// that takes none does not make us storm the login.
-const forgetAgain = time.Minute
-
-// forget drops the tokens in memory, which a service did not take, and reports
-// whether it did: not again so soon.
-func (c *credential) forget() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.forgotten.IsZero() && time.Since(c.forgotten) < forgetAgain {
-		return false
-	}
-	inner, err := c.fresh()
-	if err != nil {
-		return false
-	}
-	c.inner, c.forgotten = inner, time.Now()
-	return true
-}
-
-func (c *credential) current() azcore.TokenCredential {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.inner
-}
-
 // GetToken answers a token for the scopes, from memory while it lasts.
 func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	seen := &exchange{}
-	t, err := c.current().GetToken(context.WithValue(ctx, exchangeKey{}, seen), o)
+	t, err := c.current(ctx).GetToken(context.WithValue(ctx, exchangeKey{}, seen), o)
 	if err != nil {
 		return azcore.AccessToken{}, c.explain(ctx, err, seen)
 	}
@@ -107,6 +69,9 @@ func (c *credential) explain(ctx context.Context, err error, seen *exchange) err
 		e.Hint = "see that the login address is right and no proxy answers in its place"
 	default:
 		e.Message, e.Hint = line(err.Error(), maxMessage), c.localHint()
+	}
+	if why := c.kept(); why != "" {
+		e.Hint = strings.TrimPrefix(e.Hint+"; ", "; ") + "what proves the app could not be read again: " + why
 	}
 	return e
 }
@@ -191,6 +156,8 @@ func (c *credential) localHint() string {
 		return "see that the federated token file is mounted and readable"
 	case Managed:
 		return "see that this machine has a managed identity"
+	case Default:
+		return "nothing here signs in: name one kind in tenant.auth, or run `az login`"
 	}
 	return "see tenant.auth in the config"
 }

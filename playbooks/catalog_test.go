@@ -124,6 +124,7 @@ func testCatalog() *actions.Catalog {
 		"users.revoke_sessions":       changing[onUser, done](actions.Writes),
 		"test.pages":                  reading[pages, done](),
 		"test.old":                    old(),
+		"files.inspect_site":          unpermitted(),
 		"hunting.query":               reading[query, done](),
 		"notify.email":                reading[page, done](),
 	})
@@ -190,7 +191,15 @@ func testWorld() World {
 	return World{
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
 		Labels: []string{}, Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
+		Lacks: func(p actions.Permission) bool { return p.Name == "Sites.FullControl.All" },
 	}
+}
+
+// unpermitted needs what the app of these tests has not been granted.
+func unpermitted() actions.Action {
+	a := reading[onFile, fileFacts]()
+	a.Permissions = []actions.Permission{{API: "graph", Name: "Sites.FullControl.All"}}
+	return a
 }
 
 // testCalls are playbooks that others may call.

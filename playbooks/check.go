@@ -19,6 +19,9 @@ type World struct {
 	Labels     []string          // sensitivity labels, the least protected first; nil: not known here
 	Calls      map[string]Source // playbooks that may be called, by id
 	Lists      map[string]List   // reference data, by name; nil: not known here
+	// Lacks reports whether the app has not been granted a permission; nil: not
+	// known here.
+	Lacks func(actions.Permission) bool
 }
 
 // LoadAndCheck loads a playbook and checks it, with all findings of both but

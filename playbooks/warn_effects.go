@@ -13,6 +13,7 @@ import (
 func (c *linter) effectHabits() {
 	c.p.Walk(func(_ string, s *Step) {
 		c.deprecated(s)
+		c.unpermitted(s)
 		c.silentFailure(s)
 		c.sameForEach(s)
 		if s.Kind == Action && s.Action.Name != "" {
@@ -184,6 +185,18 @@ func (c *linter) deprecated(s *Step) {
 		c.add(c.at(s, "uses"), "W518", s.Action.Deprecated, "%s is deprecated", s.Uses)
 	case s.Kind == Call && s.Call.Book != nil && s.Call.Book.Status == "deprecated" && c.p.Status != "deprecated":
 		c.add(c.at(s, "call"), "W518", "call what has taken its place", "the playbook %s is deprecated", s.Call.Playbook)
+	}
+}
+
+// unpermitted warns of what the app may not do in the tenant.
+func (c *linter) unpermitted(s *Step) {
+	if c.w.Lacks == nil || s.Kind != Action {
+		return
+	}
+	for _, p := range s.Action.Permissions {
+		if c.w.Lacks(p) {
+			c.add(c.at(s, "uses"), "W528", "`stanch permissions` tells how to grant it", "the app lacks the permission %s (%s), which %s needs", p.Name, p.API, s.Uses)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,13 @@ func (c Case) undone(t *testing.T) {
 	for _, i := range inverses {
 		if i.Effect == nil || i.Changed {
 			t.Errorf("no inverse: %s", i.Why)
+			continue
+		}
+		// Who may do it may take it back.
+		for _, needed := range d.action(i.Effect.Action).Permissions {
+			if !slices.ContainsFunc(r.Action.Permissions, func(p actions.Permission) bool { return p.Covers(needed) }) {
+				t.Errorf("undo by %s needs the permission %s, which is not declared", i.Effect.Action, needed.Name)
+			}
 		}
 	}
 	for _, e := range back.Effects {

@@ -57,24 +57,17 @@ func connect(c *config.Config) (clients, error) {
 	if !c.HasTenant() {
 		return clients{}, errNoTenant
 	}
-	cloud, err := cloudOf(c.Tenant)
-	if err != nil {
-		return clients{}, fmt.Errorf("tenant: %w", err)
-	}
-	auth, err := authOf(c.Tenant)
-	if err != nil {
-		return clients{}, fmt.Errorf("tenant.auth: %w", err)
-	}
-	credential, err := connectors.NewCredential(cloud, auth)
+	s, err := signIn(c.Tenant)
 	if err != nil {
 		return clients{}, err
 	}
-	g, err := graph.New(cloud, credential, nil)
+	cloud := s.cloud
+	g, err := graph.New(cloud, s.as("graph"), nil)
 	if err != nil {
 		return clients{}, err
 	}
 	out := clients{graph: g}
-	if out.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+	if out.logs, err = loganalytics.New(cloud, s.as("azure"), nil); err != nil {
 		return clients{}, err
 	}
 	if out.web, err = webOf(c, cloud); err != nil {
@@ -83,7 +76,7 @@ func connect(c *config.Config) (clients, error) {
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil
 	}
-	out.defender, err = defender.New(cloud, credential, nil)
+	out.defender, err = defender.New(cloud, s.as("defender"), nil)
 	return out, err
 }
 
@@ -130,38 +123,4 @@ func practiceCloud(at string, ca []byte) (connectors.Cloud, error) {
 		}
 	}
 	return connectors.PracticeCloud(at, ca), nil
-}
-
-// authOf reads the secrets that a tenant's auth refers to. The practice tenant
-// has an app whose secret everybody knows.
-func authOf(t config.Tenant) (connectors.Auth, error) {
-	a := t.Auth
-	if t.Cloud == config.Practice && a == (config.Auth{}) {
-		return connectors.Auth{
-			Kind: connectors.ClientSecret, Tenant: practice.ContosoTenantID,
-			Client: practice.FullClientID, Secret: practice.FullClientSecret,
-		}, nil
-	}
-	auth := connectors.Auth{
-		Kind: connectors.AuthKind(a.Kind), Tenant: t.ID, Client: a.Client,
-		CertificateFile: a.Certificate, TokenFile: a.TokenFile,
-	}
-	if auth.Tenant == "" && t.Cloud == config.Practice {
-		auth.Tenant = practice.ContosoTenantID
-	}
-	var err error
-	if !a.Secret.Empty() {
-		if auth.Secret, err = a.Secret.Read(); err != nil {
-			return auth, err
-		}
-	}
-	if a.Certificate != "" {
-		if err := config.Private(a.Certificate); err != nil {
-			return auth, fmt.Errorf("certificate: %w", err)
-		}
-	}
-	if !a.Password.Empty() {
-		auth.CertificatePassword, err = a.Password.Read()
-	}
-	return auth, err
 }

@@ -30,15 +30,18 @@ func doctorCommand(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "doctor",
 		GroupID: "look",
-		Short:   "Say whether the store is fit, and what it may lose when",
-		Long: `Look at the store as somebody who has to keep runs there, and say what is wrong,
-what may become so, and what may be lost when. Nothing is changed.
+		Short:   "Say whether the store is fit, what it may lose when, and whether permissions are missing",
+		Long: `Look at the store as somebody who has to keep runs there, and at what the app may
+do in the tenant, and say what is wrong, what may become so, and what may be lost
+when. Nothing is changed.
 
 Of Redis: version and role, eviction, the append-only file, replicas and what
 keeps a primary that is cut off from going on, memory, the round trip, the clocks,
 whether every command that is needed may be used, workers, queues.
 Of a SQLite file: the file system, free space, who can read it, whether it is
 whole, the worker.
+Of the tenant, where the configuration names one and playbooks: whether the app
+signs in and has the permissions that they need.
 
 After a backup was restored, say so with --after-restore before any worker
 starts: a store that went back looks like one that never was further.
@@ -82,6 +85,9 @@ func (sh *shell) doctor(ctx context.Context) error {
 		if found.Inspection, err = redisstore.Inspect(ctx, o); err != nil {
 			return err
 		}
+	}
+	if cfg.HasTenant() && len(cfg.Playbooks) > 0 {
+		found.Findings = append(found.Findings, sh.permitted(ctx, cfg))
 	}
 	if err := sh.print(found, func() { sh.examination(found) }); err != nil {
 		return err

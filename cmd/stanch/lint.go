@@ -17,6 +17,7 @@ import (
 type lintOptions struct {
 	paths  []string
 	strict bool
+	live   bool
 	least  string // severity
 }
 
@@ -32,10 +33,14 @@ without one it is the folder you are in. Silent when there is nothing to say.
 ` + "`stanch explain CODE`" + ` tells more of a finding, and how to suppress a warning
 that is meant.
 
+With --live it signs in to the tenant of the configuration, and finds too what the
+app may not do there. Nothing is changed.
+
 Exits 1 when there are errors; with --strict also when there are warnings.`,
 		Example: `  stanch lint
   stanch lint examples --config examples/practice.yaml
   stanch lint --strict --output sarif > stanch.sarif
+  stanch lint --live --config stanch.yaml playbooks
   stanch lint contain.yaml --output json`,
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.paths = args
@@ -44,6 +49,7 @@ Exits 1 when there are errors; with --strict also when there are warnings.`,
 	}
 	severities := []string{playbooks.SeverityWarning, playbooks.SeverityError}
 	c.Flags().BoolVar(&o.strict, "strict", false, "warnings are errors too")
+	c.Flags().BoolVar(&o.live, "live", false, "sign in to the tenant and find missing permissions")
 	c.Flags().StringVar(&o.least, "min-severity", playbooks.SeverityWarning, "tell findings of this `SEVERITY` and above: warning, error")
 	_ = c.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
 	sh.outputFlag(c, "text", "json", "jsonl", "yaml", "sarif", "github", "junit")
@@ -74,7 +80,13 @@ func (sh *shell) lint(ctx context.Context, o lintOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := lint(o, until{ctx, sh.in}, world(catalog, cfg))
+	w := world(catalog, cfg)
+	if o.live {
+		if w.Lacks, err = lacking(ctx, cfg, catalog); err != nil {
+			return err
+		}
+	}
+	found, err := lint(o, until{ctx, sh.in}, w)
 	if err != nil {
 		return err
 	}

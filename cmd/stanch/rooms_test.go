@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"connectors/graph":                 {"connectors", "connectors/kusto"},
 	"connectors/loganalytics":          {"connectors", "connectors/kusto"},
 	"connectors/defender":              {"connectors"},
+	"connectors/keyvault":              {"connectors"},
 	"connectors/web":                   {"connectors", "connectors/egress"},
 
 	"actions":           {},
@@ -67,7 +68,7 @@ var rooms = map[string][]string{
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/loganalytics", "connectors/web", "connectors/incident", "connectors/practice",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/keyvault", "connectors/loganalytics", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 

@@ -182,6 +182,7 @@ func (sh *shell) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.UseVaults(vaultReader(c.Tenant))
 	for _, note := range c.Notes {
 		sh.err.Line(terminal.Text{Style: terminal.Yellow, Text: "note: "}, note)
 	}

@@ -15,10 +15,12 @@ import (
 // Company is what a company file (JSON) describes. Ids that are left out follow
 // from names, so that the same file always gives the same ids.
 type Company struct {
-	TenantID        string            `json:"tenant_id"`
-	Name            string            `json:"name"`
-	Domain          string            `json:"domain"`
-	SharePoint      string            `json:"sharepoint"`
+	TenantID   string `json:"tenant_id"`
+	Name       string `json:"name"`
+	Domain     string `json:"domain"`
+	SharePoint string `json:"sharepoint"`
+	// Secrets are those of its Key Vault, by name.
+	Secrets         map[string]string `json:"secrets,omitempty"`
 	Labels          []Label           `json:"labels"`
 	RetentionLabels []RetentionLabel  `json:"retention_labels,omitempty"`
 	Users           []User            `json:"users"`

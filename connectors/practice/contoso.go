@@ -34,7 +34,7 @@ func FullApp() App {
 		"Sites.Read.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
 		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
-		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader,
+		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader, vaultReader,
 	}}
 }
 
@@ -68,6 +68,7 @@ func Contoso(seed uint64) Company {
 	g := &generator{rand: rand.New(rand.NewPCG(seed, 0x5741_4e43))}
 	c := Company{
 		TenantID: ContosoTenantID, Name: "Contoso", Domain: ContosoDomain, SharePoint: "contoso.sharepoint.com",
+		Secrets: map[string]string{"tickets": DeskToken, "siem-signing": WebhookKey, "analyst": AnalystClientSecret},
 		Labels: []Label{
 			{ID: "0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d01", Name: "Public", Description: "Prepared for the public."},
 			{ID: "0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d02", Name: "General", Description: "Business data not meant for the public."},

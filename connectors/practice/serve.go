@@ -25,6 +25,7 @@ const (
 	mailbox
 	defender
 	logs // Log Analytics
+	keyVault
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -163,6 +164,9 @@ func (c *call) open(path string) (reply, bool, error) {
 		return c.discovery(), true, nil
 	case strings.HasPrefix(path, "/_api/v2.0/monitor/"):
 		out, err := c.monitor()
+		return out, true, err
+	case strings.HasPrefix(path, "/secrets/"):
+		out, err := c.vaultSecret()
 		return out, true, err
 	}
 	return c.beside(path)

@@ -23,6 +23,7 @@ const (
 	defenderAudience
 	logsAudience
 	otherAudience
+	vaultAudience
 )
 
 // audienceOf reads a resource as named in a scope or a token, in any of the
@@ -41,6 +42,8 @@ func audienceOf(resource string) (audience, bool) {
 		return otherAudience, true
 	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
 		return logsAudience, true
+	case "https://vault.azure.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn":
+		return vaultAudience, true
 	}
 	return 0, false
 }
@@ -143,7 +146,8 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's.
+// roles, everything else is Graph's. Azure's roles, whose names have spaces, are
+// assigned there and stand in no token.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
@@ -228,6 +232,8 @@ func (c *call) authenticate() ([]string, error) {
 		want = defenderAudience
 	case logs:
 		want = logsAudience
+	case keyVault:
+		want = vaultAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		if c.api == logs {
@@ -245,7 +251,7 @@ func (c *call) authenticate() ([]string, error) {
 
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
-	if c.api == defender {
+	if c.api == defender || c.api == keyVault {
 		code = "Unauthorized"
 	}
 	f := fail(http.StatusUnauthorized, code, "%s", message)

@@ -39,6 +39,7 @@ func (c *Config) check(d *decoder) {
 	if c.HasTenant() {
 		c.checkTenant(d)
 	}
+	c.checkVaults(d)
 }
 
 func (d *decoder) note(path, what string) {
@@ -159,7 +160,7 @@ func oneOfKinds(d *decoder, path, kind string, kinds []string) bool {
 
 func (c *Config) checkTenant(d *decoder) {
 	t := c.Tenant
-	oneOf(d, "tenant.cloud", t.Cloud, "global", "usgov", "dod", "china", Practice)
+	oneOf(d, "tenant.cloud", t.Cloud, "global", "gcc", "usgov", "dod", "china", Practice)
 	if t.Authority != "" {
 		if u, err := url.Parse(t.Authority); err != nil || u.Scheme != "https" || u.Host == "" {
 			d.fault(d.places["tenant.authority"], "such as https://login.microsoftonline.com", "tenant.authority must be an https address, not %q", t.Authority)
@@ -170,6 +171,9 @@ func (c *Config) checkTenant(d *decoder) {
 			d.fault(d.places["tenant.ca"], "", "tenant.ca: %v", err)
 		}
 	}
+	for name, auth := range c.Tenant.Apps.each {
+		c.checkAuth(d, "tenant.apps."+name, *auth)
+	}
 	if t.Cloud == Practice && t.Auth == (Auth{}) {
 		return
 	}
@@ -179,47 +183,46 @@ func (c *Config) checkTenant(d *decoder) {
 	case t.ID != "" && !guid.MatchString(t.ID) && !domainName.MatchString(t.ID):
 		d.fault(d.places["tenant.id"], "", "tenant.id must be a GUID or a domain of the tenant, not %q", t.ID)
 	}
-	c.checkAuth(d)
-}
-
-func (c *Config) checkAuth(d *decoder) {
-	a := c.Tenant.Auth
-	where, known := d.places["tenant.auth"]
-	if !known {
+	if _, given := d.places["tenant.auth"]; !given {
 		d.fault(d.places["tenant"], "such as auth: {kind: client_secret, client: ID, secret: {env: STANCH_CLIENT_SECRET}}", "tenant.auth is missing: how should the app sign in?")
 		return
 	}
+	c.checkAuth(d, "tenant.auth", t.Auth)
+}
+
+func (c *Config) checkAuth(d *decoder, path string, a Auth) {
+	where := d.places[path]
 	if a.Kind == "" {
-		d.fault(where, "client_secret, certificate, workload, managed or cli", "tenant.auth.kind is missing")
+		d.fault(where, "client_secret, certificate, workload, managed, cli or default", "%s.kind is missing", path)
 		return
 	}
-	if !oneOf(d, "tenant.auth.kind", a.Kind, "client_secret", "certificate", "workload", "managed", "cli") {
+	if !oneOf(d, path+".kind", a.Kind, "client_secret", "certificate", "workload", "managed", "cli", "default") {
 		return
 	}
 	need := func(key string, missing bool, hint string) {
 		if missing {
-			d.fault(where, hint, "tenant.auth.%s is missing: %s needs it", key, a.Kind)
+			d.fault(where, hint, "%s.%s is missing: %s needs it", path, key, a.Kind)
 		}
 	}
 	refuse := func(key string, given bool) {
 		if given {
-			d.fault(d.places["tenant.auth."+key], "remove it, or change the kind", "tenant.auth.%s means nothing for %s", key, a.Kind)
+			d.fault(d.places[path+"."+key], "remove it, or change the kind", "%s.%s means nothing for %s", path, key, a.Kind)
 		}
 	}
 	need("client", a.Client == "" && (a.Kind == "client_secret" || a.Kind == "certificate"), "the Application (client) ID of the app registration")
 	need("secret", a.Secret.Empty() && a.Kind == "client_secret", "secret: {env: NAME} or {file: PATH}; the secret itself never stands in this file")
 	need("certificate", a.Certificate == "" && a.Kind == "certificate", "the path of a PEM or PKCS#12 file")
-	refuse("client", a.Client != "" && a.Kind == "cli")
+	refuse("client", a.Client != "" && (a.Kind == "cli" || a.Kind == "default"))
 	refuse("secret", !a.Secret.Empty() && a.Kind != "client_secret")
 	refuse("certificate", a.Certificate != "" && a.Kind != "certificate")
 	refuse("password", !a.Password.Empty() && a.Kind != "certificate")
 	refuse("token_file", a.TokenFile != "" && a.Kind != "workload")
 	if a.Client != "" && !guid.MatchString(a.Client) {
-		d.fault(d.places["tenant.auth.client"], "", "tenant.auth.client must be a GUID, not %q", a.Client)
+		d.fault(d.places[path+".client"], "", "%s.client must be a GUID, not %q", path, a.Client)
 	}
 	for key, ref := range map[string]Reference{"secret": a.Secret, "password": a.Password} {
 		if ref.Env != "" && ref.File != "" {
-			d.fault(d.places["tenant.auth."+key], "keep one of them", "tenant.auth.%s names both env and file", key)
+			d.fault(d.places[path+"."+key], "keep one of them", "%s.%s names both env and file", path, key)
 		}
 	}
 }

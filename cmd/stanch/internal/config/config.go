@@ -42,8 +42,8 @@ type Config struct {
 // StoreAuth says how to sign in to a store in Redis. Passwords stand elsewhere.
 type StoreAuth struct {
 	Username         string    `yaml:"username" doc:"the user of Redis; default its default user"`
-	Password         Reference `yaml:"password" doc:"where the user's password is: {env: NAME} or {file: PATH}"`
-	SentinelPassword Reference `yaml:"sentinel_password" doc:"where the password of the sentinels is: {env: NAME} or {file: PATH}"`
+	Password         Reference `yaml:"password" doc:"where the user's password is: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
+	SentinelPassword Reference `yaml:"sentinel_password" doc:"where the password of the sentinels is: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
 	CA               string    `yaml:"ca" doc:"PEM file of the certificate authorities to trust; default the system's"`
 	Certificate      string    `yaml:"certificate" doc:"PEM file with our own certificate, where Redis asks for one"`
 	Key              string    `yaml:"key" doc:"PEM file with its private key, which only its owner can read"`
@@ -80,20 +80,52 @@ func Lanes() []string { return []string{"high", "medium", "low", "others"} }
 // Tenant names the tenant and the app that acts there.
 type Tenant struct {
 	ID                string `yaml:"id" doc:"tenant id (a GUID) or one of its domains"`
-	Cloud             string `yaml:"cloud" doc:"global, usgov, dod, china or practice" enum:"global,usgov,dod,china,practice"`
+	Cloud             string `yaml:"cloud" doc:"global, gcc, usgov (GCC High), dod, china or practice" enum:"global,gcc,usgov,dod,china,practice"`
 	Authority         string `yaml:"authority" doc:"https address of the sign-in service, where it is not the cloud's own; of a practice tenant, its address"`
 	CA                string `yaml:"ca" doc:"PEM file of further certificate authorities to trust"`
 	InstanceDiscovery *bool  `yaml:"instance_discovery" doc:"false where the sign-in service is not one that Microsoft lists"`
 	Auth              Auth   `yaml:"auth" doc:"how the app signs in"`
+	Apps              Apps   `yaml:"apps" doc:"other apps for single connectors, such as one that only reads and one that contains"`
+}
+
+// Apps are the apps of connectors that do not sign in as tenant.auth says.
+type Apps struct {
+	Graph    Auth `yaml:"graph" doc:"how the app for Microsoft Graph signs in"`
+	Defender Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
+	Azure    Auth `yaml:"azure" doc:"how the app for Azure signs in: Log Analytics"`
+	KeyVault Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
+}
+
+// each yields the apps that are given, with the name of their connector.
+func (a *Apps) each(yield func(connector string, auth *Auth) bool) {
+	for _, app := range []struct {
+		name string
+		auth *Auth
+	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"keyvault", &a.KeyVault}} {
+		if *app.auth != (Auth{}) && !yield(app.name, app.auth) {
+			return
+		}
+	}
+}
+
+// Of answers how the app of a connector signs in, and whether it has one of its
+// own.
+func (t Tenant) Of(connector string) (Auth, bool) {
+	for name, auth := range t.Apps.each {
+		if name == connector {
+			return *auth, true
+		}
+	}
+	return t.Auth, false
 }
 
 // Auth says how the app signs in.
 type Auth struct {
-	Kind        string    `yaml:"kind" doc:"client_secret, certificate, workload, managed or cli" enum:"client_secret,certificate,workload,managed,cli"`
+	Kind        string    `yaml:"kind" doc:"client_secret, certificate, workload, managed, cli, or default: what the environment gives" enum:"client_secret,certificate,workload,managed,cli,default"`
 	Client      string    `yaml:"client" doc:"application (client) id"`
-	Secret      Reference `yaml:"secret" doc:"where the client secret is: {env: NAME} or {file: PATH}"`
+	Secret      Reference `yaml:"secret" doc:"where the client secret is: {env: NAME} or {file: PATH}; in tenant.apps also {vault: URL, secret: NAME}"`
 	Certificate string    `yaml:"certificate" doc:"PEM or PKCS#12 file with certificate and private key"`
-	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}"`
+	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}; in tenant.apps also {vault: URL, secret: NAME}"`
 	TokenFile   string    `yaml:"token_file" doc:"federated token of a workload; default $AZURE_FEDERATED_TOKEN_FILE"`
 }
 

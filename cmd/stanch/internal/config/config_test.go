@@ -79,6 +79,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestThrottleIsKept(t *testing.T) {
+	c, err := Parse("f", []byte("throttle: {sharepoint: {units: 3750, per: 1m}}\n"))
+	if err != nil || c.Throttle["sharepoint"] != (Throttle{Units: 3750, Per: time.Minute}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // Every mistake is told with its place and with what to do.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
@@ -99,7 +106,7 @@ func TestMistakes(t *testing.T) {
 		{"kind of cap", "guardrails: {max_targets: {file: 3}}\n", `f:1:28: guardrails.max_targets: "file" is not a kind of target|did you mean "files"?`},
 		{"kind of protection", "guardrails: {protect: {people: [a@b.example]}}\n", `guardrails.protect: "people" is not a kind of target|known here: files`},
 		{"protects nothing", "guardrails: {protect: {users: []}}\n", "guardrails.protect.users is empty"},
-		{"cloud", "tenant: {id: a.example, cloud: globl, auth: {kind: cli}}\n", `f:1:32: tenant.cloud must be one of global, usgov, dod, china, practice, not "globl"|did you mean "global"?`},
+		{"cloud", "tenant: {id: a.example, cloud: globl, auth: {kind: cli}}\n", `f:1:32: tenant.cloud must be one of global, gcc, usgov, dod, china, practice, not "globl"|did you mean "global"?`},
 		{"authority", "tenant: {id: a.example, authority: http://x, auth: {kind: cli}}\n", "tenant.authority must be an https address"},
 		{"no id", "tenant: {cloud: global, auth: {kind: cli}}\n", "f:1:9: tenant.id is missing"},
 		{"no auth", "tenant: {id: a.example}\n", "f:1:9: tenant.auth is missing"},

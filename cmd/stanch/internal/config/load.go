@@ -137,6 +137,9 @@ func (c *Config) absolute() error {
 		&c.Tenant.Auth.Secret.File, &c.Tenant.Auth.Certificate, &c.Tenant.Auth.Password.File,
 		&c.StoreAuth.Password.File, &c.StoreAuth.SentinelPassword.File, &c.StoreAuth.CA, &c.StoreAuth.Certificate, &c.StoreAuth.Key,
 	}
+	for _, auth := range c.Tenant.Apps.each {
+		paths = append(paths, &auth.TokenFile, &auth.Secret.File, &auth.Certificate, &auth.Password.File)
+	}
 	for i := range c.Playbooks {
 		paths = append(paths, &c.Playbooks[i])
 	}

@@ -24,7 +24,7 @@ type EgressProxy struct {
 	Except   []string  `yaml:"except" doc:"hosts that are reached without it"`
 	ByName   bool      `yaml:"by_name" doc:"true: it is asked for names and not for the addresses that were judged here, so it has to refuse internal addresses itself; default false"`
 	User     string    `yaml:"user" doc:"its user, where it asks for one"`
-	Password Reference `yaml:"password" doc:"where the user's password is: {env: NAME} or {file: PATH}"`
+	Password Reference `yaml:"password" doc:"where the user's password is: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
 	CA       string    `yaml:"ca" doc:"PEM file of the certificate authorities that it is trusted by, where it is reached by https"`
 }
 
@@ -41,14 +41,14 @@ type ServiceAuth struct {
 	Kind   string    `yaml:"kind" doc:"bearer, basic, header or query" enum:"bearer,basic,header,query"`
 	Name   string    `yaml:"name" doc:"name of the header or parameter"`
 	User   string    `yaml:"user" doc:"the user, with basic"`
-	Secret Reference `yaml:"secret" doc:"where the secret is: {env: NAME} or {file: PATH}"`
+	Secret Reference `yaml:"secret" doc:"where the secret is: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
 }
 
 // Channel is where messages go.
 type Channel struct {
 	Kind string    `yaml:"kind" doc:"teams, slack or webhook" enum:"teams,slack,webhook"`
-	URL  Reference `yaml:"url" doc:"where its address is, a secret: {env: NAME} or {file: PATH}; in the practice tenant, its own channel where it is left out"`
-	Key  Reference `yaml:"key" doc:"where the key is that signs a webhook: {env: NAME} or {file: PATH}"`
+	URL  Reference `yaml:"url" doc:"where its address is, a secret: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}; in the practice tenant, its own channel where it is left out"`
+	Key  Reference `yaml:"key" doc:"where the key is that signs a webhook: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
 }
 
 // outsidePaths makes the paths of services, channels and proxy absolute.

@@ -12,8 +12,13 @@ import (
 
 // Reference names where a secret is. The file never holds the secret itself.
 type Reference struct {
-	Env  string `yaml:"env" doc:"name of an environment variable"`
-	File string `yaml:"file" doc:"path of a file that only its owner can read"`
+	Env     string `yaml:"env" doc:"name of an environment variable"`
+	File    string `yaml:"file" doc:"path of a file that only its owner can read"`
+	Vault   string `yaml:"vault" doc:"address of an Azure Key Vault, such as https://contoso.vault.azure.net, which the app reads from"`
+	Secret  string `yaml:"secret" doc:"name of the secret in the vault"`
+	Version string `yaml:"version" doc:"version of the secret in the vault; default the newest"`
+
+	By *Vaults `yaml:"-"` // with Vault: who reads it; of UseVaults
 }
 
 // Empty reports whether nothing is named.
@@ -22,6 +27,9 @@ func (r Reference) Empty() bool { return r == Reference{} }
 func (r Reference) String() string {
 	if r.Env != "" {
 		return "environment variable " + r.Env
+	}
+	if r.Vault != "" {
+		return "secret " + r.Secret + " of " + r.Vault
 	}
 	return "file " + r.File
 }
@@ -49,6 +57,14 @@ func (r Reference) Read() (connectors.Secret, error) {
 			return "", err
 		}
 		value = v
+	case r.Vault != "" && r.By == nil:
+		return "", fmt.Errorf("%s: nobody here reads vaults", r)
+	case r.Vault != "":
+		v, err := r.By.read(r.Vault, r.Secret, r.Version)
+		if err != nil {
+			return "", err
+		}
+		value = string(v)
 	default:
 		return "", fmt.Errorf("no secret is named")
 	}
