@@ -161,7 +161,7 @@ func openMany(b *testing.B, company []byte, o practice.Options) *many {
 func peakMB(b *testing.B) float64 {
 	raw, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		b.Skip("no /proc here")
+		return 0 // no /proc here
 	}
 	_, after, _ := strings.Cut(string(raw), "VmHWM:")
 	kb, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
