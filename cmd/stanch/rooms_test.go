@@ -27,16 +27,18 @@ var rooms = map[string][]string{
 	"connectors/graph":                 {"connectors"},
 	"connectors/defender":              {"connectors"},
 	"connectors/web":                   {"connectors", "connectors/egress"},
+	"connectors/evidence":              {"connectors", "connectors/egress"},
 
 	"actions":           {},
-	"actions/files":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/files":     {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident"},
+	"actions/mail":      {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident", "connectors/web"},
 	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
 	"actions/notify":    {"actions", "connectors", "connectors/web"},
 
-	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
+	"actions/shelftest": {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
 	"playbooks":                 {"actions", "connectors/incident"},
 	"playbooks/review":          {"playbooks", "actions"},
@@ -62,8 +64,8 @@ var rooms = map[string][]string{
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
-		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/web", "connectors/incident", "connectors/practice",
+		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/mail", "actions/notify",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 
@@ -88,7 +90,7 @@ var owners = map[string]struct {
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
+		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
 		"the wire is the connectors'",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},
