@@ -163,6 +163,9 @@ func (c *call) open(path string) (reply, bool, error) {
 	case strings.HasPrefix(path, "/_api/v2.0/monitor/"):
 		out, err := c.monitor()
 		return out, true, err
+	case path == downloadPath:
+		out, err := c.downloaded()
+		return out, true, err
 	}
 	return c.beside(path)
 }
