@@ -196,7 +196,7 @@ func (c *Client) do(ctx context.Context, r Request, change *Change, out any) (Re
 	x := &call{client: c, request: r, host: c.base.Host, ctx: ctx, id: newID()}
 	if change != nil {
 		x.id = change.ID
-		x.gate = &gate{change: change, ctx: ctx, closed: true}
+		x.gate = &gate{change: change, ctx: ctx, closed: true, once: r.copy != nil}
 		ctx = context.WithValue(ctx, gateKey{}, x.gate)
 	}
 	req, err := c.build(ctx, r, x.id)

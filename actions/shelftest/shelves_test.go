@@ -13,6 +13,7 @@ import (
 	"stanch/actions/files"
 	"stanch/actions/http"
 	"stanch/actions/incidents"
+	"stanch/actions/mail"
 	"stanch/actions/notify"
 	"stanch/actions/shelftest"
 	"stanch/actions/users"
@@ -21,7 +22,7 @@ import (
 
 func collect(t *testing.T) *actions.Catalog {
 	t.Helper()
-	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, incidents.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
+	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, incidents.Shelf{}, mail.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +32,10 @@ func collect(t *testing.T) *actions.Catalog {
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.isolate", "devices.release",
-		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"files.delete", "files.download", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
 		"http.delete", "http.get", "http.request",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
+		"mail.delete", "mail.download", "mail.get", "mail.move", "mail.send",
 		"notify.slack", "notify.teams", "notify.webhook",
 		"users.revoke_sessions",
 	}
@@ -108,7 +110,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"files.delete", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.revoke_sessions"}
+	want := []string{"files.delete", "files.download", "http.delete", "http.request", "incidents.comment", "mail.download", "mail.send", "notify.slack", "notify.teams", "notify.webhook", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {
@@ -125,7 +127,7 @@ func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
 
 func TestAnEffectThatCannotBeReadIsAnErrorAndSendsNothing(t *testing.T) {
 	x := shelftest.Start(t, practice.Options{})
-	d := x.Open(files.Shelf{Graph: x.Full.Graph}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
+	d := x.Open(files.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, mail.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
 	for a := range d.Catalog.All() {
 		if a.Class == actions.Reads {
 			continue

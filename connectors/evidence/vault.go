@@ -236,6 +236,31 @@ func (d *Draft) Discard() {
 	_ = os.Remove(d.file.Name())
 }
 
+// Fetch puts in what fetch writes, whole or not at all. A vault that the operator
+// has not configured is nil and says so.
+func (v *Vault) Fetch(ctx context.Context, about About, fetch func(io.Writer) error) (Item, error) {
+	if err := v.Ready(); err != nil {
+		return Item{}, err
+	}
+	d, err := v.Create(about)
+	if err != nil {
+		return Item{}, err
+	}
+	defer d.Discard()
+	if err := fetch(d); err != nil {
+		return Item{}, err
+	}
+	return d.Keep(ctx)
+}
+
+// Ready reports why nothing can be kept.
+func (v *Vault) Ready() error {
+	if v == nil {
+		return problem(connectors.Invalid, "give `evidence` with a dir or a bucket and a key in the operator's file", "there is no evidence store in which downloads could be kept")
+	}
+	return nil
+}
+
 func (v *Vault) record(ctx context.Context, a Access) error {
 	if v.Record == nil {
 		return problem(connectors.Refused, "this is a mistake of the program", "nobody records who reads and writes evidence")
