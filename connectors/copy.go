@@ -63,8 +63,8 @@ func (c *Client) Redirected(ctx context.Context, r Request) (Location, error) {
 }
 
 // DownloadAt is Download from a location, which must lie in the cloud's
-// SharePoint, without a bearer token.
-func (c *Client) DownloadAt(ctx context.Context, change Change, op string, at Location, to Copy) (Reply, error) {
+// SharePoint, without a bearer token. Of r, Op and Permission are used.
+func (c *Client) DownloadAt(ctx context.Context, change Change, r Request, at Location, to Copy) (Reply, error) {
 	u, err := url.Parse(string(at.address))
 	if err != nil || !c.cloud.OwnsSharePoint(u) {
 		where := "nowhere"
@@ -72,11 +72,11 @@ func (c *Client) DownloadAt(ctx context.Context, change Change, op string, at Lo
 			where = "at " + line(u.Scheme+"://"+u.Host, 120)
 		}
 		return Reply{}, &Error{
-			Op: c.api.Name + ": " + op, Code: Refused, Hint: "it is not downloaded from there",
+			Op: c.op(r), Code: Refused, Hint: "it is not downloaded from there",
 			Message: "the content is said to lie " + where + ", which is not the SharePoint of this cloud",
 		}
 	}
-	return c.Download(ctx, change, Request{Op: op, Path: Path{link: u.String()}, bare: true}, to)
+	return c.Download(ctx, change, Request{Op: r.Op, Permission: r.Permission, Path: Path{link: u.String()}, bare: true}, to)
 }
 
 // copied writes the body of a success as it comes.

@@ -10,11 +10,13 @@ import (
 	"stanch/actions/files"
 	"stanch/actions/http"
 	"stanch/actions/incidents"
+	"stanch/actions/mail"
 	"stanch/actions/notify"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/web"
@@ -29,15 +31,17 @@ type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
 	web      *web.Client
+	evidence *evidence.Vault // nil: downloads cannot be kept
 }
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
-		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		files.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
 		incidents.Shelf{Graph: c.graph},
+		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
@@ -72,6 +76,9 @@ func connect(c *config.Config) (clients, error) {
 	out := clients{graph: g}
 	if out.web, err = webOf(c, cloud); err != nil {
 		return clients{}, err
+	}
+	if out.evidence, err = vaultOf(c); err != nil {
+		return clients{}, fmt.Errorf("evidence: %w", err)
 	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil

@@ -15,11 +15,12 @@ import (
 // Source: learn.microsoft.com/graph/api/driveitem-get-content.
 func (c *Client) DownloadItem(ctx context.Context, change connectors.Change, drive, item string, to connectors.Copy) error {
 	op := "download item " + connectors.Plain(item)
-	at, err := c.api.Redirected(ctx, connectors.Request{Op: op, Path: itemPath(drive, item, "content"), Permission: filesRead})
+	r := connectors.Request{Op: op, Path: itemPath(drive, item, "content"), Permission: filesRead}
+	at, err := c.api.Redirected(ctx, r)
 	if err != nil {
 		return err
 	}
-	_, err = c.api.DownloadAt(ctx, change, op, at, to)
+	_, err = c.api.DownloadAt(ctx, change, r, at, to)
 	return err
 }
 
