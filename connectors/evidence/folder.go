@@ -120,7 +120,8 @@ func (b *blamed) Write(p []byte) (int, error) {
 // List reads the folder. Drafts that nobody will finish are removed on the way.
 func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
-	err := filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
+	var stale []string
+	err := filepath.WalkDir(f.dir, func(_ string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // swept meanwhile
 		}
@@ -134,7 +135,7 @@ func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 			return err
 		}
 		if strings.HasPrefix(d.Name(), draftPrefix) && time.Since(info.ModTime()) > staleDraft {
-			_ = os.Remove(path) // the next look tries again
+			stale = append(stale, d.Name())
 		}
 		if name, is := strings.CutSuffix(d.Name(), suffix); is {
 			all = append(all, Entry{name, info.Size(), info.ModTime().UTC()})
@@ -143,6 +144,9 @@ func (f *Folder) List(ctx context.Context) ([]Entry, error) {
 	})
 	if err != nil {
 		return nil, broken("the folder cannot be read", err)
+	}
+	for _, name := range stale {
+		_ = os.Remove(filepath.Join(f.Folder(), name)) // the next look tries again
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil

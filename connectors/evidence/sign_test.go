@@ -22,7 +22,8 @@ func TestSignaturesAreThoseOfTheDocumentation(t *testing.T) {
 			"GET", http.Header{"Range": {"bytes=0-9"}}, emptyHash, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
 		},
 		"https://examplebucket.s3.amazonaws.com/test$file.text": {
-			"PUT", http.Header{"Date": {"Fri, 24 May 2013 00:00:00 GMT"}, "X-Amz-Storage-Class": {"REDUCED_REDUNDANCY"}},
+			"PUT",
+			http.Header{"Date": {"Fri, 24 May 2013 00:00:00 GMT"}, "X-Amz-Storage-Class": {"REDUCED_REDUNDANCY"}},
 			"44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072", "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
 		},
 		"https://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J": {

@@ -144,8 +144,10 @@ func problem(code connectors.Code, hint, format string, args ...any) error {
 
 // broken is an error of the machine: disk or memory.
 func broken(what string, err error) error {
-	return &connectors.Error{Op: "evidence", Code: connectors.Unavailable, Message: connectors.Plain(what + ": " + err.Error()), Cause: err,
-		Hint: "see the folder of the evidence store: its disk, and who may write there"}
+	return &connectors.Error{
+		Op: "evidence", Code: connectors.Unavailable, Message: connectors.Plain(what + ": " + err.Error()), Cause: err,
+		Hint: "see the folder of the evidence store: its disk, and who may write there",
+	}
 }
 
 // Draft is an item that is being put in. Nothing is kept before Keep.

@@ -50,10 +50,7 @@ func (q *QuickXor) Write(b []byte) (int, error) {
 // Sum appends the hash: the length of the content goes into its last 64 bits.
 func (q *QuickXor) Sum(b []byte) []byte {
 	out := q.cells
-	size := binary.LittleEndian.AppendUint64(nil, q.n)
-	for i, c := range size {
-		out[12+i] ^= c
-	}
+	binary.LittleEndian.PutUint64(out[12:], binary.LittleEndian.Uint64(out[12:])^q.n)
 	return append(b, out[:]...)
 }
 
