@@ -511,3 +511,24 @@ func TestOptionsThatCannotBeAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestDraftsThatNobodyWillFinishAreRemoved(t *testing.T) {
+	f, dir := folder(t)
+	v, _ := vault(t, f, nil)
+	for range 2 {
+		if _, err := v.Create(evidence.About{Name: "left"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := files(t, dir)
+	old := time.Now().Add(-25 * time.Hour)
+	if err := os.Chtimes(left[0], old, old); err != nil {
+		t.Fatal(err)
+	}
+	if items, err := v.List(t.Context(), "ann"); err != nil || len(items) != 0 {
+		t.Errorf("%+v, %v", items, err)
+	}
+	if got := files(t, dir); len(got) != 1 || got[0] != left[1] {
+		t.Errorf("%v; want %s alone", got, left[1])
+	}
+}
