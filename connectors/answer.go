@@ -67,6 +67,9 @@ func (x *call) unanswered(err error) *Error {
 func (x *call) answered(res *http.Response, out any) (Reply, error) {
 	reply := Reply{Status: res.StatusCode, RequestID: requestID(res.Header, x.id), Location: Location{Secret(res.Header.Get("Location"))}}
 	res.Header.Del("Location")
+	if x.request.copy != nil && res.StatusCode == http.StatusOK {
+		return reply, x.download(res, reply)
+	}
 	body, err := x.body(res)
 	if err != nil {
 		e := x.unreadable(err)
@@ -80,6 +83,11 @@ func (x *call) answered(res *http.Response, out any) (Reply, error) {
 		e := x.errorOf(Failed)
 		e.Status, e.RequestID = res.StatusCode, reply.RequestID
 		x.status(e, res.Header, body)
+		return reply, e
+	}
+	if x.request.copy != nil {
+		e := x.errorOf(Failed)
+		e.Status, e.RequestID, e.Message = res.StatusCode, reply.RequestID, "it answered no content to download"
 		return reply, e
 	}
 	if err := decode(res, body, out); err != nil {
@@ -168,8 +176,8 @@ var errEncoding = errors.New("the answer is in an encoding that was not asked fo
 // body reads at most MaxBody bytes; compression is undone by the transport, so
 // that the bound is one of decompressed bytes.
 func (x *call) body(res *http.Response) ([]byte, error) {
-	if enc := res.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, fmt.Errorf("%w: %s", errEncoding, line(enc, 40))
+	if err := plainEncoding(res); err != nil {
+		return nil, err
 	}
 	limit := x.client.options.MaxBody
 	b, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
@@ -177,6 +185,14 @@ func (x *call) body(res *http.Response) ([]byte, error) {
 		return nil, tooLargeError(limit)
 	}
 	return b, err
+}
+
+// plainEncoding refuses a body in an encoding that the transport did not undo.
+func plainEncoding(res *http.Response) error {
+	if enc := res.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return fmt.Errorf("%w: %s", errEncoding, line(enc, 40))
+	}
+	return nil
 }
 
 // unreadable is the error of a body that did not arrive whole.

@@ -103,7 +103,8 @@ type Request struct {
 	// Reads names a POST that changes nothing, so that it needs no Change.
 	Reads bool
 
-	bare bool // without bearer token
+	bare bool  // without bearer token
+	copy *Copy // where the body goes in place of JSON
 }
 
 // Param is one query option.
@@ -186,12 +187,16 @@ func (c *Client) Ask(ctx context.Context, op string, at Location, out any) (Repl
 }
 
 func (c *Client) do(ctx context.Context, r Request, change *Change, out any) (Reply, error) {
-	ctx, cancel := until(ctx, c.options.Timeout, change)
+	timeout := c.options.Timeout
+	if r.copy != nil {
+		timeout = max(timeout, downloadTimeout)
+	}
+	ctx, cancel := until(ctx, timeout, change)
 	defer cancel()
 	x := &call{client: c, request: r, host: c.base.Host, ctx: ctx, id: newID()}
 	if change != nil {
 		x.id = change.ID
-		x.gate = &gate{change: change, ctx: ctx, closed: true}
+		x.gate = &gate{change: change, ctx: ctx, closed: true, once: r.copy != nil}
 		ctx = context.WithValue(ctx, gateKey{}, x.gate)
 	}
 	req, err := c.build(ctx, r, x.id)
@@ -231,6 +236,9 @@ func (c *Client) build(ctx context.Context, r Request, id string) (*policy.Reque
 		h[http.CanonicalHeaderKey(key)] = slices.Clone(values)
 	}
 	h.Set("Accept", "application/json")
+	if r.copy != nil {
+		h.Set("Accept", "*/*")
+	}
 	h.Set("User-Agent", c.options.UserAgent)
 	h.Set("Client-Request-Id", id)
 	h.Set("Return-Client-Request-Id", "true")

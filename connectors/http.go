@@ -99,6 +99,13 @@ type HTTPRequest struct {
 	URL    *url.URL
 	Header http.Header
 	Body   []byte
+	// Stream is a body of Length bytes that is read while it is sent, in place
+	// of Body.
+	Stream io.Reader
+	Length int64
+	// Into takes the body of a success in place of the reply, as it comes. What
+	// came before an error has been written.
+	Into io.Writer
 	// Bound is set where the request carries a credential: redirects are then
 	// followed within its origin only.
 	Bound   bool
@@ -187,6 +194,15 @@ func (h *HTTP) do(ctx context.Context, r HTTPRequest, change *Change) (HTTPReply
 	}
 	defer func() { _ = res.Body.Close() }()
 	reply := HTTPReply{Status: res.StatusCode, Header: res.Header, URL: res.Request.URL}
+	if r.Into != nil && res.StatusCode >= 200 && res.StatusCode <= 299 {
+		if err := x.copied(res, r.Into); err != nil {
+			return reply, err
+		}
+		return reply, nil
+	}
+	if r.Into != nil { // an error is short
+		x.client.options.MaxBody = h.o.MaxBody
+	}
 	if reply.Body, err = x.body(res); err != nil {
 		e := x.unreadable(err)
 		e.Status = res.StatusCode
@@ -218,6 +234,9 @@ func (x *call) plainRequest(ctx context.Context, r HTTPRequest) (*http.Request, 
 	if r.Body != nil {
 		// Not given to NewRequest, which would let it be read again.
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	}
+	if r.Stream != nil {
+		req.Body, req.ContentLength = io.NopCloser(r.Stream), r.Length
 	}
 	return req, nil
 }

@@ -83,6 +83,7 @@ type gateKey struct{}
 type gate struct {
 	change *Change
 	ctx    context.Context // the request's own: an ended one sends nothing more
+	once   bool            // net/http would repeat a GET by itself: it must not
 
 	mu      sync.Mutex
 	closed  bool
@@ -90,7 +91,10 @@ type gate struct {
 	refused error
 }
 
-var errShut = errors.New("the request has ended")
+var (
+	errShut  = errors.New("the request has ended")
+	errAgain = errors.New("the connection broke, and it is not sent again by itself")
+)
 
 // open lets the next attempt through: a request that was answered 401 with a
 // claims challenge is sent once more with a new token.
@@ -131,6 +135,8 @@ func (g *gate) pass() error {
 		return g.refused
 	case g.closed:
 		return errShut
+	case g.once && g.sent:
+		return errAgain
 	case g.ctx.Err() != nil:
 		return g.ctx.Err()
 	}

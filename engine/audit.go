@@ -9,7 +9,7 @@ import (
 // Audit is one record of the audit log: who did what to what, for which run,
 // with which outcome. The store adds number, time and hash.
 type Audit struct {
-	Kind     string          `json:"kind"` // run.begin, run.end, run.cancel, run.terminate, effect.intent, effect.result, approval.asked, approval.reminded, approval.decision, effect.resolve, effect.forgotten, freeze, thaw, store.back
+	Kind     string          `json:"kind"` // run.begin, run.end, run.cancel, run.terminate, effect.intent, effect.result, approval.asked, approval.reminded, approval.decision, effect.resolve, effect.forgotten, freeze, thaw, store.back; evidence.keep, evidence.get, evidence.list, evidence.verify, evidence.sweep
 	Run      string          `json:"run,omitempty"`
 	Step     string          `json:"step,omitempty"`
 	Playbook string          `json:"playbook,omitempty"`

@@ -21,7 +21,7 @@ const (
 )
 
 func shelf(c shelftest.Clients) []any {
-	return []any{files.Shelf{Graph: c.Graph, OwnDomains: []string{practice.ContosoDomain}}}
+	return []any{files.Shelf{Graph: c.Graph, OwnDomains: []string{practice.ContosoDomain}, Evidence: c.Evidence}}
 }
 
 func open(t *testing.T) *shelftest.Desk {

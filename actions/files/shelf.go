@@ -1,8 +1,8 @@
 // Package files holds the actions on files in SharePoint and OneDrive: who may
 // open them, their sensitivity label, their existence.
 //
-// It reaches them through connectors/graph alone and knows nothing of
-// playbooks, runs or the engine: each action reads the state before, names one
+// It reaches them through connectors/graph alone, keeps what it downloads in
+// connectors/evidence, and knows nothing of playbooks, runs or the engine: each action reads the state before, names one
 // effect per changing request, and tells by reading back what became of it.
 package files
 
@@ -14,6 +14,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 )
 
@@ -23,6 +24,8 @@ type Shelf struct {
 	// OwnDomains are the mail domains of the organization. Whoever has an
 	// address elsewhere is outside.
 	OwnDomains []string
+	// Evidence keeps what is downloaded; nil: nothing can be.
+	Evidence *evidence.Vault
 }
 
 // How long reads may answer with the state before a change.

@@ -14,6 +14,7 @@ import (
 	"stanch/actions/http"
 	"stanch/actions/hunting"
 	"stanch/actions/incidents"
+	"stanch/actions/mail"
 	"stanch/actions/notify"
 	"stanch/actions/shelftest"
 	"stanch/actions/users"
@@ -22,7 +23,7 @@ import (
 
 func collect(t *testing.T) *actions.Catalog {
 	t.Helper()
-	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, hunting.Shelf{}, incidents.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
+	catalog, err := actions.Collect(files.Shelf{}, http.Shelf{}, hunting.Shelf{}, incidents.Shelf{}, mail.Shelf{}, notify.Shelf{}, devices.Shelf{}, users.Shelf{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,10 +33,11 @@ func collect(t *testing.T) *actions.Catalog {
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.collect_package", "devices.get", "devices.isolate", "devices.release", "devices.restrict_apps", "devices.scan", "devices.tag", "devices.unrestrict_apps",
-		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"files.delete", "files.download", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
 		"http.delete", "http.get", "http.request",
 		"hunting.alert_activity", "hunting.query", "hunting.query_logs",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
+		"mail.delete", "mail.download", "mail.get", "mail.move", "mail.send",
 		"notify.slack", "notify.teams", "notify.webhook",
 		"users.confirm_compromised", "users.disable", "users.dismiss_risk", "users.enable", "users.get", "users.groups", "users.manager", "users.revoke_sessions",
 	}
@@ -110,7 +112,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"devices.collect_package", "devices.scan", "files.delete", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
+	want := []string{"devices.collect_package", "devices.scan", "files.delete", "files.download", "http.delete", "http.request", "incidents.comment", "mail.download", "mail.send", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {
@@ -127,7 +129,7 @@ func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
 
 func TestAnEffectThatCannotBeReadIsAnErrorAndSendsNothing(t *testing.T) {
 	x := shelftest.Start(t, practice.Options{})
-	d := x.Open(files.Shelf{Graph: x.Full.Graph}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
+	d := x.Open(files.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, mail.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
 	for a := range d.Catalog.All() {
 		if a.Class == actions.Reads {
 			continue

@@ -7,6 +7,7 @@ package shelftest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
@@ -31,6 +33,7 @@ type Tenant struct {
 	Full   Clients // of the app with every permission
 	Reader Clients // of the app that may only read
 	server *practicetest.Server
+	vault  *evidence.Vault
 	http   *http.Client
 	t      testing.TB
 	clock  func() time.Time
@@ -46,6 +49,8 @@ type Clients struct {
 	// desk that only reads, and addresses of channels that are not theirs.
 	Web  *web.Client
 	Logs *loganalytics.Client
+	// Evidence is a vault in a folder of the test's own.
+	Evidence *evidence.Vault
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
@@ -66,7 +71,7 @@ func Start(t testing.TB, o practice.Options) *Tenant {
 		o.MachineActionTime = 30 * time.Second
 	}
 	x.server = practicetest.Start(t, o)
-	x.URL, x.http = x.server.URL, x.server.Client()
+	x.URL, x.http, x.vault = x.server.URL, x.server.Client(), newVault(t)
 	x.Full, x.Reader = x.clients(practice.FullApp()), x.clients(practice.ReaderApp())
 	return x
 }
@@ -96,7 +101,25 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Web: w, Logs: l}
+	return Clients{Graph: g, Defender: d, Web: w, Logs: l, Evidence: x.vault}
+}
+
+// newVault makes a vault of items of at most 8 MB that records nothing.
+func newVault(t testing.TB) *evidence.Vault {
+	t.Helper()
+	place, err := evidence.NewFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := evidence.New(evidence.Options{
+		Place: place, Key: "test", MaxSize: 8 << 20, Keep: 24 * time.Hour,
+		Keys: map[string]connectors.Secret{"test": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Record = func(context.Context, evidence.Access) error { return nil }
+	return v
 }
 
 func (x *Tenant) outside(full bool) web.Options {

@@ -11,11 +11,13 @@ import (
 	"stanch/actions/http"
 	"stanch/actions/hunting"
 	"stanch/actions/incidents"
+	"stanch/actions/mail"
 	"stanch/actions/notify"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
@@ -32,16 +34,18 @@ type clients struct {
 	defender *defender.Client
 	web      *web.Client
 	logs     *loganalytics.Client
+	evidence *evidence.Vault // nil: downloads cannot be kept
 }
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
-		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		files.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
 		hunting.Shelf{Graph: c.graph, Logs: c.logs},
 		incidents.Shelf{Graph: c.graph},
+		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
@@ -72,6 +76,9 @@ func connect(c *config.Config) (clients, error) {
 	}
 	if out.web, err = webOf(c, cloud); err != nil {
 		return clients{}, err
+	}
+	if out.evidence, err = vaultOf(c); err != nil {
+		return clients{}, fmt.Errorf("evidence: %w", err)
 	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil

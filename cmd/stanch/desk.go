@@ -105,6 +105,9 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 	}
 	options := engineOptions(d.cfg, log)
 	options.Journal = d.journal
+	if v := d.tenant.evidence; v != nil {
+		v.Record = d.accessed
+	}
 	if sh.historyFile != "" && !n.looks {
 		return d.recorded(sh.historyFile, options)
 	}

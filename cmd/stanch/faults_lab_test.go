@@ -17,6 +17,7 @@ import (
 	"stanch/actions"
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
@@ -154,6 +155,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 			"webhook": practiceChannel(l.server.URL, web.Webhook, "webhook"),
 		},
 	}); err != nil {
+		t.Fatal(err)
+	}
+	if c.evidence, err = evidence.Nowhere(); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := catalogOf(c, []string{practice.ContosoDomain})

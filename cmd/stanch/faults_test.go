@@ -68,6 +68,7 @@ func uses() map[string]use {
 		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
 			return map[string]any{"alert": freshAlert(l)}
 		}, 0},
+		"files.download":    {http.MethodGet, "/_layouts/**", onPayroll, 0},
 		"incidents.get":     {http.MethodGet, patched, incident(nil), 0},
 		"incidents.update":  {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
 		"incidents.assign":  {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
@@ -116,6 +117,13 @@ func uses() map[string]use {
 				"check": map[string]any{"service": "desk", "url": "/tickets/under-fault"},
 			}
 		}, 0},
+		"mail.get":      {http.MethodGet, "/v1.0/users/*/messages", onMail(nil), 0},
+		"mail.download": {http.MethodGet, "/v1.0/users/*/messages/*/$value", onMail(nil), 0},
+		"mail.move":     {http.MethodPost, "/v1.0/users/*/messages/*/move", onMail(map[string]any{"folder": "archive"}), 0},
+		"mail.delete":   {http.MethodPost, "/v1.0/users/*/messages/*/move", onMail(nil), 0},
+		"mail.send": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any {
+			return map[string]any{"from": "dana.officer@contoso.example", "to": []string{faultUser}, "subject": "Seen", "text": "Seen."}
+		}, 0},
 		"notify.teams": {"POST", "/workflows/**", func(*lab) map[string]any { return map[string]any{"channel": "teams", "text": "Seen."} }, 0},
 		"notify.slack": {"POST", "/services/**", func(*lab) map[string]any { return map[string]any{"channel": "slack", "text": "Seen."} }, 0},
 		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
@@ -126,7 +134,21 @@ func uses() map[string]use {
 
 // blind are the actions of which nobody can look whether they happened: a second
 // message only annoys, so that a lost answer has it sent again.
-func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") }
+// What is downloaded is kept by a name that only its content has.
+func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") || downloads(a) }
+
+// downloads are the actions whose request only reads in the tenant.
+func downloads(a actions.Action) bool { return strings.HasSuffix(a.Name, ".download") }
+
+// onMail names a mail that somebody of the company has sent.
+func onMail(more map[string]any) func(*lab) map[string]any {
+	return func(*lab) map[string]any {
+		m := practice.Contoso(0).Mail[0]
+		with := map[string]any{"message": m.InternetID, "mailbox": m.Mailbox}
+		maps.Copy(with, more)
+		return with
+	}
+}
 
 // onTicket is a ticket that is there.
 func onTicket(l *lab) map[string]any {
@@ -281,6 +303,9 @@ func TestEveryActionUnderEveryFault(t *testing.T) {
 			continue
 		}
 		for name, w := range weathers() {
+			if downloads(action) && name == "cut after applied, and nobody may look" {
+				continue // to look is what it does
+			}
 			t.Run(action.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				under(t, action, u, w)

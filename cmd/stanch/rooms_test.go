@@ -31,9 +31,11 @@ var rooms = map[string][]string{
 	"connectors/defender":              {"connectors"},
 	"connectors/keyvault":              {"connectors"},
 	"connectors/web":                   {"connectors", "connectors/egress"},
+	"connectors/evidence":              {"connectors", "connectors/egress"},
 
 	"actions":           {},
-	"actions/files":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/files":     {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident"},
+	"actions/mail":      {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident", "connectors/web"},
 	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
@@ -41,7 +43,7 @@ var rooms = map[string][]string{
 	"actions/notify":    {"actions", "connectors", "connectors/web"},
 	"actions/hunting":   {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
-	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
+	"actions/shelftest": {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
 	"playbooks":                 {"actions", "connectors/incident"},
 	"playbooks/review":          {"playbooks", "actions"},
@@ -67,8 +69,8 @@ var rooms = map[string][]string{
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
-		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/keyvault", "connectors/loganalytics", "connectors/web", "connectors/incident", "connectors/practice",
+		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/mail", "actions/notify",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/keyvault", "connectors/loganalytics", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 
@@ -93,7 +95,7 @@ var owners = map[string]struct {
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/loganalytics"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
+		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/loganalytics", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
 		"the wire is the connectors'",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},

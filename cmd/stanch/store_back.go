@@ -52,10 +52,14 @@ func stateFolder() (string, error) {
 // work works on the store until ctx ends, and looks at the tenant when the store
 // has gone back.
 func (d *desk) work(ctx context.Context) error {
-	if d.backs == nil {
-		return d.engine.Work(ctx)
+	work := d.engine.Work
+	if d.tenant.evidence != nil {
+		work = func(ctx context.Context) error { return alongside(ctx, d.sweeps, d.engine.Work) }
 	}
-	return alongside(ctx, d.looksBack, d.engine.Work)
+	if d.backs == nil {
+		return work(ctx)
+	}
+	return alongside(ctx, d.looksBack, work)
 }
 
 func (d *desk) looksBack(ctx context.Context) error {

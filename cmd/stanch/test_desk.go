@@ -11,6 +11,7 @@ import (
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/engine/rehearse"
@@ -33,6 +34,9 @@ func rehearsalDesk(cfg *config.Config) func(now func() time.Time) (rehearse.Desk
 			return rehearse.Desk{}, err
 		}
 		if c.web, err = rehearsalWeb(cfg, tenant.Handler()); err != nil {
+			return rehearse.Desk{}, err
+		}
+		if c.evidence, err = evidence.Nowhere(); err != nil {
 			return rehearse.Desk{}, err
 		}
 		catalog, err := catalogOf(c, rehearsalDomains(cfg))

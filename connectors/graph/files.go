@@ -34,6 +34,7 @@ type DriveItem struct {
 	ETag             string
 	Size             int64
 	MimeType         string
+	QuickXorHash     string // of the content, in base64; "" where Graph gives none
 	Folder           bool
 	SiteURL          string
 	ParentID         string
@@ -55,6 +56,9 @@ func (d *DriveItem) UnmarshalJSON(b []byte) error {
 		Size   int64  `json:"size"`
 		File   *struct {
 			MimeType string `json:"mimeType"`
+			Hashes   struct {
+				QuickXor string `json:"quickXorHash"`
+			} `json:"hashes"`
 		} `json:"file"`
 		Folder *struct{} `json:"folder"`
 		Parent struct {
@@ -82,7 +86,7 @@ func (d *DriveItem) UnmarshalJSON(b []byte) error {
 		CreatedBy: w.CreatedBy.identity(), ModifiedBy: w.ModifiedBy.identity(), CreatedAt: w.CreatedAt, ModifiedAt: w.ModifiedAt,
 	}
 	if w.File != nil {
-		d.MimeType = w.File.MimeType
+		d.MimeType, d.QuickXorHash = w.File.MimeType, w.File.Hashes.QuickXor
 	}
 	return nil
 }

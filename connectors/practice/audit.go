@@ -3,7 +3,8 @@ package practice
 import "time"
 
 // Change is one entry of GET /practice/audit: a request that changed the
-// company. It is written when the change is applied, also if the answer then
+// company, or took the content of a file or mail out of it, as Microsoft's audit
+// log has both (FileDownloaded, MailItemsAccessed). It is written when the change is applied, also if the answer then
 // never arrives.
 type Change struct {
 	// Seq counts from 1 without gaps.

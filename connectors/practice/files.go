@@ -236,7 +236,7 @@ func (c *call) itemWire(i *item) object {
 	} else {
 		o["file"] = object{
 			"mimeType": mimeOf(i.name),
-			"hashes":   object{"quickXorHash": base64.StdEncoding.EncodeToString([]byte(hexID(i.unique, "content")[:20]))},
+			"hashes":   object{"quickXorHash": i.contentHash()},
 		}
 	}
 	if scope := i.sharedScope(); scope != "" {

@@ -9,34 +9,77 @@ import (
 	"strings"
 )
 
-// readMessage answers the message of the path, 404 where it is not in the
-// user's mailbox.
+// message answers the message of the path, by either of its ids, 404 where it
+// is not in the user's mailbox.
 func (c *call) message() (*message, error) {
 	u, err := c.userArg()
 	if err != nil {
 		return nil, err
 	}
-	m := c.w.messages[c.args["message"]]
+	m := c.w.messageByID(c.args["message"])
 	if m == nil || m.userID != u.ID {
 		return nil, fail(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
 	}
 	return m, nil
 }
 
-func (m *message) target() string { return "/users/" + m.userID + "/messages/" + m.id }
-
-func (m *message) wire() object {
-	to := []object{}
-	for _, a := range m.To {
-		to = append(to, object{"emailAddress": object{"address": a, "name": a}})
+// readMessage is message as a read sees it.
+func (c *call) readMessage() (*message, error) {
+	m, err := c.message()
+	if err != nil {
+		return nil, err
 	}
+	return seen(c, m.target(), m), nil
+}
+
+// messageByID answers a message by the id that changes when it is moved, or by
+// the immutable one.
+func (w *world) messageByID(id string) *message {
+	if m := w.messages[id]; m != nil {
+		return m
+	}
+	for _, m := range w.messages {
+		if m.immutable() == id {
+			return m
+		}
+	}
+	return nil
+}
+
+// immutable is the id that stays when the message is moved within its mailbox
+// [graph-docs concepts/outlook-immutable-id.md].
+func (m *message) immutable() string {
+	return "AAkALgAAAAAAHYQDEapmEc2byACqAC" + hexID(m.userID, m.InternetID, m.born)[:24]
+}
+
+func (m *message) target() string { return "/users/" + m.userID + "/messages/" + m.immutable() }
+
+// addresses are recipients as Graph writes them.
+func addresses(list []string) []object {
+	out := []object{}
+	for _, a := range list {
+		out = append(out, object{"emailAddress": object{"address": a, "name": a}})
+	}
+	return out
+}
+
+// messageWire is a message as the request asks for it: with immutable ids, if
+// it prefers those.
+func (c *call) messageWire(m *message) object {
 	from := object{"emailAddress": object{"address": m.From, "name": m.From}}
+	id, kind := m.id, "text"
+	if strings.Contains(c.r.Header.Get("Prefer"), `IdType="ImmutableId"`) {
+		id = m.immutable()
+	}
+	if m.html {
+		kind = "html"
+	}
 	return object{
-		"@odata.etag": fmt.Sprintf("W/\"%s\"", hexID(m.id, itoa(m.change))[:24]), "id": m.id, "internetMessageId": m.InternetID,
-		"subject": m.Subject, "parentFolderId": m.folder, "from": from, "sender": from, "toRecipients": to,
-		"ccRecipients": []object{}, "bccRecipients": []object{}, "replyTo": []object{}, "hasAttachments": false,
+		"@odata.etag": fmt.Sprintf("W/\"%s\"", hexID(m.id, itoa(m.change))[:24]), "id": id, "internetMessageId": m.InternetID,
+		"subject": m.Subject, "parentFolderId": folderID(m.userID, m.folder), "from": from, "sender": from, "toRecipients": addresses(m.To),
+		"ccRecipients": []object{}, "bccRecipients": []object{}, "replyTo": []object{}, "hasAttachments": m.attachment() != "",
 		"sentDateTime": stamp(m.SentAt), "receivedDateTime": stamp(m.SentAt), "createdDateTime": stamp(m.SentAt),
-		"bodyPreview": m.Body, "body": object{"contentType": "text", "content": m.Body}, "isRead": true, "isDraft": false,
+		"bodyPreview": m.Body, "body": object{"contentType": kind, "content": m.Body}, "isRead": true, "isDraft": false,
 		"importance": "normal", "categories": []string{},
 	}
 }
@@ -46,18 +89,24 @@ func listMessages(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	keep, err := c.filter(fields{"internetMessageId": nil, "subject": nil, "receivedDateTime": timeField(), "sentDateTime": timeField()})
+	return c.listed(u, func(m *message) bool { return m.folder != dumpster })
+}
+
+// listed answers the messages of a mailbox that in lets through.
+func (c *call) listed(u *user, in func(*message) bool) (reply, error) {
+	keep, err := c.messageFilter()
 	if err != nil {
 		return reply{}, err
 	}
 	list := []*message{}
 	for _, m := range c.w.sortedMessages() {
-		o := m.wire()
-		if m.userID == u.ID && keep(func(p string) any { return o[p] }) {
+		if m.userID == u.ID && in(m) && keep(m) {
 			list = append(list, m)
 		}
 	}
-	return page(c, list, paging{size: 10, max: 1000}, func(m *message) object { return c.selector(m.wire) })
+	return page(c, list, paging{size: 10, max: 1000}, func(m *message) object {
+		return c.selector(func() object { return c.messageWire(m) })
+	})
 }
 
 func (w *world) sortedMessages() []*message {
@@ -67,26 +116,15 @@ func (w *world) sortedMessages() []*message {
 }
 
 func getMessage(c *call) (reply, error) {
-	m, err := c.message()
+	m, err := c.readMessage()
 	if err != nil {
 		return reply{}, err
 	}
-	return c.entity(m.wire())
+	return c.entity(c.messageWire(m))
 }
 
-// getMIME answers the message as it went over the wire [graph-docs
-// message-get.md].
-func getMIME(c *call) (reply, error) {
-	m, err := c.message()
-	if err != nil {
-		return reply{}, err
-	}
-	text := fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: %s\r\nDate: %s\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n",
-		m.From, strings.Join(m.To, ", "), m.Subject, m.InternetID, m.SentAt.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), m.Body)
-	return reply{status: http.StatusOK, body: []byte(text)}.with("Content-Type", "text/plain"), nil
-}
-
-// moveMessage moves to another folder, which gives the message a new id.
+// moveMessage moves to another folder, by its id or well-known name, which
+// gives the message a new id [graph-docs message-move.md].
 func moveMessage(c *call) (reply, error) {
 	m, err := c.message()
 	if err != nil {
@@ -98,16 +136,18 @@ func moveMessage(c *call) (reply, error) {
 	if err := c.decode(&in); err != nil {
 		return reply{}, err
 	}
-	if in.Destination == "" {
-		return reply{}, fail(http.StatusBadRequest, "ErrorInvalidIdMalformed", "Id is malformed.")
+	to := c.w.folder(m.userID, in.Destination)
+	if to == "" {
+		return reply{}, fail(http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store.")
 	}
-	target, before := m.target(), m.folder
+	before := m.folder
+	c.keep(m.target(), new(*m))
 	delete(c.w.messages, m.id)
 	m.change++
-	m.id, m.folder = "AAMk"+hexID(m.id, in.Destination, itoa(m.change)), in.Destination
+	m.id, m.folder = "AAMk"+hexID(m.id, to, itoa(m.change)), to
 	c.w.messages[m.id] = m
-	c.record(Change{Operation: "message.move", Target: target, Before: before, After: in.Destination, Status: http.StatusCreated})
-	out, err := c.entity(m.wire())
+	c.record(Change{Operation: "message.move", Target: m.target(), Before: before, After: to, Status: http.StatusCreated})
+	out, err := c.entity(c.messageWire(m))
 	out.status = http.StatusCreated
 	return out, err
 }

@@ -34,6 +34,7 @@ func fileCalls(c *client) []exchange {
 	site := "/v1.0/sites/contoso.sharepoint.com:/sites/payroll"
 	return []exchange{
 		{200, "GET", "/v1.0/shares/" + shareToken(payrollURL) + "/driveItem?$select=id,name,webUrl,parentReference,sharepointIds,eTag,size,file", ""},
+		{302, "GET", item + "/content", ""},
 		{200, "GET", site, ""},
 		{200, "GET", site + ":/drives", ""},
 		{200, "GET", drive, ""},
@@ -106,6 +107,11 @@ func peopleCalls(c *client) []exchange {
 		{200, "GET", message, ""},
 		{200, "GET", message + "/$value", ""},
 		{201, "POST", message + "/move", `{"destinationId":"deleteditems"}`},
+		{200, "GET", box + "/mailFolders?$top=3", ""},
+		{200, "GET", box + "/mailFolders/deleteditems", ""},
+		{200, "GET", box + "/mailFolders/sentitems/messages?$select=id,subject", ""},
+		{201, "POST", box + "/mailFolders", `{"displayName":"Held","isHidden":true}`},
+		{202, "POST", box + "/sendMail", `{"message":{"subject":"a","body":{"contentType":"HTML","content":"<p>b</p>"},"toRecipients":[{"emailAddress":{"address":"dana.officer@contoso.example"}}]},"saveToSentItems":true}`},
 		{204, "DELETE", box + "/messages/" + c.do(200, "GET", box+"/messages", "").list()[1]["id"].(string), ""},
 	}
 }
@@ -202,12 +208,17 @@ GET groups/{group}
 GET groups/{group}/members
 GET organization
 GET users
+GET users/{user}/mailFolders
+GET users/{user}/mailFolders/{folder}
+GET users/{user}/mailFolders/{folder}/messages
 GET users/{user}/manager
 GET users/{user}/messages/{message}/$value
 GET users/{user}/transitiveMemberOf/microsoft.graph.group
 PATCH drives/{drive}/items/{item}/retentionLabel
 POST drives/{drive}/items/{item}/permanentDelete
-POST drives/{drive}/items/{item}/restore`
+POST drives/{drive}/items/{item}/restore
+POST users/{user}/mailFolders
+POST users/{user}/sendMail`
 
 func sameReference(a, b string) bool {
 	left, right := strings.Split(strings.ToLower(a), "/"), strings.Split(strings.ToLower(b), "/")

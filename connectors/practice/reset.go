@@ -44,6 +44,7 @@ func (w *world) clone() *world {
 		m.Tags, m.Users, m.scans = slices.Clone(m.Tags), slices.Clone(m.Users), slices.Clone(m.scans)
 	})
 	out.messages = cloneEach(w.messages, func(m *message) { m.To = slices.Clone(m.To) })
+	out.mailFolders = cloneEach(w.mailFolders, func(*mailFolder) {})
 	out.incidents = cloneEach(w.incidents, func(i *incident) {
 		i.body, i.alerts = deepCopy(i.body).(object), slices.Clone(i.alerts)
 	})

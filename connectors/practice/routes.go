@@ -54,6 +54,7 @@ func fileRoutes() []route {
 		{files, http.MethodDelete, it, write, nil, cost{units: 2}, deleteItem},
 		{files, http.MethodPost, it + "/permanentDelete", write, nil, cost{units: 2}, purgeItem},
 		{files, http.MethodPost, it + "/restore", write, nil, cost{units: 2}, restoreItem},
+		{files, http.MethodGet, it + "/content", read, nil, cost{units: 1}, contentOf},
 		{files, http.MethodGet, it + "/children", read, list, cost{units: 2}, listChildren},
 		{files, http.MethodGet, it + "/permissions", read, selects, cost{units: 5}, listPermissions},
 		{files, http.MethodGet, it + "/permissions/{permission}", read, selects, cost{units: 5}, getPermission},
@@ -103,13 +104,19 @@ func directoryRoutes() []route {
 func mailRoutes() []route {
 	read := []string{"Mail.Read", "Mail.ReadWrite"}
 	write := []string{"Mail.ReadWrite"}
+	list := []string{"$select", "$filter", "$top", "$skip", "$skiptoken", "$count"}
 	const one = "users/{user}/messages/{message}"
 	return []route{
-		{mailbox, http.MethodGet, "users/{user}/messages", read, []string{"$select", "$filter", "$top", "$skip", "$skiptoken", "$count"}, cost{}, listMessages},
+		{mailbox, http.MethodGet, "users/{user}/messages", read, list, cost{}, listMessages},
 		{mailbox, http.MethodGet, one, read, []string{"$select"}, cost{}, getMessage},
 		{mailbox, http.MethodGet, one + "/$value", read, nil, cost{}, getMIME},
 		{mailbox, http.MethodPost, one + "/move", write, nil, cost{}, moveMessage},
 		{mailbox, http.MethodDelete, one, write, nil, cost{}, deleteMessage},
+		{mailbox, http.MethodGet, "users/{user}/mailFolders", read, append(list, "includeHiddenFolders"), cost{}, listMailFolders},
+		{mailbox, http.MethodPost, "users/{user}/mailFolders", write, nil, cost{}, makeMailFolder},
+		{mailbox, http.MethodGet, "users/{user}/mailFolders/{folder}", read, []string{"$select"}, cost{}, getMailFolder},
+		{mailbox, http.MethodGet, "users/{user}/mailFolders/{folder}/messages", read, list, cost{}, listFolderMessages},
+		{mailbox, http.MethodPost, "users/{user}/sendMail", []string{"Mail.Send"}, nil, cost{}, sendMail},
 	}
 }
 

@@ -168,6 +168,9 @@ func (c *call) open(path string) (reply, bool, error) {
 	case strings.HasPrefix(path, "/secrets/"):
 		out, err := c.vaultSecret()
 		return out, true, err
+	case path == downloadPath:
+		out, err := c.downloaded()
+		return out, true, err
 	}
 	return c.beside(path)
 }

@@ -25,14 +25,16 @@ type world struct {
 	incidents  map[string]*incident
 	alerts     map[string]*alert
 	messages   map[string]*message
-	apps       map[string]App
-	jobs       map[string]*job
-	pending    []*job // those that are not done
-	upns       map[string]string
-	nextID     int
-	posts      []post            // what came to channels, in order
-	tickets    map[string]object // of the desk
-	made       map[string]string // ticket by the idempotency key that made it
+	// mailFolders are those that people made, by id.
+	mailFolders map[string]*mailFolder
+	apps        map[string]App
+	jobs        map[string]*job
+	pending     []*job // those that are not done
+	upns        map[string]string
+	nextID      int
+	posts       []post            // what came to channels, in order
+	tickets     map[string]object // of the desk
+	made        map[string]string // ticket by the idempotency key that made it
 }
 
 type user struct {
@@ -140,8 +142,12 @@ func (i *item) kids() []*item {
 
 type message struct {
 	Mail
-	id, folder, userID string
-	change             int
+	id, userID string
+	folder     string // well-known name, or name of a folder of the user's own
+	born       string // what tells it from another copy of the same mail
+	change     int
+	html       bool
+	properties map[string]string // extended, by their id
 }
 
 // job is accepted work that is done later: the assignment of a label.
@@ -171,7 +177,7 @@ func build(c Company) (*world, error) {
 		company: c, labels: slices.Clone(c.Labels), retentions: map[string]RetentionLabel{},
 		users: map[string]*user{}, groups: map[string]*group{}, sites: map[string]*site{},
 		drives: map[string]*drive{}, items: map[string]*item{}, machines: map[string]*machine{},
-		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{},
+		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{}, mailFolders: map[string]*mailFolder{},
 		apps: map[string]App{}, jobs: map[string]*job{}, upns: map[string]string{}, nextID: 9000,
 	}
 	b := &builder{w: w}
@@ -332,6 +338,12 @@ func (b *builder) addMail(c Company) {
 			continue
 		}
 		id := "AAMk" + hexID(c.TenantID, "mail", m.Mailbox, m.InternetID)
-		b.w.messages[id] = &message{Mail: m, id: id, folder: m.Folder, userID: u.ID, change: 1}
+		folder := m.Folder
+		if known := b.w.folder(u.ID, folder); known != "" {
+			folder = known
+		} else {
+			b.w.mailFolders[folderID(u.ID, folder)] = &mailFolder{userID: u.ID, name: folder}
+		}
+		b.w.messages[id] = &message{Mail: m, id: id, folder: folder, userID: u.ID, change: 1, born: m.Folder}
 	}
 }

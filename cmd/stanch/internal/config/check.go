@@ -35,6 +35,7 @@ func (c *Config) check(d *decoder) {
 	c.checkPeople(d)
 	c.checkGuardrails(d)
 	c.checkOutside(d)
+	c.checkEvidence(d)
 	oneOf(d, "undo.approval", c.Undo.Approval, "none", "one")
 	if c.HasTenant() {
 		c.checkTenant(d)

@@ -35,6 +35,7 @@ type Config struct {
 	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
 	Services   map[string]Service  `yaml:"services" doc:"HTTP APIs that playbooks name, with their credentials"`
 	Channels   map[string]Channel  `yaml:"channels" doc:"where the actions notify.* send messages"`
+	Evidence   Evidence            `yaml:"evidence" doc:"where the actions mail.download and files.download keep what they download, encrypted"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
 	Archive    string              `yaml:"archive" doc:"folder to which a store in Redis moves runs that ended 30 days ago; without it they stay"`
 }
@@ -183,6 +184,10 @@ func (c *Config) fill(given func(key string) bool) {
 	setMissing(&c.Worker.Concurrency, defaultConcurrency, given("worker.concurrency"))
 	setMissing(&c.Worker.Lease, defaultLease, given("worker.lease"))
 	setMissing(&c.Worker.Grace, defaultGrace, given("worker.grace"))
+	if c.HasEvidence() {
+		setMissing(&c.Evidence.MaxMB, defaultMaxMB, given("evidence.max_mb"))
+		setMissing(&c.Evidence.Keep, defaultKeep, given("evidence.keep"))
+	}
 	if c.HasTenant() {
 		setDefault(&c.Tenant.Cloud, "global")
 	}

@@ -151,7 +151,7 @@ func (c *Config) absolute() error {
 			return err
 		}
 	}
-	if err := c.outsidePaths(dir); err != nil {
+	if err := errors.Join(c.outsidePaths(dir), c.evidencePaths(dir)); err != nil {
 		return err
 	}
 	if path, is := strings.CutPrefix(c.Store, sqliteScheme); is {
