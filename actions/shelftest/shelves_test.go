@@ -29,7 +29,9 @@ func collect(t *testing.T) *actions.Catalog {
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.isolate", "devices.release",
-		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"files.delete", "files.find", "files.get", "files.list_permissions", "files.lock_record", "files.quarantine", "files.remove_retention_label",
+		"files.remove_sensitivity_label", "files.restore", "files.set_retention_label", "files.set_sensitivity_label", "files.share",
+		"files.unlock_record", "files.unshare",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
 		"users.revoke_sessions",
 	}
@@ -99,7 +101,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"files.delete", "incidents.comment", "users.revoke_sessions"}
+	want := []string{"incidents.comment", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {

@@ -19,6 +19,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sharepoint"
 )
 
 // Tenant is a practice tenant with clients of it. Its clock goes ahead of the
@@ -35,8 +36,9 @@ type Tenant struct {
 
 // Clients are the clients of one app.
 type Clients struct {
-	Graph    *graph.Client
-	Defender *defender.Client
+	Graph      *graph.Client
+	Defender   *defender.Client
+	SharePoint *sharepoint.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
@@ -75,7 +77,11 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d}
+	s, err := sharepoint.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, SharePoint: s}
 }
 
 // Advance moves the tenant's clock.

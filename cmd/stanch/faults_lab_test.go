@@ -20,6 +20,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sharepoint"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -140,6 +141,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := catalogOf(c, []string{practice.ContosoDomain})

@@ -14,9 +14,9 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, hunting and audit queries, ARM and Log Analytics, the
-// recycle bin of SharePoint's own REST API, the content of files, encryption by
-// labels and their precedence, HTTP/2.
+// permissions, $batch, hunting and audit queries, ARM and Log Analytics, of
+// SharePoint's own REST API all but the recycle bin, the content of files,
+// encryption by labels and their precedence, HTTP/2.
 package practice
 
 import (
@@ -86,6 +86,8 @@ type Tenant struct {
 	key      []byte
 	graph    []route
 	machines []route
+	// sharePoint is what is served of SharePoint's own REST API.
+	sharePoint []route
 
 	mu      sync.Mutex
 	world   *world
@@ -126,7 +128,7 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), world: w,
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
 		stale:  map[string]*version{},
 	}, nil

@@ -56,11 +56,16 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 
 // errorReply dresses f as the error body of the API.
 //
-// Graph: {"error":{code,message,innerError{date,request-id,client-request-id}}}
+// SharePoint: {"odata.error":{code,message{lang,value}}}. Graph:
+// {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
 // [defender-docs defender-endpoint/api/common-errors.md].
 func (c *call) errorReply(f *failure) reply {
 	body := object{"code": f.code, "message": f.message}
+	if c.api == sharepoint {
+		body["message"] = object{"lang": "en-US", "value": f.message}
+		return reply{status: f.status, header: f.header, body: object{"odata.error": body}}
+	}
 	if c.api == defender {
 		body["target"] = c.id
 	} else {

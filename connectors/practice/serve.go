@@ -24,6 +24,7 @@ const (
 	directory
 	mailbox
 	defender
+	sharepoint
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -171,6 +172,8 @@ func apiOf(path string) api {
 	switch {
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
+	case isSharePoint(path):
+		return sharepoint
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):
 		return files
 	case strings.Contains(lower, "/security/"):

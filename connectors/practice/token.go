@@ -22,6 +22,7 @@ const (
 	graphAudience audience = iota
 	defenderAudience
 	otherAudience
+	sharePointAudience
 )
 
 // audienceOf reads a resource as named in a scope or a token, in any of the
@@ -39,6 +40,13 @@ func audienceOf(resource string) (audience, bool) {
 	case "https://management.azure.com", "https://management.core.windows.net", "https://api.loganalytics.io",
 		"https://api.loganalytics.azure.com", "https://manage.office.com":
 		return otherAudience, true
+	}
+	if u, err := url.Parse(strings.ToLower(resource)); err == nil && u.Scheme == "https" {
+		for _, domain := range []string{".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn"} {
+			if strings.HasSuffix(u.Host, domain) {
+				return sharePointAudience, true
+			}
+		}
 	}
 	return 0, false
 }
@@ -126,7 +134,7 @@ func (c *call) issue(app App, scope string) reply {
 		resource = before
 	}
 	aud, known := audienceOf(resource)
-	if !known {
+	if !known || aud == sharePointAudience && !c.w.ownHost(resource) {
 		return c.refuseToken(http.StatusBadRequest, "invalid_resource", 500011, "The resource principal named %s was not found in the tenant named %s.", resource, c.w.company.Name)
 	}
 	now := c.now
@@ -141,7 +149,8 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's.
+// roles, SharePoint's own have the names of Graph's for sites, everything else
+// is Graph's.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
@@ -149,7 +158,7 @@ func rolesFor(app App, aud audience) []string {
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
 		}
-		if at == aud {
+		if at == aud || aud == sharePointAudience && strings.HasPrefix(r, "Sites.") {
 			out = append(out, r)
 		}
 	}
@@ -218,8 +227,11 @@ func (c *call) authenticate() ([]string, error) {
 		return nil, c.unauthorized("Lifetime validation failed, the token is not yet valid.")
 	}
 	want := graphAudience
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		want = defenderAudience
+	case sharepoint:
+		want = sharePointAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
@@ -254,6 +266,8 @@ func (c *call) authorize(rt *route, roles []string) *failure {
 	switch rt.api {
 	case files:
 		code = "accessDenied"
+	case sharepoint:
+		code = "-2147024891, System.UnauthorizedAccessException"
 	case directory:
 		code = "Authorization_RequestDenied"
 	case mailbox:

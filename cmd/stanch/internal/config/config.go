@@ -28,6 +28,7 @@ type Config struct {
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
+	Quarantine string              `yaml:"quarantine" doc:"path, in each library, of the locked folder that files.quarantine moves files to; default Quarantine"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
