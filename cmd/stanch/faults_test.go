@@ -56,13 +56,31 @@ func uses() map[string]use {
 		"files.set_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
 			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Confidential"}
 		}, 0},
-		"files.delete":      {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
-		"incidents.get":     {http.MethodGet, patched, incident(nil), 0},
-		"incidents.update":  {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
-		"incidents.assign":  {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
-		"incidents.tag":     {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
-		"incidents.comment": {http.MethodPost, "/v1.0/security/incidents/*/comments", incident(map[string]any{"text": "Seen."}), 0},
-		"incidents.resolve": {http.MethodPatch, patched, incident(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}), 0},
+		"files.delete":     {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.quarantine": {http.MethodPatch, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.find": {http.MethodGet, "/v1.0/drives/*/root/*", func(*lab) map[string]any {
+			return map[string]any{"name": "payroll november", "site": faultHost + "/sites/payroll"}
+		}, 0},
+		"files.restore": {http.MethodPost, "/sites/*/_api/web/*/*", func(l *lab) map[string]any {
+			drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+			l.call(http.MethodDelete, "/v1.0/drives/"+drive+"/items/"+item, "", nil)
+			return map[string]any{"file": faultPayroll}
+		}, 1},
+		"files.remove_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "justification": "under fault"}
+		}, 0},
+		"files.set_retention_label": {http.MethodPatch, retentionLabel, func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Keep 7 years"}
+		}, 0},
+		"files.remove_retention_label": {http.MethodDelete, retentionLabel, retained(`{"name":"Keep 7 years"}`), 1},
+		"files.unlock_record":          {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`), 1},
+		"files.lock_record":            {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`, `{"retentionSettings":{"isRecordLocked":false}}`), 2},
+		"incidents.get":                {http.MethodGet, patched, incident(nil), 0},
+		"incidents.update":             {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
+		"incidents.assign":             {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
+		"incidents.tag":                {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
+		"incidents.comment":            {http.MethodPost, "/v1.0/security/incidents/*/comments", incident(map[string]any{"text": "Seen."}), 0},
+		"incidents.resolve":            {http.MethodPatch, patched, incident(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}), 0},
 		"devices.isolate": {http.MethodPost, "/api/machines/*/isolate", func(*lab) map[string]any {
 			return map[string]any{"device": faultDevice, "comment": "under fault"}
 		}, 0},
@@ -76,6 +94,20 @@ func uses() map[string]use {
 		"users.revoke_sessions": {http.MethodPost, "/v1.0/users/*/revokeSignInSessions", func(*lab) map[string]any {
 			return map[string]any{"user": faultUser}
 		}, 0},
+	}
+}
+
+const retentionLabel = "/v1.0/drives/*/items/*/retentionLabel"
+
+// retained are the params of a file whose retention label somebody has changed
+// so.
+func retained(bodies ...string) func(*lab) map[string]any {
+	return func(l *lab) map[string]any {
+		drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+		for _, body := range bodies {
+			l.call(http.MethodPatch, "/v1.0/drives/"+drive+"/items/"+item+"/retentionLabel", body, nil)
+		}
+		return onPayroll(l)
 	}
 }
 
