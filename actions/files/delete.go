@@ -147,6 +147,9 @@ func (s Shelf) undoDelete(ctx context.Context, _ actions.Call, e actions.Effect)
 		return actions.Inverse{}, err
 	}
 	bin, err := s.buried(ctx, r.Grave)
+	if failed(err, connectors.Unauthorized) || failed(err, connectors.Forbidden) {
+		return no("this app may not look into the recycle bin; an owner of the site can restore it for 93 days: " + err.Error())
+	}
 	if err != nil {
 		return actions.Inverse{}, err
 	}

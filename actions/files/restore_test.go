@@ -169,6 +169,24 @@ func TestWithoutSharePointTheBinIsAPersons(t *testing.T) {
 	}
 }
 
+func TestAnAppThatSharePointRefusesSaysWhoCanRestore(t *testing.T) {
+	d := open(t)
+	r := d.Must("files.delete", map[string]any{"file": payroll})
+	bin := shelftest.Fault{
+		Method: "GET", Path: "/sites/*/_api/web/RecycleBin", Times: 2, Status: 401, // the token is renewed once
+		Headers: map[string]string{"Content-Type": "application/json"}, Body: json.RawMessage(`{"error_description":"Unsupported app only token."}`),
+	}
+	d.Tenant.Break(bin)
+	inverses, _ := d.Undo(r)
+	if i := inverses[0]; i.Effect != nil || i.Changed || !strings.Contains(i.Why, "an owner of the site") || !strings.Contains(i.Why, "sign in with a certificate") {
+		t.Errorf("inverse: %+v; want none, and who can", i)
+	}
+	d.Tenant.Break(bin)
+	if r := d.Do("files.restore", map[string]any{"file": payroll}); shelftest.Code(r.Err) != "unauthorized" || !strings.Contains(r.Err.Error(), "certificate") {
+		t.Errorf("restore: %v; want unauthorized, and what to do", r.Err)
+	}
+}
+
 func TestAnEntryThatSomebodyRestoredIsAlreadySo(t *testing.T) {
 	d := open(t)
 	bury(d.Tenant, payroll)

@@ -30,8 +30,8 @@ func scripted(t *testing.T, answer http.HandlerFunc) *graph.Client {
 		case strings.HasSuffix(r.URL.Path, "/token"):
 			_, _ = io.WriteString(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"the-token"}`)
 		default:
-			_, _ = io.Copy(io.Discard, r.Body)
 			answer(w, r)
+			_, _ = io.Copy(io.Discard, r.Body)
 		}
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -257,5 +257,55 @@ func TestTheIncidentListStopsAtWhatCannotBeRead(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d yields", n)
+	}
+}
+
+// The requests of Microsoft's pages, as they stand there.
+func TestDocumentedRequestsAreSent(t *testing.T) {
+	sent := make(chan string, 1)
+	c := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent <- r.Method + " " + r.URL.Path + " " + string(body)
+		_, _ = io.WriteString(w, `{"id":"i","name":"Retention label for Contracts","value":[]}`)
+	})
+	for name, x := range map[string]struct {
+		send func() error
+		want string
+	}{
+		// graph_driveItem_retentionLabel_set_request.json
+		"set retention label": {func() error {
+			_, err := c.SetRetentionLabel(t.Context(), effect(), "d", "i", "Retention label for Contracts", false)
+			return err
+		}, `PATCH /v1.0/drives/d/items/i/retentionLabel {"name":"Retention label for Contracts"}`},
+		// graph_driveItem_retentionLabel_lock_request.json
+		"lock record": {func() error {
+			_, err := c.LockRecord(t.Context(), effect(), "d", "i", true)
+			return err
+		}, `PATCH /v1.0/drives/d/items/i/retentionLabel {"retentionSettings":{"isRecordLocked":true}}`},
+		// learn.microsoft.com/graph/api/driveitem-move
+		"move": {func() error {
+			_, err := c.MoveItem(t.Context(), effect(), "d", "i", "", "new-parent-folder-id", "new-item-name.txt")
+			return err
+		}, `PATCH /v1.0/drives/d/items/i {"name":"new-item-name.txt","parentReference":{"id":"new-parent-folder-id"}}`},
+		// learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel: an empty id takes it off
+		"remove sensitivity label": {func() error {
+			_, err := c.AssignLabel(t.Context(), effect(), "d", "i", graph.LabelAssignment{Method: "privileged", Justification: "test_justification"})
+			return err
+		}, `POST /v1.0/drives/d/items/i/assignSensitivityLabel {"assignmentMethod":"privileged","justificationText":"test_justification","sensitivityLabelId":""}`},
+		// learn.microsoft.com/graph/api/driveitem-removeretentionlabel
+		"remove retention label": {func() error {
+			return c.RemoveRetentionLabel(t.Context(), effect(), "d", "i", false)
+		}, `DELETE /v1.0/drives/d/items/i/retentionLabel `},
+		// learn.microsoft.com/graph/api/driveitem-search
+		"search": {func() error {
+			return c.Search(t.Context(), "d", "Contoso Project", nil)
+		}, `GET /v1.0/drives/d/root/search(q='Contoso Project') `},
+	} {
+		if err := x.send(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := <-sent; got != x.want {
+			t.Errorf("%s: sent %s, want %s", name, got, x.want)
+		}
 	}
 }

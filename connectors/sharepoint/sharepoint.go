@@ -8,6 +8,7 @@ package sharepoint
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -70,13 +71,13 @@ func (c *Client) Recycled(ctx context.Context, site, name string) ([]Recycled, e
 	}
 	var body struct {
 		Value []struct {
-			ID        string    `json:"Id"`
-			Name      string    `json:"LeafName"`
-			Dir       string    `json:"DirName"`
-			Size      int64     `json:"Size,string"`
-			Type      int       `json:"ItemType"`
-			DeletedAt time.Time `json:"DeletedDate"`
-			DeletedBy string    `json:"DeletedByEmail"`
+			ID        string      `json:"Id"`
+			Name      string      `json:"LeafName"`
+			Dir       string      `json:"DirName"`
+			Size      json.Number `json:"Size"` // a text in OData 3, a number in 4
+			Type      int         `json:"ItemType"`
+			DeletedAt time.Time   `json:"DeletedDate"`
+			DeletedBy string      `json:"DeletedByEmail"`
 		} `json:"value"`
 	}
 	_, err = api.Read(ctx, connectors.Request{
@@ -95,8 +96,12 @@ func (c *Client) Recycled(ctx context.Context, site, name string) ([]Recycled, e
 	}
 	out := []Recycled{}
 	for _, v := range body.Value {
+		size, err := v.Size.Int64()
+		if err != nil {
+			return nil, &connectors.Error{Op: "sharepoint: " + op, Code: connectors.Failed, Message: "an entry of the bin has no size"}
+		}
 		if strings.EqualFold(v.Name, name) {
-			out = append(out, Recycled{ID: v.ID, Name: v.Name, Dir: strings.Trim(v.Dir, "/"), Size: v.Size, Folder: v.Type == folderType, DeletedAt: v.DeletedAt, DeletedBy: v.DeletedBy})
+			out = append(out, Recycled{ID: v.ID, Name: v.Name, Dir: strings.Trim(v.Dir, "/"), Size: size, Folder: v.Type == folderType, DeletedAt: v.DeletedAt, DeletedBy: v.DeletedBy})
 		}
 	}
 	return out, nil
