@@ -110,12 +110,12 @@ func (s Shelf) deletion(ctx context.Context, f subject) (deleteRequest, error) {
 	if err != nil {
 		return r, err
 	}
-	u, err := url.Parse(folder.WebURL)
-	if err != nil || u.Host == "" {
-		return r, nil // it can be deleted; undo says that it does not know where to look
+	// Without a sound address it can be deleted all the same; undo says then
+	// that it does not know where to look.
+	if u, bad := url.Parse(folder.WebURL); bad == nil && u.Host != "" {
+		site := url.URL{Scheme: "https", Host: u.Host, Path: sitePath(folder)}
+		r.Grave = grave{Site: site.String(), Dir: strings.Trim(u.Path, "/"), Name: f.Name}
 	}
-	site := url.URL{Scheme: "https", Host: u.Host, Path: sitePath(folder)}
-	r.Grave = grave{Site: site.String(), Dir: strings.Trim(u.Path, "/"), Name: f.Name}
 	return r, nil
 }
 

@@ -209,14 +209,10 @@ func (s Shelf) doRestore(ctx context.Context, c actions.Call, e actions.Effect) 
 	if err != nil && !notFound(err) {
 		return actions.Outcome{}, err
 	}
-	there, look := s.risen(ctx, r)
-	switch {
-	case err != nil && look != nil:
-		return actions.Outcome{}, err
-	case look != nil: // it was restored; what it is now is told by a later look
-		return actions.Outcome{}, nil
+	if there, look := s.risen(ctx, r); look == nil {
+		return actions.Outcome{AlreadySo: err != nil, After: actions.JSON(subject{DriveItem: there}.existing())}, nil
 	}
-	return actions.Outcome{AlreadySo: err != nil, After: actions.JSON(subject{DriveItem: there}.existing())}, nil
+	return actions.Outcome{}, err // what was restored and is not seen yet is as planned
 }
 
 func (s Shelf) checkRestore(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {

@@ -241,30 +241,31 @@ func (s Shelf) undoRetention(ctx context.Context, _ actions.Call, e actions.Effe
 	if !r.made(now) {
 		return actions.Inverse{Changed: true, Present: present, Why: "the retention label is " + now.shown() + " now"}, nil
 	}
-	back := retentionRequest{Drive: r.Drive, Item: r.Item, Record: now.record()}
-	inverse := actions.Inverse{Present: present}
-	action := "files.set_retention_label"
-	switch {
-	case r.Lock != nil:
-		back.Lock, action = new(!*r.Lock), "files.lock_record"
-		if *r.Lock {
-			action = "files.unlock_record"
+	inverse := actions.Inverse{Present: present, Widens: r.Lock != nil && *r.Lock || before.Label.holds() < now.holds()}
+	if fixed := now.fixed("the file"); fixed != nil && r.Lock == nil {
+		inverse.Why = fixed.Error()
+	} else {
+		action, back := r.inverse(before.Label, now)
+		inverse.Effect = &actions.Effect{
+			Action: action, Class: actions.Writes, Target: e.Target, Before: present, After: actions.JSON(before), Request: actions.JSON(back),
 		}
-		inverse.Widens = *r.Lock
-	default:
-		if why := now.fixed("the file"); why != nil {
-			inverse.Why = why.Error()
-			return inverse, nil
-		}
-		back.Label = before.Label.name()
-		inverse.Widens = before.Label.holds() < now.holds()
-		if back.Label == "" {
-			action = "files.remove_retention_label"
-		}
-	}
-	inverse.Effect = &actions.Effect{
-		Action: action, Class: actions.Writes, Target: e.Target, Before: present, After: actions.JSON(before),
-		Request: actions.JSON(back),
 	}
 	return inverse, nil
+}
+
+// inverse is the request that takes the first one back, and its action.
+func (r retentionRequest) inverse(before, now *retained) (string, retentionRequest) {
+	back := retentionRequest{Drive: r.Drive, Item: r.Item, Record: now.record()}
+	if r.Lock != nil {
+		back.Lock = new(!*r.Lock)
+		if *back.Lock {
+			return "files.lock_record", back
+		}
+		return "files.unlock_record", back
+	}
+	back.Label = before.name()
+	if back.Label == "" {
+		return "files.remove_retention_label", back
+	}
+	return "files.set_retention_label", back
 }

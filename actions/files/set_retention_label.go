@@ -22,6 +22,16 @@ type nowRetained struct {
 	Set    bool          `json:"set" doc:"whether it was set now; false when the file had it before"`
 }
 
+// foreseen is the state after as far as it can be told: an app cannot ask what
+// a label does before a file has it.
+type foreseen struct {
+	Label foreseenLabel `json:"label"`
+}
+
+type foreseenLabel struct {
+	Name string `json:"name"`
+}
+
 // SetRetentionLabel puts a retention label on a file.
 func (s Shelf) SetRetentionLabel() actions.Action {
 	return actions.Spec[retainParams, nowRetained]{
@@ -58,7 +68,7 @@ func (s Shelf) planRetain(ctx context.Context, _ actions.Call, p retainParams) (
 	out.Set = true
 	target := f.retentionTarget()
 	return []actions.Effect{{
-		Target: target, Before: actions.JSON(retention{before}), After: actions.JSON(retention{&out.Label}), Lost: before.lost(target.ID),
+		Target: target, Before: actions.JSON(retention{before}), After: actions.JSON(foreseen{foreseenLabel{p.Label}}), Lost: before.lost(target.ID),
 		Request: actions.JSON(retentionRequest{Drive: f.DriveID, Item: f.ID, Label: p.Label, Record: before.record()}),
 	}}, out, nil
 }

@@ -85,7 +85,8 @@ func (c *Client) Recycled(ctx context.Context, site, name string) ([]Recycled, e
 		Query: []connectors.Param{
 			{Key: "$filter", Value: "LeafName eq " + connectors.Quote(name)},
 			{Key: "$select", Value: "Id,LeafName,DirName,Size,ItemType,DeletedDate,DeletedByEmail"},
-			{Key: "$orderby", Value: "DeletedDate desc"}, {Key: "$top", Value: fmt.Sprint(most)},
+			{Key: "$orderby", Value: "DeletedDate desc"},
+			{Key: "$top", Value: fmt.Sprint(most)},
 		},
 	}, &body)
 	if err != nil {
