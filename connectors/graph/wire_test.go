@@ -309,3 +309,11 @@ func TestDocumentedRequestsAreSent(t *testing.T) {
 		}
 	}
 }
+
+func TestALabelThatIsNotPaidForSaysWhatToDo(t *testing.T) {
+	c := scripted(t, says(402, `{"error":{"code":"paymentRequired","message":"The app is not bound to a subscription."}}`))
+	_, err := c.AssignLabel(t.Context(), effect(), "d", "i", graph.LabelAssignment{LabelID: "l"})
+	if e := wantCode(t, err, connectors.Failed, "metered API"); e.Unsure() {
+		t.Errorf("%v; want an error that is sure", e)
+	}
+}
