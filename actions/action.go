@@ -22,6 +22,7 @@ type Action struct {
 	Class       Class
 	Permissions []Permission
 	Throttle    string
+	Cost        Cost
 	Repeat      Repeat
 	Settling    time.Duration
 	Timeout     time.Duration
@@ -49,7 +50,7 @@ func (s Spec[P, R]) Action() Action {
 		panic(fmt.Sprintf("actions: %s: %v", reflect.TypeFor[P](), err))
 	}
 	a := Action{
-		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle,
+		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: Cost{max(s.Cost.Look, 1), max(s.Cost.Send, 1)},
 		Repeat: s.Repeat, Settling: s.Settling, Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),

@@ -114,5 +114,8 @@ func (h *holding) cannotLook(work context.Context, t *task, s effectState, a act
 		return h.cannotTell(t, s, a, "it cannot be read back: "+message(err))
 	}
 	after, _ := retryAfter(err)
+	if codeOf(err) == "throttled" {
+		h.tooMuch(work, a.Name, after)
+	}
 	return h.lookAgain(t, s, max(after, 5*time.Second), "could not look: "+message(err))
 }

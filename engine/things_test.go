@@ -12,7 +12,7 @@ import (
 // catalog makes the actions of the world.
 func (w *world) catalog() *actions.Catalog {
 	put := actions.Spec[thingParams, thingResult]{
-		Doc: "Change a thing.", Class: actions.Writes, Do: w.do, Check: w.check, Undo: w.undo, State: w.state, Settling: time.Second,
+		Doc: "Change a thing.", Class: actions.Writes, Throttle: "things", Cost: actions.Cost{Send: 2}, Do: w.do, Check: w.check, Undo: w.undo, State: w.state, Settling: time.Second,
 		Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
 			e, r, err := w.effect(p.name(), p.Value)
 			return e, r, err
@@ -32,7 +32,7 @@ func (w *world) catalog() *actions.Catalog {
 	}
 	return actions.Of(map[string]actions.Action{
 		"things.get": actions.Spec[thingParams, thingResult]{
-			Doc: "Get a thing.", Class: actions.Reads,
+			Doc: "Get a thing.", Class: actions.Reads, Throttle: "things",
 			Read: func(_ context.Context, _ actions.Call, p thingParams) (thingResult, error) {
 				v, err := w.read(p.name())
 				if err == nil && v == "" {

@@ -186,6 +186,9 @@ func (d *Desk) audited(r Run, changes []practice.Change) {
 		switch e.Status {
 		case actions.Done:
 			least, most = 1, 1
+			if r.Action.Repeat == actions.RepeatHarmless { // what nobody could tell was sent again
+				most = r.Sent
+			}
 		case actions.AlreadySo, actions.Unknown:
 			most = 1
 		}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/connectors/sharepoint"
+	"stanch/connectors/web"
 )
 
 // Tenant is a practice tenant with clients of it. Its clock goes ahead of the
@@ -39,6 +41,10 @@ type Clients struct {
 	Graph      *graph.Client
 	Defender   *defender.Client
 	SharePoint *sharepoint.Client
+	// Web has the practice tenant's desk as service "desk" and its channels
+	// "teams", "slack" and "webhook". What the reader has are a token of the
+	// desk that only reads, and addresses of channels that are not theirs.
+	Web *web.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
@@ -81,7 +87,29 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, SharePoint: s}
+	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, SharePoint: s, Web: w}
+}
+
+func (x *Tenant) outside(full bool) web.Options {
+	token, other, key := practice.DeskToken, "", practice.WebhookKey
+	if !full {
+		token, other, key = practice.DeskReadToken, "-of-others", "a-key-that-others-have-not"
+	}
+	return web.Options{
+		CA: x.server.CAPEM,
+		Services: map[string]web.Service{"desk": {
+			Base: x.URL + "/desk", CA: x.server.CAPEM, Auth: web.Auth{Kind: web.Bearer, Secret: connectors.Secret(token)},
+		}},
+		Channels: map[string]web.Channel{
+			"teams":   {Kind: web.Teams, URL: connectors.Secret(strings.Replace(x.URL+practice.TeamsPath("teams"), "/workflows/teams", "/workflows/teams"+other, 1))},
+			"slack":   {Kind: web.Slack, URL: connectors.Secret(strings.Replace(x.URL+practice.SlackPath("slack"), "/slack/", "/slack"+other+"/", 1))},
+			"webhook": {Kind: web.Webhook, URL: connectors.Secret(x.URL + practice.WebhookPath("webhook")), Key: connectors.Secret(key)},
+		},
+	}
 }
 
 // Advance moves the tenant's clock.
@@ -141,7 +169,11 @@ func (x *Tenant) Call(method, path, body string) json.RawMessage {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+x.server.Token(x.t, practice.FullApp(), resource))
+	token := practice.DeskToken
+	if !strings.HasPrefix(path, "/desk/") {
+		token = x.server.Token(x.t, practice.FullApp(), resource)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}

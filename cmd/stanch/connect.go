@@ -8,7 +8,9 @@ import (
 	"stanch/actions"
 	"stanch/actions/devices"
 	"stanch/actions/files"
+	"stanch/actions/http"
 	"stanch/actions/incidents"
+	"stanch/actions/notify"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
@@ -16,6 +18,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/sharepoint"
+	"stanch/connectors/web"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
@@ -27,6 +30,7 @@ type clients struct {
 	graph      *graph.Client
 	defender   *defender.Client
 	sharepoint *sharepoint.Client
+	web        *web.Client
 	quarantine string // path of a folder in each library; "": the default
 }
 
@@ -35,7 +39,9 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains},
+		http.Shelf{Web: c.web},
 		incidents.Shelf{Graph: c.graph},
+		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
 }
@@ -68,6 +74,9 @@ func connect(c *config.Config) (clients, error) {
 	}
 	out := clients{graph: g, quarantine: c.Quarantine}
 	if out.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
+		return clients{}, err
+	}
+	if out.web, err = webOf(c, cloud); err != nil {
 		return clients{}, err
 	}
 	if cloud.Defender == (connectors.API{}) { // China has none

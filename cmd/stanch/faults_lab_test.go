@@ -21,6 +21,7 @@ import (
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/connectors/sharepoint"
+	"stanch/connectors/web"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -146,6 +147,15 @@ func openLab(t *testing.T, may practice.App) *lab {
 	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
+	if c.web, err = web.New(web.Options{
+		CA: l.server.CAPEM, Services: map[string]web.Service{"desk": practiceDesk(l.server.URL, l.server.CAPEM)},
+		Channels: map[string]web.Channel{
+			"teams": practiceChannel(l.server.URL, web.Teams, "teams"), "slack": practiceChannel(l.server.URL, web.Slack, "slack"),
+			"webhook": practiceChannel(l.server.URL, web.Webhook, "webhook"),
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	catalog, err := catalogOf(c, []string{practice.ContosoDomain})
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +199,11 @@ func (l *lab) call(method, path, body string, into any) {
 	if strings.HasPrefix(path, "/api/") {
 		resource = practicetest.Defender
 	}
-	raw, err := l.ask(method, path, body, l.server.Token(l.t, practice.FullApp(), resource))
+	token := practice.DeskToken
+	if !strings.HasPrefix(path, "/desk/") {
+		token = l.server.Token(l.t, practice.FullApp(), resource)
+	}
+	raw, err := l.ask(method, path, body, token)
 	if err != nil {
 		l.t.Fatal(err)
 	}

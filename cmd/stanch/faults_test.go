@@ -94,6 +94,19 @@ func uses() map[string]use {
 		"users.revoke_sessions": {http.MethodPost, "/v1.0/users/*/revokeSignInSessions", func(*lab) map[string]any {
 			return map[string]any{"user": faultUser}
 		}, 0},
+		"http.get":    {http.MethodGet, "/desk/tickets/*", onTicket, 1},
+		"http.delete": {http.MethodDelete, "/desk/tickets/*", onTicket, 1},
+		"http.request": {http.MethodPut, "/desk/tickets/*", func(*lab) map[string]any {
+			return map[string]any{
+				"service": "desk", "url": "/tickets/under-fault", "method": "PUT", "body": map[string]any{"state": "open"},
+				"check": map[string]any{"service": "desk", "url": "/tickets/under-fault"},
+			}
+		}, 0},
+		"notify.teams": {"POST", "/workflows/**", func(*lab) map[string]any { return map[string]any{"channel": "teams", "text": "Seen."} }, 0},
+		"notify.slack": {"POST", "/services/**", func(*lab) map[string]any { return map[string]any{"channel": "slack", "text": "Seen."} }, 0},
+		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
+			return map[string]any{"channel": "webhook", "event": "seen", "data": 1}
+		}, 0},
 	}
 }
 
@@ -109,6 +122,16 @@ func retained(bodies ...string) func(*lab) map[string]any {
 		}
 		return onPayroll(l)
 	}
+}
+
+// blind are the actions of which nobody can look whether they happened: a second
+// message only annoys, so that a lost answer has it sent again.
+func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") }
+
+// onTicket is a ticket that is there.
+func onTicket(l *lab) map[string]any {
+	l.call(http.MethodPut, "/desk/tickets/under-fault", `{"state":"open"}`, nil)
+	return map[string]any{"service": "desk", "url": "/tickets/under-fault"}
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }
@@ -285,6 +308,10 @@ func allDone(t *testing.T, v outcomeOf) {
 // sentOnce: and nothing was sent twice that the tenant had taken.
 func sentOnce(t *testing.T, v outcomeOf) {
 	t.Helper()
+	if blind(v.action) {
+		repeatedAsDeclared(t, v)
+		return
+	}
 	allDone(t, v)
 	for _, e := range effects(v.run) {
 		if n := len(v.sent[e.ID]); n != 1 {
@@ -341,7 +368,7 @@ func notDone(t *testing.T, v outcomeOf) {
 	if v.run.Status != "failed" || v.run.Error == nil || v.run.Error.Code != "forbidden" {
 		t.Fatalf("the run is %s: %+v, want failed: forbidden", v.run.Status, v.run.Error)
 	}
-	if !slices.ContainsFunc(v.action.Permissions, func(p actions.Permission) bool { return strings.Contains(v.run.Error.Message, p.Name) }) {
+	if len(v.action.Permissions) > 0 && !slices.ContainsFunc(v.action.Permissions, func(p actions.Permission) bool { return strings.Contains(v.run.Error.Message, p.Name) }) {
 		t.Errorf("the error names none of %v: %s", v.action.Permissions, v.run.Error.Message)
 	}
 	for i, e := range effects(v.run) {

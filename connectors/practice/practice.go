@@ -6,8 +6,9 @@
 // It answers as the documented services do: their URLs, verbs, status codes and
 // error bodies, permission checks against the token's roles, paging, filters,
 // ETags, throttling, work that takes time, and on request stale reads and
-// faults. The company changes through these protocols only. What happened is
-// told under /practice/audit and /practice/state.
+// faults. Beside it stand channels of Teams and Slack, receivers of webhooks
+// and a desk for tickets. The company changes through these protocols only.
+// What happened is told under /practice/audit and /practice/state.
 //
 // The package knows nothing of Stanch: no connector, no action, no incident
 // model. A client that works here by a secret agreement would prove nothing.
@@ -141,8 +142,8 @@ func setDefault(d *time.Duration, v time.Duration) {
 }
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
-// under /api, the token endpoint, the monitor of long-running work, and the
-// tenant's own /practice.
+// under /api, the token endpoint, the monitor of long-running work, channels
+// and desk, and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

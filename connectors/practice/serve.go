@@ -153,7 +153,8 @@ func (c *call) dispatch() (reply, error) {
 	return rt.do(c)
 }
 
-// open answers what needs no bearer token: token endpoint, discovery, monitor.
+// open answers what needs no bearer token: token endpoint, discovery, monitor,
+// and what is not Microsoft's APIs.
 func (c *call) open(path string) (reply, bool, error) {
 	switch {
 	case strings.HasSuffix(path, "/oauth2/v2.0/token"):
@@ -164,7 +165,7 @@ func (c *call) open(path string) (reply, bool, error) {
 		out, err := c.monitor()
 		return out, true, err
 	}
-	return reply{}, false, nil
+	return c.beside(path)
 }
 
 func apiOf(path string) api {

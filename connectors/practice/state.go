@@ -22,6 +22,12 @@ func (t *Tenant) State() []byte {
 		"users": w.userStates(), "groups": w.groupStates(), "sites": w.siteStates(),
 		"devices": w.machineStates(), "mail": w.mailStates(), "incidents": w.incidentStates(),
 	}
+	if len(w.posts) > 0 {
+		out["posts"] = w.posts
+	}
+	if len(w.tickets) > 0 {
+		out["tickets"] = w.tickets
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

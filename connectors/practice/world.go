@@ -29,6 +29,9 @@ type world struct {
 	pending    []*job // those that are not done
 	upns       map[string]string
 	nextID     int
+	posts      []post            // what came to channels, in order
+	tickets    map[string]object // of the desk
+	made       map[string]string // ticket by the idempotency key that made it
 }
 
 type user struct {
