@@ -70,10 +70,12 @@ func TestErrorBodiesOfTheServices(t *testing.T) {
 		`{"error":{"code":"ResourceNotFound","message":"Machine 1 was not found","target":"43f4"}}`:                               {"ResourceNotFound", "", "Machine 1 was not found", ""},
 		`{"code":"x","message":"y"}`: {"x", "", "y", ""},
 		`{"error":"just text"}`:      {"", "", "just text", ""},
-		`{"error":null}`:             {},
-		`{"error":[1]}`:              {},
-		`<html>`:                     {},
-		``:                           {},
+		`{"odata.error":{"code":"-2147024894, System.IO.FileNotFoundException","message":{"lang":"en-US","value":"No such item."}}}`: {"-2147024894, System.IO.FileNotFoundException", "", "No such item.", ""},
+		`{"error_description":"Unsupported app only token."}`:                                                                        {"", "", "Unsupported app only token.", ""},
+		`{"error":null}`: {},
+		`{"error":[1]}`:  {},
+		`<html>`:         {},
+		``:               {},
 	}
 	for body, want := range cases {
 		if got := parseFault([]byte(body)); got != want {
@@ -173,6 +175,41 @@ func TestPathsKeepTheirSegments(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever text is given, a call has one argument in one segment, or there is
+// none.
+func TestCallsKeepTheirArguments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String().Draw(t, "text")
+		p := To("drives", "d").Call("search", Param{"q", text}).Call("restore")
+		if p.err != nil {
+			if !strings.ContainsAny(text, `/\`) && !strings.ContainsFunc(text, unprintable) && len(text) <= maxSegment {
+				t.Fatalf("%q is refused: %v", text, p.err)
+			}
+			return
+		}
+		u, err := url.Parse("https://host" + p.text)
+		if err != nil || u.RawQuery != "" || u.Fragment != "" || u.Host != "host" {
+			t.Fatalf("%q became %s, %v", text, p.text, err)
+		}
+		parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+		if len(parts) != 4 || parts[3] != "restore()" {
+			t.Fatalf("%q became %q", text, parts)
+		}
+		inner, is := strings.CutPrefix(parts[2], "search(q='")
+		inner, ends := strings.CutSuffix(inner, "')")
+		got, err := url.PathUnescape(inner)
+		if !is || !ends || err != nil || strings.Contains(inner, "'") || strings.ReplaceAll(got, "''", "'") != text {
+			t.Fatalf("%q became %q", text, parts[2])
+		}
+	})
+	if p := To("..").Call("restore"); p.err == nil {
+		t.Error("a spoilt path became sound")
+	}
+	if p := To("web").Call("RecycleBin", Param{Value: "a'b"}); p.text != "/web/RecycleBin('a%27%27b')" {
+		t.Error(p.text)
+	}
 }
 
 func TestQuotesInLiteralsAreDoubled(t *testing.T) {

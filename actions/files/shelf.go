@@ -1,7 +1,8 @@
 // Package files holds the actions on files in SharePoint and OneDrive: who may
-// open them, their sensitivity label, their existence.
+// open them, their labels, where they lie, their existence.
 //
-// It reaches them through connectors/graph alone and knows nothing of
+// It reaches them through connectors/graph, and connectors/sharepoint for the
+// recycle bin, and knows nothing of
 // playbooks, runs or the engine: each action reads the state before, names one
 // effect per changing request, and tells by reading back what became of it.
 package files
@@ -15,6 +16,7 @@ import (
 	"stanch/actions"
 	"stanch/connectors"
 	"stanch/connectors/graph"
+	"stanch/connectors/sharepoint"
 )
 
 // Shelf is the actions on files.
@@ -23,6 +25,12 @@ type Shelf struct {
 	// OwnDomains are the mail domains of the organization. Whoever has an
 	// address elsewhere is outside.
 	OwnDomains []string
+	// SharePoint is what Graph cannot do; without it nothing comes out of a
+	// recycle bin.
+	SharePoint *sharepoint.Client
+	// QuarantineTo is the path, in each library, of the folder that
+	// files.quarantine moves files to; empty means QuarantineFolder.
+	QuarantineTo string
 }
 
 // How long reads may answer with the state before a change.
@@ -46,9 +54,13 @@ func problem(code connectors.Code, hint, format string, args ...any) error {
 	return &connectors.Error{Op: "files", Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-func notFound(err error) bool {
+func notFound(err error) bool { return failed(err, connectors.NotFound) }
+
+func conflict(err error) bool { return failed(err, connectors.Conflict) }
+
+func failed(err error, code connectors.Code) bool {
 	e, is := errors.AsType[*connectors.Error](err)
-	return is && e.Code == connectors.NotFound
+	return is && e.Code == code
 }
 
 // gone is the state of what is not there.

@@ -32,7 +32,9 @@ func collect(t *testing.T) *actions.Catalog {
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.collect_package", "devices.get", "devices.isolate", "devices.release", "devices.restrict_apps", "devices.scan", "devices.tag", "devices.unrestrict_apps",
-		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"files.delete", "files.find", "files.get", "files.list_permissions", "files.lock_record", "files.quarantine", "files.remove_retention_label",
+		"files.remove_sensitivity_label", "files.restore", "files.set_retention_label", "files.set_sensitivity_label", "files.share",
+		"files.unlock_record", "files.unshare",
 		"http.delete", "http.get", "http.request",
 		"hunting.alert_activity", "hunting.query", "hunting.query_logs",
 		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
@@ -110,7 +112,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"devices.collect_package", "devices.scan", "files.delete", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
+	want := []string{"devices.collect_package", "devices.scan", "http.delete", "http.request", "incidents.comment", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {

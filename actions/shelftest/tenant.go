@@ -21,6 +21,7 @@ import (
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
 
@@ -39,8 +40,9 @@ type Tenant struct {
 
 // Clients are the clients of one app.
 type Clients struct {
-	Graph    *graph.Client
-	Defender *defender.Client
+	Graph      *graph.Client
+	Defender   *defender.Client
+	SharePoint *sharepoint.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
 	// "teams", "slack" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
@@ -92,11 +94,15 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	s, err := sharepoint.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Web: w, Logs: l}
+	return Clients{Graph: g, Defender: d, SharePoint: s, Web: w, Logs: l}
 }
 
 func (x *Tenant) outside(full bool) web.Options {

@@ -19,26 +19,29 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
 const maxPEM = 1 << 20
 
-// clients are the connections to a tenant. The zero value is enough to tell
-// what actions there are.
+// clients are the connections to a tenant, and where in it the operator wants
+// things to go. The zero value is enough to tell what actions there are.
 type clients struct {
-	graph    *graph.Client
-	defender *defender.Client
-	web      *web.Client
-	logs     *loganalytics.Client
+	graph      *graph.Client
+	defender   *defender.Client
+	sharepoint *sharepoint.Client
+	web        *web.Client
+	logs       *loganalytics.Client
+	quarantine string // path of a folder in each library; "": the default
 }
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
-		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains},
 		http.Shelf{Web: c.web},
 		hunting.Shelf{Graph: c.graph, Logs: c.logs},
 		incidents.Shelf{Graph: c.graph},
@@ -73,8 +76,11 @@ func connect(c *config.Config) (clients, error) {
 	if err != nil {
 		return clients{}, err
 	}
-	out := clients{graph: g}
+	out := clients{graph: g, quarantine: c.Quarantine}
 	if out.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+		return clients{}, err
+	}
+	if out.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		return clients{}, err
 	}
 	if out.web, err = webOf(c, cloud); err != nil {

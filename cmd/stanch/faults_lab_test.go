@@ -21,6 +21,7 @@ import (
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
@@ -145,6 +146,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.web, err = web.New(web.Options{

@@ -58,7 +58,25 @@ func uses() map[string]use {
 		"files.set_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
 			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Confidential"}
 		}, 0},
-		"files.delete": {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.delete":     {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.quarantine": {http.MethodPatch, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.find": {http.MethodGet, "/v1.0/drives/*/root/*", func(*lab) map[string]any {
+			return map[string]any{"name": "payroll november", "site": faultHost + "/sites/payroll"}
+		}, 0},
+		"files.restore": {http.MethodPost, "/sites/*/_api/web/*/*", func(l *lab) map[string]any {
+			drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+			l.call(http.MethodDelete, "/v1.0/drives/"+drive+"/items/"+item, "", nil)
+			return map[string]any{"file": faultPayroll}
+		}, 1},
+		"files.remove_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "justification": "under fault"}
+		}, 0},
+		"files.set_retention_label": {http.MethodPatch, retentionLabel, func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Keep 7 years"}
+		}, 0},
+		"files.remove_retention_label": {http.MethodDelete, retentionLabel, retained(`{"name":"Keep 7 years"}`), 1},
+		"files.unlock_record":          {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`), 1},
+		"files.lock_record":            {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`, `{"retentionSettings":{"isRecordLocked":false}}`), 2},
 		"hunting.query": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(*lab) map[string]any {
 			return map[string]any{"query": "AlertInfo | where AlertId == alert", "let": map[string]any{"alert": "dl53f12236-e5ec-43b3-9d9e-1bae9f3ff8bf"}}
 		}, 0},
@@ -121,6 +139,20 @@ func uses() map[string]use {
 		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
 			return map[string]any{"channel": "webhook", "event": "seen", "data": 1}
 		}, 0},
+	}
+}
+
+const retentionLabel = "/v1.0/drives/*/items/*/retentionLabel"
+
+// retained are the params of a file whose retention label somebody has changed
+// so.
+func retained(bodies ...string) func(*lab) map[string]any {
+	return func(l *lab) map[string]any {
+		drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+		for _, body := range bodies {
+			l.call(http.MethodPatch, "/v1.0/drives/"+drive+"/items/"+item+"/retentionLabel", body, nil)
+		}
+		return onPayroll(l)
 	}
 }
 

@@ -95,9 +95,12 @@ type Site struct {
 }
 
 // Folder is a folder that is shared as such: what it holds inherits its shares.
+// A locked one, which may be empty, does not inherit itself: besides its shares
+// it is open to the owners of the site alone.
 type Folder struct {
 	Path   string  `json:"path"`
-	Shares []Share `json:"shares"`
+	Shares []Share `json:"shares,omitempty"`
+	Locked bool    `json:"locked,omitempty"`
 }
 
 // OneDrive is the library of one user.

@@ -31,7 +31,7 @@ const (
 func FullApp() App {
 	return App{ID: FullClientID, Name: "practice-full", Secret: FullClientSecret, Roles: []string{
 		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All", "Files.ReadWrite.All",
-		"Sites.Read.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
+		"Sites.Read.All", "Sites.FullControl.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
 		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
 		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader,

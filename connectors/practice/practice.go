@@ -15,9 +15,9 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, audit queries, ARM, the recycle bin of SharePoint's own
-// REST API, the content of files, encryption by labels and their precedence,
-// HTTP/2.
+// permissions, $batch, audit queries, ARM, of SharePoint's own REST API all but
+// the recycle bin, the content of files, encryption by labels and their
+// precedence, HTTP/2.
 package practice
 
 import (
@@ -88,6 +88,8 @@ type Tenant struct {
 	graph    []route
 	machines []route
 	logs     []route
+	// sharePoint is what is served of SharePoint's own REST API.
+	sharePoint []route
 
 	mu      sync.Mutex
 	world   *world
@@ -128,7 +130,7 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), logs: logRoutes(), world: w,
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), logs: logRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
 		stale:  map[string]*version{},
 	}, nil

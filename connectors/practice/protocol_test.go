@@ -57,6 +57,7 @@ func fileCalls(c *client) []exchange {
 		{204, "DELETE", item + "/retentionLabel", ""},
 		{200, "GET", "/v1.0/security/dataSecurityAndGovernance/sensitivityLabels/" + label, ""},
 		{200, "GET", "/v1.0/users/sam.ortiz@contoso.example/security/dataSecurityAndGovernance/sensitivityLabels", ""},
+		{200, "GET", strings.Split(design, "/items/")[0] + "/root/search(q='drawing')?$top=5", ""},
 		{200, "PATCH", design, `{"name":"renamed.pdf"}`},
 		{400, "POST", design + "/restore", "{}"},
 		{204, "DELETE", design, ""},
@@ -197,6 +198,7 @@ func TestRolesAreThoseOfThePermissionsReference(t *testing.T) {
 // Their roles are from the pages of the calls.
 const unlistedRoutes = `GET drives/{drive}
 GET drives/{drive}/items/{item}/retentionLabel
+GET drives/{drive}/items/{item}/search(q='{q}')
 GET groups
 GET groups/{group}
 GET groups/{group}/members

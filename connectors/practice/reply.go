@@ -57,7 +57,8 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 
 // errorReply dresses f as the error body of the API.
 //
-// Graph: {"error":{code,message,innerError{date,request-id,client-request-id}}}
+// SharePoint: {"odata.error":{code,message{lang,value}}}. Graph:
+// {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
 // [defender-docs defender-endpoint/api/common-errors.md]; Log Analytics:
 // {"error":{message,code,correlationId,innererror}} [azure-monitor
@@ -65,6 +66,9 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 func (c *call) errorReply(f *failure) reply {
 	body := object{"code": f.code, "message": f.message}
 	switch c.api {
+	case sharepoint:
+		body["message"] = object{"lang": "en-US", "value": f.message}
+		return reply{status: f.status, header: f.header, body: object{"odata.error": body}}
 	case defender:
 		body["target"] = c.id
 	case logs:

@@ -34,6 +34,8 @@ func (c *call) route(path string) (*route, error) {
 	case strings.HasPrefix(path, "/v1.0/"), strings.HasPrefix(path, "/beta/"):
 		_, rest, _ := strings.Cut(path[1:], "/")
 		segments, table = normalize(rest), c.t.graph
+	case isSharePoint(path):
+		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.sharePoint
 	case strings.HasPrefix(path, "/api/"):
 		segments, table = strings.Split(strings.Trim(path[len("/api/"):], "/"), "/"), c.t.machines
 	case strings.HasPrefix(path, "/v1/"):
@@ -80,11 +82,24 @@ func match(pattern string, segments []string) (map[string]string, bool) {
 				return nil, false
 			}
 			args[strings.Trim(part, "{}")] = s
+		} else if name, value, is := indexed(part, s); is {
+			args[name] = value
 		} else if !strings.EqualFold(part, s) {
 			return nil, false
 		}
 	}
 	return args, n == len(segments)
+}
+
+// indexed matches a segment with a pattern like search(q='{q}'), whose value is
+// an OData string.
+func indexed(part, s string) (name, value string, is bool) {
+	before, rest, is := strings.Cut(part, "{")
+	name, after, ends := strings.Cut(rest, "}")
+	if !is || !ends || len(s) < len(before)+len(after) || !strings.EqualFold(s[:len(before)], before) || !strings.HasSuffix(s, after) {
+		return "", "", false
+	}
+	return name, strings.ReplaceAll(s[len(before):len(s)-len(after)], "''", "'"), true
 }
 
 // normalize splits a Graph path and folds the ways to address an item into

@@ -25,6 +25,7 @@ const (
 	mailbox
 	defender
 	logs // Log Analytics
+	sharepoint
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -175,6 +176,8 @@ func apiOf(path string) api {
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):
 		return logs
+	case isSharePoint(path):
+		return sharepoint
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):
 		return files
 	case strings.Contains(lower, "/security/"):

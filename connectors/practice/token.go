@@ -23,6 +23,7 @@ const (
 	defenderAudience
 	logsAudience
 	otherAudience
+	sharePointAudience
 )
 
 // audienceOf reads a resource as named in a scope or a token, in any of the
@@ -41,6 +42,13 @@ func audienceOf(resource string) (audience, bool) {
 		return otherAudience, true
 	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
 		return logsAudience, true
+	}
+	if u, err := url.Parse(strings.ToLower(resource)); err == nil && u.Scheme == "https" {
+		for _, domain := range []string{".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn"} {
+			if strings.HasSuffix(u.Host, domain) {
+				return sharePointAudience, true
+			}
+		}
 	}
 	return 0, false
 }
@@ -128,7 +136,7 @@ func (c *call) issue(app App, scope string) reply {
 		resource = before
 	}
 	aud, known := audienceOf(resource)
-	if !known {
+	if !known || aud == sharePointAudience && !c.w.ownHost(resource) {
 		return c.refuseToken(http.StatusBadRequest, "invalid_resource", 500011, "The resource principal named %s was not found in the tenant named %s.", resource, c.w.company.Name)
 	}
 	now := c.now
@@ -143,7 +151,8 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's.
+// roles, SharePoint's own have the names of Graph's for sites, everything else
+// is Graph's.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
@@ -154,7 +163,7 @@ func rolesFor(app App, aud audience) []string {
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
 		}
-		if at == aud {
+		if at == aud || aud == sharePointAudience && strings.HasPrefix(r, "Sites.") {
 			out = append(out, r)
 		}
 	}
@@ -228,6 +237,8 @@ func (c *call) authenticate() ([]string, error) {
 		want = defenderAudience
 	case logs:
 		want = logsAudience
+	case sharepoint:
+		want = sharePointAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		if c.api == logs {
@@ -270,6 +281,8 @@ func (c *call) authorize(rt *route, roles []string) *failure {
 		return fail(http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
 	case files:
 		code = "accessDenied"
+	case sharepoint:
+		code = "-2147024891, System.UnauthorizedAccessException"
 	case directory:
 		code = "Authorization_RequestDenied"
 	case mailbox:

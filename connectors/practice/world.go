@@ -83,6 +83,7 @@ type item struct {
 	broken      bool
 	deleted     bool
 	recycled    bool // deleted to the recycle bin
+	bin         *recycledAt
 }
 
 type retention struct {

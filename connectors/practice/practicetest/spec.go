@@ -24,7 +24,8 @@ var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoad
 // operation answers the description of the call, nil for a call that is not
 // Graph's or that met no route.
 func operation(x practice.Exchange) (*openapi3.Operation, error) {
-	if x.Route == "" || strings.HasPrefix(x.Request.URL.Path, "/api/") || strings.HasPrefix(x.Request.URL.Path, "/v1/") {
+	path := x.Request.URL.Path
+	if x.Route == "" || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
 		return nil, nil
 	}
 	doc, err := spec()

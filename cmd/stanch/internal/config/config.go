@@ -28,6 +28,7 @@ type Config struct {
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
+	Quarantine string              `yaml:"quarantine" doc:"path, in each library, of the locked folder that files.quarantine moves files to; default Quarantine"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
 	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`

@@ -113,6 +113,7 @@ func TestMistakes(t *testing.T) {
 		{"empty group", "groups: {dlp: []}\n", "group dlp has no members: nobody could approve"},
 		{"member", "groups: {dlp: [dana]}\n", `f:1:16: "dana" is not a user principal name`},
 		{"member twice", "groups: {dlp: [a@b.example, A@B.example]}\n", "A@B.example is in group dlp twice"},
+		{"quarantine", "quarantine: Locked/../x\n", `"Locked/../x" is no path of a folder in a library|hint: such as Quarantine`},
 		{"domain", "own_domains: ['@contoso.example']\n", `"@contoso.example" is not a domain`},
 		{"undo", "undo: {approval: two}\n", `undo.approval must be one of none, one, not "two"`},
 		{"store", "store: /var/x.db\n", `f:1:8: store: "/var/x.db" has no scheme: write sqlite:/var/x.db`},
