@@ -1,6 +1,6 @@
 // Package practice is the practice tenant: a server that speaks the protocols
-// of Microsoft Graph, Defender for Endpoint and the Entra token endpoint over a
-// made-up company. It serves the demo, the tests and authors who want to try a
+// of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager)
+// and the Entra token endpoint over a made-up company. It serves the demo, the tests and authors who want to try a
 // playbook without a tenant of their own.
 //
 // It answers as the documented services do: their URLs, verbs, status codes and
@@ -14,7 +14,7 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, hunting and audit queries, ARM and Log Analytics, the
+// permissions, $batch, hunting and audit queries, of Azure all but incidents and automation rules, the
 // recycle bin of SharePoint's own REST API, the content of files, encryption by
 // labels and their precedence, HTTP/2.
 package practice
@@ -86,6 +86,7 @@ type Tenant struct {
 	key      []byte
 	graph    []route
 	machines []route
+	azure    []route
 
 	mu      sync.Mutex
 	world   *world
@@ -126,7 +127,7 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), world: w,
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), azure: sentinelRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
 		stale:  map[string]*version{},
 	}, nil
@@ -139,8 +140,8 @@ func setDefault(d *time.Duration, v time.Duration) {
 }
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
-// under /api, the token endpoint, the monitor of long-running work, and the
-// tenant's own /practice.
+// under /api, Azure Resource Manager under /subscriptions, the token endpoint,
+// the monitor of long-running work, and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

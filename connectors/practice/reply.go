@@ -58,12 +58,15 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 //
 // Graph: {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
-// [defender-docs defender-endpoint/api/common-errors.md].
+// [defender-docs defender-endpoint/api/common-errors.md]; Azure Resource Manager:
+// {"error":{code,message}} [azure-rest-api-specs, CloudError].
 func (c *call) errorReply(f *failure) reply {
 	body := object{"code": f.code, "message": f.message}
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		body["target"] = c.id
-	} else {
+	case azure:
+	default:
 		body["innerError"] = object{
 			"date": c.now.UTC().Format("2006-01-02T15:04:05"), "request-id": c.id, "client-request-id": c.clientID,
 		}
@@ -84,8 +87,12 @@ func (c *call) encode(r reply) sent {
 	if r.header != nil {
 		maps.Copy(h, r.header)
 	}
-	h.Set("request-id", c.id)
-	h.Set("client-request-id", c.clientID)
+	if c.api == azure {
+		c.azureHeaders(h)
+	} else {
+		h.Set("request-id", c.id)
+		h.Set("client-request-id", c.clientID)
+	}
 	h.Set("Date", c.now.UTC().Format(http.TimeFormat))
 	h.Set("Cache-Control", "no-store")
 	var body []byte
@@ -105,7 +112,7 @@ func (c *call) encode(r reply) sent {
 	}
 	if len(body) > 0 && h.Get("Content-Type") == "" {
 		kind := "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
-		if strings.HasPrefix(c.r.URL.Path, "/_api/") {
+		if strings.HasPrefix(c.r.URL.Path, "/_api/") || c.api == azure {
 			kind = "application/json; charset=utf-8"
 		}
 		h.Set("Content-Type", kind)

@@ -24,6 +24,7 @@ const (
 	directory
 	mailbox
 	defender
+	azure
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -43,6 +44,8 @@ type call struct {
 	lag int
 	// behind makes this call read what was before the last write.
 	behind bool
+	// left is what Azure says of the budget for such requests.
+	left string
 }
 
 // serveCloud answers one request of the cloud's protocols, after the latency
@@ -50,6 +53,9 @@ type call struct {
 func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	c := &call{t: t, r: r, body: body, id: uuid.NewString(), clientID: r.Header.Get("client-request-id")}
+	if apiOf(r.URL.Path) == azure {
+		c.clientID = r.Header.Get("x-ms-client-request-id")
+	}
 	if c.clientID == "" {
 		c.clientID = c.id
 	}
@@ -169,6 +175,8 @@ func (c *call) open(path string) (reply, bool, error) {
 func apiOf(path string) api {
 	lower := strings.ToLower(path)
 	switch {
+	case strings.HasPrefix(lower, "/subscriptions/"):
+		return azure
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):

@@ -21,6 +21,7 @@ type audience int
 const (
 	graphAudience audience = iota
 	defenderAudience
+	azureAudience
 	otherAudience
 )
 
@@ -36,7 +37,11 @@ func audienceOf(resource string) (audience, bool) {
 		"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
 		"https://securitycenter.onmicrosoft.com/windowsatpservice":
 		return defenderAudience, true
-	case "https://management.azure.com", "https://management.core.windows.net", "https://api.loganalytics.io",
+	case "https://management.azure.com", "https://management.core.windows.net",
+		"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net",
+		"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn":
+		return azureAudience, true
+	case "https://api.loganalytics.io",
 		"https://api.loganalytics.azure.com", "https://manage.office.com":
 		return otherAudience, true
 	}
@@ -141,10 +146,14 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's.
+// roles, everything else is Graph's. Azure's roles, whose names have spaces, are
+// assigned there and stand in no token.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
+		if isAzureRole(r) {
+			continue
+		}
 		at := graphAudience
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
@@ -218,8 +227,11 @@ func (c *call) authenticate() ([]string, error) {
 		return nil, c.unauthorized("Lifetime validation failed, the token is not yet valid.")
 	}
 	want := graphAudience
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		want = defenderAudience
+	case azure:
+		want = azureAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
@@ -234,8 +246,11 @@ func (c *call) authenticate() ([]string, error) {
 
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		code = "Unauthorized"
+	case azure:
+		code = azureUnauthorized(message)
 	}
 	f := fail(http.StatusUnauthorized, code, "%s", message)
 	f.header = http.Header{"Www-Authenticate": {fmt.Sprintf(
@@ -247,6 +262,9 @@ func (c *call) unauthorized(message string) *failure {
 // authorize refuses a call that none of the token's roles allows, naming the
 // roles that would.
 func (c *call) authorize(rt *route, roles []string) *failure {
+	if rt.api == azure {
+		return c.authorizeAzure(rt)
+	}
 	if slices.ContainsFunc(rt.roles, func(r string) bool { return slices.Contains(roles, r) }) {
 		return nil
 	}

@@ -29,6 +29,11 @@ type world struct {
 	pending    []*job // those that are not done
 	upns       map[string]string
 	nextID     int
+	// ownIncidents are those that Sentinel alone has, by name; nextNumber is
+	// the last number that it gave.
+	ownIncidents map[string]*incident
+	nextNumber   int
+	rules        []object // Sentinel's automation rules
 }
 
 type user struct {
@@ -168,6 +173,7 @@ func build(c Company) (*world, error) {
 		drives: map[string]*drive{}, items: map[string]*item{}, machines: map[string]*machine{},
 		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{},
 		apps: map[string]App{}, jobs: map[string]*job{}, upns: map[string]string{}, nextID: 9000,
+		ownIncidents: map[string]*incident{},
 	}
 	b := &builder{w: w}
 	for field, v := range map[string]string{"tenant_id": c.TenantID, "name": c.Name, "domain": c.Domain, "sharepoint": c.SharePoint} {
@@ -191,6 +197,7 @@ func build(c Company) (*world, error) {
 			b.fail("incidents[%d]: %v", i, err)
 		}
 	}
+	b.addSentinel(c)
 	return w, b.err
 }
 
