@@ -207,8 +207,10 @@ type Spec[P, R any] struct {
 	Settle func(R, []Effect) R
 }
 
-// Permission is one application permission that an action needs.
+// Permission is one application permission that an action needs, or a role of
+// Azure.
 type Permission struct {
 	API  string `json:"api"` // graph, defender, azure
 	Name string `json:"name"`
+	When string `json:"when,omitempty"` // needed only then, such as "on incidents of Sentinel"; empty: always
 }

@@ -18,6 +18,7 @@ type fields struct {
 	Classification *string `json:"classification,omitempty"`
 	Determination  *string `json:"determination,omitempty"`
 	AssignedTo     *string `json:"assigned_to,omitempty"`
+	Severity       *string `json:"severity,omitempty"` // of Sentinel alone
 }
 
 type patchRequest struct {
@@ -31,6 +32,7 @@ func (f *fields) each(visit func(name string, value **string)) {
 	visit("classification", &f.Classification)
 	visit("determination", &f.Determination)
 	visit("assigned_to", &f.AssignedTo)
+	visit("severity", &f.Severity)
 }
 
 // names are those of the fields that are meant.
@@ -48,6 +50,7 @@ func (f fields) names() []string {
 func (f fields) of(in incident.Incident) fields {
 	now := map[string]string{
 		"status": string(in.Status), "classification": string(in.Classification), "determination": string(in.Determination),
+		"severity": string(in.Severity),
 	}
 	if in.AssignedTo != nil {
 		now["assigned_to"] = *in.AssignedTo
@@ -98,10 +101,11 @@ func planPatch(in incident.Incident, want fields) []actions.Effect {
 	}
 	e.Target.ID = in.ID + "/" + strings.Join(want.names(), "+")
 	if want.Status != nil && *want.Status == resolved {
-		e.Lost = []actions.Lost{{
-			Target: e.Target.ID, Field: "alerts.status",
-			Why: "Defender resolves the open alerts of an incident with it; they stay resolved when it is opened again",
-		}}
+		why := "Defender resolves the open alerts of an incident with it; they stay resolved when it is opened again"
+		if in.Source == incident.Sentinel {
+			why = "where the incident came from Defender, that resolves its open alerts with it; they stay resolved when it is opened again"
+		}
+		e.Lost = []actions.Lost{{Target: e.Target.ID, Field: "alerts.status", Why: why}}
 	}
 	return []actions.Effect{e}
 }
@@ -116,11 +120,14 @@ func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	number, err := native(r.Incident)
+	at, err := s.locate(r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	in, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{
+	if at.source == incident.Sentinel {
+		return s.putFields(ctx, c, at, e, r.Set)
+	}
+	in, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), at.name, graph.IncidentPatch{
 		Status: r.Set.Status, Classification: r.Set.Classification, Determination: r.Set.Determination, AssignedTo: r.Set.AssignedTo,
 	})
 	if err != nil {

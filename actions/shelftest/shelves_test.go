@@ -30,7 +30,7 @@ func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.isolate", "devices.release",
 		"files.delete", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
-		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
+		"incidents.assign", "incidents.comment", "incidents.get", "incidents.list", "incidents.reopen", "incidents.resolve", "incidents.tag", "incidents.untag", "incidents.update",
 		"users.revoke_sessions",
 	}
 	if got := collect(t).Names(); !slices.Equal(got, want) {
@@ -116,12 +116,12 @@ func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
 
 func TestAnEffectThatCannotBeReadIsAnErrorAndSendsNothing(t *testing.T) {
 	x := shelftest.Start(t, practice.Options{})
-	d := x.Open(files.Shelf{Graph: x.Full.Graph}, incidents.Shelf{Graph: x.Full.Graph}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
+	d := x.Open(files.Shelf{Graph: x.Full.Graph}, incidents.Shelf{Graph: x.Full.Graph, Sentinel: x.Full.Sentinel}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
 	for a := range d.Catalog.All() {
 		if a.Class == actions.Reads {
 			continue
 		}
-		for _, body := range []string{"", "null", "[]", "{}", `"x"`, `{"drive":"..","item":"a/b","incident":"x","machine":"../..","user":"?"}`} {
+		for _, body := range []string{"", "null", "[]", "{}", `"x"`, `{"incident":"sentinel/contoso-sentinel/00000000-0000-0000-0000-000000000001"}`, `{"drive":"..","item":"a/b","incident":"x","set":{"status":"active"},"machine":"../..","user":"?"}`} {
 			e := actions.Effect{ID: "e1", Action: a.Name, Request: json.RawMessage(body), Before: json.RawMessage(body), After: json.RawMessage(body), Handle: json.RawMessage(body)}
 			call := actions.Call{Run: "r1", Sending: actions.Sending{ID: "e1"}}
 			if _, err := a.Do(t.Context(), call, e); err == nil || shelftest.Unsure(err) {

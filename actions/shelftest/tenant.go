@@ -19,6 +19,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
 )
 
 // Tenant is a practice tenant with clients of it. Its clock goes ahead of the
@@ -37,6 +38,7 @@ type Tenant struct {
 type Clients struct {
 	Graph    *graph.Client
 	Defender *defender.Client
+	Sentinel *sentinel.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
@@ -75,7 +77,13 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d}
+	s, err := sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, Sentinel: s}
 }
 
 // Advance moves the tenant's clock.
@@ -127,10 +135,7 @@ func (x *Tenant) Changes() []practice.Change {
 // the actions would, and fails the test unless it is answered as a success.
 func (x *Tenant) Call(method, path, body string) json.RawMessage {
 	x.t.Helper()
-	resource := practicetest.Graph
-	if len(path) > 4 && path[:5] == "/api/" {
-		resource = practicetest.Defender
-	}
+	resource := practicetest.ResourceOf(path)
 	req, err := http.NewRequestWithContext(x.t.Context(), method, x.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		x.t.Fatal(err)

@@ -25,14 +25,15 @@ var rooms = map[string][]string{
 	"connectors/practice/practicetest": {"connectors", "connectors/practice"},
 	"connectors/graph":                 {"connectors"},
 	"connectors/defender":              {"connectors"},
+	"connectors/sentinel":              {"connectors"},
 
 	"actions":           {},
 	"actions/files":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
-	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident"},
+	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/sentinel"},
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 
-	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest"},
+	"actions/shelftest": {"actions", "connectors", "connectors/graph", "connectors/defender", "connectors/sentinel", "connectors/practice", "connectors/practice/practicetest"},
 
 	"playbooks":                 {"actions", "connectors/incident"},
 	"playbooks/review":          {"playbooks", "actions"},
@@ -59,7 +60,7 @@ var rooms = map[string][]string{
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/incident", "connectors/practice",
+		"connectors", "connectors/graph", "connectors/defender", "connectors/sentinel", "connectors/incident", "connectors/practice",
 	},
 }
 
@@ -82,9 +83,9 @@ var owners = map[string]struct {
 	"modernc.org/sqlite":                {[]string{"engine/sqlitestore", "engine/view"}, "how a store keeps is its own business"},
 	"github.com/redis/go-redis":         {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
-	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender"}, "the wire is the connectors'"},
+	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/sentinel"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
+		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/sentinel", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
 		"the wire is the connectors'",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},
