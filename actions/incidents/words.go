@@ -99,15 +99,15 @@ func (f fields) onto(p *sentinel.Properties) {
 		p.Classification = map[string]string{
 			"truePositive": "TruePositive", "falsePositive": "FalsePositive", "informationalExpectedActivity": "BenignPositive",
 		}[*f.Classification]
-		if p.Classification == "" && p.Status == "Closed" {
-			p.Classification = "Undetermined"
-		}
 	}
 	if f.Determination != nil {
 		p.ClassificationReason = ""
 		if slices.Contains(reasons(), *f.Determination) {
 			p.ClassificationReason = capital(*f.Determination)
 		}
+	}
+	if p.Status == "Closed" && p.Classification == "" { // which a closed one needs
+		p.Classification = "Undetermined"
 	}
 	if f.AssignedTo != nil {
 		p.Owner = owner(*f.AssignedTo)

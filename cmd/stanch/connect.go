@@ -15,6 +15,7 @@ import (
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
+	"stanch/connectors/sentinel"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
@@ -25,6 +26,7 @@ const maxPEM = 1 << 20
 type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
+	sentinel *sentinel.Client
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -32,7 +34,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
-		incidents.Shelf{Graph: c.graph},
+		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
 		users.Shelf{Graph: c.graph},
 	)
 }
@@ -64,11 +66,29 @@ func connect(c *config.Config) (clients, error) {
 		return clients{}, err
 	}
 	out := clients{graph: g}
+	if at := workspaceOf(c); at != (sentinel.Workspace{}) {
+		if out.sentinel, err = sentinel.New(cloud, credential, at, nil); err != nil {
+			return clients{}, fmt.Errorf("sentinel: %w", err)
+		}
+	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil
 	}
 	out.defender, err = defender.New(cloud, credential, nil)
 	return out, err
+}
+
+// workspaceOf is the configured workspace of Sentinel; without one it is that
+// of the practice tenant on that, else none.
+func workspaceOf(c *config.Config) sentinel.Workspace {
+	if c.Sentinel == (config.Sentinel{}) && c.Tenant.Cloud == config.Practice {
+		return practiceWorkspace()
+	}
+	return sentinel.Workspace{Subscription: c.Sentinel.Subscription, ResourceGroup: c.Sentinel.ResourceGroup, Name: c.Sentinel.Workspace}
+}
+
+func practiceWorkspace() sentinel.Workspace {
+	return sentinel.Workspace{Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace}
 }
 
 // cloudOf answers the addresses of a tenant's cloud with what the operator

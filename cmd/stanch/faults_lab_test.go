@@ -20,6 +20,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -33,7 +34,7 @@ type lab struct {
 	server *practicetest.Server
 	store  *hurried
 	engine *engine.Engine
-	sent   *sentinel
+	sent   *sentry
 	stop   func()
 }
 
@@ -84,9 +85,9 @@ func (h *hurried) Wait(ctx context.Context, until time.Time) error {
 	return h.Store.Wait(ctx, until.Add(time.Duration(h.ahead.Load())))
 }
 
-// sentinel keeps the changing requests that reached the tenant, each with its
+// sentry keeps the changing requests that reached the tenant, each with its
 // id and the tenant's time.
-type sentinel struct {
+type sentry struct {
 	mu   sync.Mutex
 	seen []sending
 }
@@ -97,13 +98,13 @@ type sending struct {
 	faulty           bool
 }
 
-func (s *sentinel) add(x sending) {
+func (s *sentry) add(x sending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = append(s.seen, x)
 }
 
-func (s *sentinel) all() []sending {
+func (s *sentry) all() []sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]sending{}, s.seen...)
@@ -112,7 +113,7 @@ func (s *sentinel) all() []sending {
 // openLab serves a tenant and makes an engine; its app may do what may says.
 func openLab(t *testing.T, may practice.App) *lab {
 	t.Helper()
-	l := &lab{t: t, store: &hurried{}, sent: &sentinel{}}
+	l := &lab{t: t, store: &hurried{}, sent: &sentry{}}
 	l.server = practicetest.Start(t, practice.Options{
 		Now: l.store.now, TokenLife: 48 * time.Hour,
 		Observe: func(x practice.Exchange) {
@@ -140,6 +141,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := catalogOf(c, []string{practice.ContosoDomain})
@@ -181,10 +185,7 @@ func (l *lab) get(path string, into any) {
 // call does a request as somebody else than the engine.
 func (l *lab) call(method, path, body string, into any) {
 	l.t.Helper()
-	resource := practicetest.Graph
-	if strings.HasPrefix(path, "/api/") {
-		resource = practicetest.Defender
-	}
+	resource := practicetest.ResourceOf(path)
 	raw, err := l.ask(method, path, body, l.server.Token(l.t, practice.FullApp(), resource))
 	if err != nil {
 		l.t.Fatal(err)

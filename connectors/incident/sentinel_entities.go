@@ -14,11 +14,12 @@ type entities struct {
 	seen   seen
 	byID   map[string]*object // properties by whole id, folded
 	joined map[string]bool    // ids of hashes that are told with their file
+	images map[string]bool    // ids of files that are executables of processes
 }
 
 // addEntities maps the entities as sightings of the incident's alert.
 func (m *mapper) addEntities(list []*object) {
-	e := &entities{mapper: m, byID: map[string]*object{}, joined: map[string]bool{}}
+	e := &entities{mapper: m, byID: map[string]*object{}, joined: map[string]bool{}, images: map[string]bool{}}
 	e.seen.alert, e.seen.at = m.onlyAlert()
 	for _, o := range list {
 		p := o.object("properties")
@@ -28,12 +29,17 @@ func (m *mapper) addEntities(list []*object) {
 		for _, hash := range p.texts("fileHashEntityIds") {
 			e.joined[Fold(hash)] = true
 		}
+		if image := p.text("imageFileEntityId"); image != nil {
+			e.images[Fold(*image)] = true
+		}
 	}
 	for _, o := range list {
 		kind, p := o.word("kind"), o.object("properties")
 		switch {
 		case p == nil, kind == "SecurityAlert", kind == "Bookmark":
 		case kind == "FileHash" && e.joined[Fold(o.word("id"))]:
+		case kind == "File" && e.images[Fold(o.word("id"))]: // an executable is no data file to act on
+			e.addOther(kind, p, e.seen)
 		case !e.add(kind, p):
 			if kind == "" {
 				kind = "unknown"

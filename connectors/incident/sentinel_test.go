@@ -108,6 +108,7 @@ func TestSentinelEntities(t *testing.T) {
 		`{"id":"/e/12","kind":"CloudApplication","properties":{"appId":20892,"appName":"SharePoint"}}`,
 		`{"id":"/e/13","kind":"Hologram","properties":{"beams":3,"additionalData":{"x":"secret"}}}`,
 		`{"id":"/e/14","kind":"FileHash","properties":{"algorithm":"MD5","hashValue":"FF"}}`,
+		`{"id":"/e/16","kind":"File","properties":{"directory":"E:\\","fileName":"p.xlsx","hostEntityId":"/e/2"}}`,
 		`{"id":"/e/15","kind":"SecurityAlert","properties":{"systemAlertId":"x"}}`,
 	}
 	one := `{"name":"a1","properties":{"systemAlertId":"a1","alertDisplayName":"DLP policy (Payroll (EU)) matched for document (p.xlsx) in SharePoint","productName":"Microsoft Data Loss Prevention","severity":"High","status":"Dismissed","tactics":["Exfiltration"],"timeGenerated":"2026-11-20T07:42:13Z","additionalData":{"match":"4111"}}}`
@@ -137,7 +138,7 @@ func TestSentinelEntities(t *testing.T) {
 		len(e.Messages) != 1 || *e.Messages[0].Mailbox != "a@contoso.example" || len(e.Apps) != 1 || *e.Apps[0].AppID != "20892" {
 		t.Errorf("evidence: %+v", e)
 	}
-	if !slices.Equal(other, []string{"FileHash", "Hologram", "Process"}) {
+	if !slices.Equal(other, []string{"File", "FileHash", "Hologram", "Process"}) {
 		t.Errorf("other: %q", other)
 	}
 	if a := i.Alerts[0]; *a.Policy.Name != "Payroll (EU)" || a.Status != "Dismissed" || a.DetectionSource != "microsoftDataLossPrevention" || !slices.Equal(i.Policies, []string{"Payroll (EU)"}) {

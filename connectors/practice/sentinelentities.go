@@ -87,13 +87,22 @@ func listSentinelEntities(c *call) (reply, error) {
 		return reply{}, err
 	}
 	i = seen(c, i.target(), i)
-	e := &entities{c: c, list: []object{}, ids: map[string]string{}}
+	e := &entities{c: c, list: []object{}, ids: map[string]string{}, hosts: map[string]string{}}
+	evidence := []object{}
 	for _, id := range i.alerts {
 		for _, v := range listOf(c.w.alerts[id].body["evidence"]) {
 			if body, is := v.(object); is {
-				e.add(body)
+				evidence = append(evidence, body)
 			}
 		}
+	}
+	for _, b := range evidence { // the others name them
+		if textOf(b["@odata.type"]) == "#microsoft.graph.security.deviceEvidence" {
+			e.hosts[textOf(b["mdeDeviceId"])] = e.host(b)
+		}
+	}
+	for _, b := range evidence {
+		e.add(b)
 	}
 	counts, kinds := map[string]int{}, []string{}
 	for _, o := range e.list {
@@ -114,6 +123,8 @@ type entities struct {
 	c    *call
 	list []object
 	ids  map[string]string // whole ids by kind and properties
+	// hosts are whole ids by the machine's id in Defender.
+	hosts map[string]string
 }
 
 // put adds an entity of the properties that are there and answers its id.
@@ -147,19 +158,18 @@ func (e *entities) add(b object) {
 	switch kind {
 	case "userEvidence":
 		e.account(inner(b, "userAccount"))
-	case "deviceEvidence":
-		e.host(b)
 	case "fileEvidence":
-		e.file(inner(b, "fileDetails"), "")
+		e.file(inner(b, "fileDetails"), e.hosts[textOf(b["mdeDeviceId"])])
 	case "processEvidence":
-		image := e.file(inner(b, "imageFile"), "")
+		host := e.hosts[textOf(b["mdeDeviceId"])]
+		image := e.file(inner(b, "imageFile"), host)
 		pid := ""
 		if v := b["processId"]; v != nil {
 			pid = canonical(v)
 		}
 		e.put("Process", textOf(b["processCommandLine"]), object{
 			"processId": pid, "commandLine": textOf(b["processCommandLine"]), "creationTimeUtc": b["processCreationDateTime"],
-			"imageFileEntityId": image, "accountEntityId": e.account(inner(b, "userAccount")),
+			"imageFileEntityId": image, "hostEntityId": host, "accountEntityId": e.account(inner(b, "userAccount")),
 		})
 	case "ipEvidence":
 		p := object{"address": textOf(b["ipAddress"])}
@@ -193,7 +203,7 @@ func (e *entities) account(u object) string {
 	})
 }
 
-func (e *entities) host(b object) {
+func (e *entities) host(b object) string {
 	name, domain, _ := strings.Cut(textOf(b["deviceDnsName"]), ".")
 	if name == "" {
 		name = textOf(b["hostName"])
@@ -207,11 +217,14 @@ func (e *entities) host(b object) {
 			}
 		}
 	}
-	e.put("Host", name, object{"hostName": name, "dnsDomain": domain, "osFamily": family, "osVersion": textOf(b["osPlatform"])})
+	return e.put("Host", name, object{"hostName": name, "dnsDomain": domain, "osFamily": family, "osVersion": textOf(b["osPlatform"])})
 }
 
 func (e *entities) file(f object, host string) string {
 	p := object{"directory": textOf(f["filePath"]), "fileName": textOf(f["fileName"]), "hostEntityId": host}
+	if p["directory"] == "" && p["fileName"] == "" {
+		return ""
+	}
 	if sum := textOf(f["sha256"]); sum != "" {
 		hash := e.put("FileHash", sum+"(SHA256)", object{"algorithm": "SHA256", "hashValue": sum})
 		p["fileHashEntityIds"] = []any{hash}
