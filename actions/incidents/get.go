@@ -23,7 +23,14 @@ func (s Shelf) Get() actions.Action {
 }
 
 func (s Shelf) get(ctx context.Context, _ actions.Call, p onIncident) (incident.Incident, error) {
-	at, err := s.locate(p.Incident)
+	return s.Whole(ctx, p.Incident)
+}
+
+// Whole reads an incident of ours with its alerts, evidence and comments. Its
+// errors are those of the connectors; invalid is an id of no incident that the
+// shelf reaches.
+func (s Shelf) Whole(ctx context.Context, id string) (incident.Incident, error) {
+	at, err := s.locate(id)
 	if err != nil {
 		return incident.Incident{}, err
 	}

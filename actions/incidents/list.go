@@ -92,7 +92,8 @@ func (p *listParams) fill() error {
 		value *string
 		words []string
 	}{
-		{"source", &p.Source, incident.Source("").Values()}, {"status", &p.Status, statuses()},
+		{"source", &p.Source, incident.Source("").Values()},
+		{"status", &p.Status, statuses()},
 		{"severity", &p.Severity, []string{"informational", "low", "medium", "high"}},
 	} {
 		word, err := known(x.name, *x.value, x.words)
