@@ -64,7 +64,7 @@ func (s Shelf) planComment(ctx context.Context, _ actions.Call, p commentParams)
 }
 
 // remark is the effect that adds a comment.
-func (s Shelf) remark(ctx context.Context, in incident.Incident, text string) (actions.Effect, error) {
+func (s Shelf) remark(ctx context.Context, in subject, text string) (actions.Effect, error) {
 	if in.Source == incident.Sentinel {
 		comments, err := s.sentinelComments(ctx, in.ID)
 		if err != nil {
@@ -74,10 +74,10 @@ func (s Shelf) remark(ctx context.Context, in incident.Incident, text string) (a
 	}
 	before := count(in.Comments, text)
 	e := actions.Effect{
-		Target: target(in, "comments"), Before: actions.JSON(before),
+		Target: target(in.Incident, "comments"), Before: actions.JSON(before),
 		After:   actions.JSON(commentState{Comments: before.Comments + 1, Same: before.Same + 1, Added: text}),
 		Request: actions.JSON(commentRequest{Incident: in.ID, Text: text}),
-		Own:     []actions.Own{{Incident: in.ID, Field: "comments", Value: actions.JSON([]string{text})}},
+		Own:     in.own("comments", []string{text}),
 	}
 	e.Target.Kind = "comment"
 	return e, nil

@@ -77,11 +77,11 @@ func (f fields) different(other fields) fields {
 
 func (f fields) empty() bool { return f == fields{} }
 
-func (f fields) own(id string) []actions.Own {
+func (f fields) own(in subject) []actions.Own {
 	var out []actions.Own
 	f.each(func(name string, value **string) {
 		if *value != nil {
-			out = append(out, actions.Own{Incident: id, Field: name, Value: actions.JSON(**value)})
+			out = append(out, in.own(name, **value)...)
 		}
 	})
 	return out
@@ -89,14 +89,14 @@ func (f fields) own(id string) []actions.Own {
 
 // planPatch answers the effect that gives the incident the fields, none if it
 // has them.
-func planPatch(in incident.Incident, want fields) []actions.Effect {
-	want = want.different(want.of(in))
+func planPatch(in subject, want fields) []actions.Effect {
+	want = want.different(want.of(in.Incident))
 	if want.empty() {
 		return nil
 	}
 	e := actions.Effect{
-		Target: target(in, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
-		Before: actions.JSON(want.of(in)), After: actions.JSON(want), Own: want.own(in.ID),
+		Target: target(in.Incident, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
+		Before: actions.JSON(want.of(in.Incident)), After: actions.JSON(want), Own: want.own(in),
 		Request: actions.JSON(patchRequest{Incident: in.ID, Set: want}),
 	}
 	e.Target.ID = in.ID + "/" + strings.Join(want.names(), "+")
@@ -152,7 +152,7 @@ func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect)
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	now := r.Set.of(in)
+	now := r.Set.of(in.Incident)
 	switch {
 	case r.Set.different(now).empty():
 		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "the incident has the values"}, nil
@@ -178,7 +178,7 @@ func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	now := r.Set.of(in)
+	now := r.Set.of(in.Incident)
 	switch {
 	case in.RedirectedTo != nil && *in.RedirectedTo != "":
 		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "the incident was merged into " + *in.RedirectedTo}, nil
@@ -189,6 +189,6 @@ func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) 
 	}
 	return actions.Inverse{Present: actions.JSON(now), Effect: &actions.Effect{
 		Action: "incidents.update", Class: actions.Writes, Target: e.Target, Before: actions.JSON(now), After: actions.JSON(before),
-		Request: actions.JSON(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(r.Incident),
+		Request: actions.JSON(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(in),
 	}}, nil
 }

@@ -40,9 +40,9 @@ func (s Shelf) planReopen(ctx context.Context, _ actions.Call, p reopenParams) (
 		if in.Status == "unknown" {
 			return nil, closed{}, problem("", "the incident %s does not say its status", connectors.Plain(in.ID))
 		}
-		return nil, closed{updated: outcome(in, fields{})}, nil
+		return nil, closed{updated: outcome(in.Incident, fields{})}, nil
 	}
-	want, err := fitting(in, fields{Status: status})
+	want, err := fitting(in.Incident, fields{Status: status})
 	if err != nil {
 		return nil, closed{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"stanch/actions"
-	"stanch/connectors/incident"
 )
 
 type resolveParams struct {
@@ -43,7 +42,7 @@ func (s Shelf) planResolve(ctx context.Context, _ actions.Call, p resolveParams)
 	if err != nil {
 		return nil, closed{}, err
 	}
-	if want, err = fitting(in, want); err != nil {
+	if want, err = fitting(in.Incident, want); err != nil {
 		return nil, closed{}, err
 	}
 	return s.withRemark(ctx, in, want, p.Comment)
@@ -51,8 +50,8 @@ func (s Shelf) planResolve(ctx context.Context, _ actions.Call, p resolveParams)
 
 // withRemark answers the effects that say a comment, where one is given, and
 // give the incident the fields; none if it has them.
-func (s Shelf) withRemark(ctx context.Context, in incident.Incident, want fields, comment string) ([]actions.Effect, closed, error) {
-	out := closed{updated: outcome(in, want)}
+func (s Shelf) withRemark(ctx context.Context, in subject, want fields, comment string) ([]actions.Effect, closed, error) {
+	out := closed{updated: outcome(in.Incident, want)}
 	effects := planPatch(in, want)
 	if text := strings.TrimSpace(comment); text != "" && len(effects) > 0 {
 		e, err := s.remark(ctx, in, text)

@@ -125,11 +125,15 @@ func TestUntagAndReopenOnDefender(t *testing.T) {
 func TestWhatIsDoneInSentinelShowsInDefender(t *testing.T) {
 	d := open(t)
 	r := d.Must("incidents.resolve", onSentinel(map[string]any{"classification": "informationalExpectedActivity", "comment": "Planned <i>test</i>."}, nil)(d.Tenant))
-	id := sentinelID(d.Tenant)
-	if got, want := own(r.Effects[1]), id+` status="resolved" `+id+` classification="informationalExpectedActivity" `+id+` determination="suspiciousButExpected"`; got != want {
+	id, twin := sentinelID(d.Tenant), first(d.Tenant) // the feed of Defender sees it, too
+	want := id + ` status="resolved" ` + twin + ` status="resolved" ` +
+		id + ` classification="informationalExpectedActivity" ` + twin + ` classification="informationalExpectedActivity" ` +
+		id + ` determination="suspiciousButExpected" ` + twin + ` determination="unknown"`
+	if got := own(r.Effects[1]); got != want {
 		t.Errorf("own %s,\nwant %s", got, want)
 	}
-	if got, want := own(r.Effects[0]), id+` comments=["Planned \u0026lt;i\u0026gt;test\u0026lt;/i\u0026gt;."]`; got != want {
+	text := ` comments=["Planned \u0026lt;i\u0026gt;test\u0026lt;/i\u0026gt;."]`
+	if got, want := own(r.Effects[0]), id+text+" "+twin+text; got != want {
 		t.Errorf("own %s,\nwant %s", got, want)
 	}
 	raw, err := d.Read("incidents.get", map[string]any{"incident": first(d.Tenant)})

@@ -99,25 +99,62 @@ func (s Shelf) inWorkspace(workspace string) error {
 	return nil
 }
 
+// subject is an incident that is acted on.
+type subject struct {
+	incident.Incident
+	// twin is our id of the same incident in Defender, where the one of Sentinel
+	// came from there.
+	twin string
+}
+
+// own says that an effect writes a field of the incident: what the feed sees of
+// it is no news, neither here nor, in Defender's words, at its twin.
+func (in subject) own(field string, value any) []actions.Own {
+	out := []actions.Own{{Incident: in.ID, Field: field, Value: actions.JSON(value)}}
+	if in.twin == "" {
+		return out
+	}
+	if field == "determination" { // which Sentinel does not tell Defender
+		value = "unknown"
+	}
+	return append(out, actions.Own{Incident: in.twin, Field: field, Value: actions.JSON(value)})
+}
+
 // find reads an incident without its alerts, which may be many; one of Sentinel
 // without its comments, too.
-func (s Shelf) find(ctx context.Context, id string) (incident.Incident, error) {
+func (s Shelf) find(ctx context.Context, id string) (subject, error) {
 	at, err := s.locate(id)
 	if err != nil {
-		return incident.Incident{}, err
+		return subject{}, err
 	}
 	if at.source == incident.Sentinel {
 		in, err := s.Sentinel.Incident(ctx, at.name)
 		if err != nil {
-			return incident.Incident{}, err
+			return subject{}, err
 		}
-		return s.modelOf(in)
+		out, err := s.modelOf(in)
+		return subject{out, twin(in)}, err
 	}
 	in, err := s.Graph.Incident(ctx, at.name)
 	if err != nil {
-		return incident.Incident{}, err
+		return subject{}, err
 	}
-	return head(in.Raw)
+	out, err := head(in.Raw)
+	return subject{Incident: out}, err
+}
+
+// twin is the id of the incident in Defender from which the Defender XDR
+// connector made one of Sentinel; empty for any other.
+//
+// Source: learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration.
+func twin(in sentinel.Incident) string {
+	if !strings.EqualFold(in.Provider, "Microsoft XDR") && !strings.EqualFold(in.Provider, "Microsoft 365 Defender") {
+		return ""
+	}
+	if in.ProviderID == "" || strings.Trim(in.ProviderID, "0123456789") != "" {
+		return ""
+	}
+	return incident.NewID(incident.Defender, in.ProviderID)
 }
 
 // modelOf maps what Sentinel says of the incident itself.
@@ -152,7 +189,7 @@ func unreadable(err error) error {
 }
 
 // writable answers an incident that is still one of its own.
-func (s Shelf) writable(ctx context.Context, id string) (incident.Incident, error) {
+func (s Shelf) writable(ctx context.Context, id string) (subject, error) {
 	in, err := s.find(ctx, id)
 	if err == nil && in.RedirectedTo != nil && *in.RedirectedTo != "" {
 		return in, problem("act on that one", "incident %s was merged into %s", connectors.Plain(in.ID), connectors.Plain(*in.RedirectedTo))

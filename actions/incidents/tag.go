@@ -97,11 +97,11 @@ func (r tagRequest) merge(tags []string) []string {
 	return append(out, missing(r.Add, out)...)
 }
 
-func (r tagRequest) effect(in incident.Incident) actions.Effect {
+func (r tagRequest) effect(in subject) actions.Effect {
 	after := r.merge(in.Tags)
 	return actions.Effect{
-		Target: target(in, "tags"), Before: actions.JSON(tagState{append([]string{}, in.Tags...)}), After: actions.JSON(tagState{after}), Request: actions.JSON(r),
-		Own: []actions.Own{{Incident: in.ID, Field: "tags", Value: actions.JSON(after)}},
+		Target: target(in.Incident, "tags"), Before: actions.JSON(tagState{append([]string{}, in.Tags...)}), After: actions.JSON(tagState{after}), Request: actions.JSON(r),
+		Own: in.own("tags", after),
 	}
 }
 

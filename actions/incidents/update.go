@@ -82,10 +82,10 @@ func (s Shelf) planUpdate(ctx context.Context, _ actions.Call, p updateParams) (
 	if err != nil {
 		return nil, updated{}, err
 	}
-	if want, err = fitting(in, want); err != nil {
+	if want, err = fitting(in.Incident, want); err != nil {
 		return nil, updated{}, err
 	}
-	return planPatch(in, want), outcome(in, want), nil
+	return planPatch(in, want), outcome(in.Incident, want), nil
 }
 
 // outcome is the incident's verdict once it has the fields.
