@@ -35,7 +35,7 @@ type Properties struct {
 	Classification        string  `json:"classification,omitempty"` // Undetermined, TruePositive, BenignPositive, FalsePositive
 	ClassificationReason  string  `json:"classificationReason,omitempty"`
 	ClassificationComment string  `json:"classificationComment,omitempty"`
-	Labels                []Label `json:"labels"`
+	Labels                []Label `json:"labels,omitempty"`
 	Owner                 *Owner  `json:"owner,omitempty"`
 	FirstActivity         string  `json:"firstActivityTimeUtc,omitempty"`
 	LastActivity          string  `json:"lastActivityTimeUtc,omitempty"`
@@ -151,9 +151,6 @@ func (c *Client) PutIncident(ctx context.Context, ch connectors.Change, name, et
 		return Incident{}, invalid(op, "no etag: it would make or overwrite an incident unseen")
 	case p.Title == "" || p.Severity == "" || p.Status == "":
 		return Incident{}, invalid(op, "title, severity and status must stand in it; they are %q, %q and %q", connectors.Plain(p.Title), p.Severity, p.Status)
-	}
-	if p.Labels == nil {
-		p.Labels = []Label{}
 	}
 	if p.Owner != nil && *p.Owner == (Owner{}) {
 		p.Owner = nil
