@@ -22,8 +22,10 @@ type Action struct {
 	Class       Class
 	Permissions []Permission
 	Throttle    string
+	Cost        Cost
 	Repeat      Repeat
 	Settling    time.Duration
+	Within      time.Duration
 	Timeout     time.Duration
 	Source      string
 	NoUndo      string
@@ -49,8 +51,8 @@ func (s Spec[P, R]) Action() Action {
 		panic(fmt.Sprintf("actions: %s: %v", reflect.TypeFor[P](), err))
 	}
 	a := Action{
-		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle,
-		Repeat: s.Repeat, Settling: s.Settling, Timeout: s.Timeout, Source: s.Source,
+		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: Cost{max(s.Cost.Look, 1), max(s.Cost.Send, 1)},
+		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
 		do: s.Do, check: s.Check, undo: s.Undo,

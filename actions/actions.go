@@ -179,8 +179,10 @@ type Spec[P, R any] struct {
 	Class       Class         // the most it may do
 	Permissions []Permission  // least application permissions
 	Throttle    string        // throttling class, such as "sharepoint", "graph.security", "defender"
+	Cost        Cost          // what it costs of that
 	Repeat      Repeat        // default RepeatNever
 	Settling    time.Duration // how long a read may answer with the state before
+	Within      time.Duration // how long work that was accepted may go on before a person is asked; default Settling
 	Timeout     time.Duration // of one request; default 30 s
 	Source      string        // the API's page
 	NoUndo      string        // why there is no inverse
@@ -206,6 +208,10 @@ type Spec[P, R any] struct {
 	// Settle corrects the predicted output by what became of the effects.
 	Settle func(R, []Effect) R
 }
+
+// Cost is how many units of its throttling class an action uses, 1 where it says
+// nothing: to read, to plan, or to check; and to send one effect.
+type Cost struct{ Look, Send int64 }
 
 // Permission is one application permission that an action needs, or a role of
 // Azure.

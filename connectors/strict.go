@@ -98,6 +98,7 @@ func parseFault(b []byte) fault {
 		}
 	}
 	f := fault{code: line(outer.Code, 80), message: line(outer.Message, maxMessage), requestID: line(outer.ID, 64)}
+	deepest := ""
 	for depth := 0; depth < 8 && len(outer.Inner) > 0; depth++ {
 		var next layer
 		if json.Unmarshal(outer.Inner, &next) != nil {
@@ -106,10 +107,16 @@ func parseFault(b []byte) fault {
 		if next.Code != "" {
 			f.inner = line(next.Code, 80)
 		}
+		if next.Message != "" {
+			deepest = line(next.Message, maxMessage)
+		}
 		if next.ID != "" {
 			f.requestID = line(next.ID, 64)
 		}
 		outer = next
+	}
+	if deepest != "" && !strings.Contains(f.message, deepest) { // Log Analytics tells what is wrong there only
+		f.message = strings.TrimPrefix(strings.TrimSuffix(f.message, ".")+": "+deepest, ": ")
 	}
 	if f.inner == f.code {
 		f.inner = ""

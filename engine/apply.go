@@ -246,7 +246,7 @@ func (st *state) retried(p *progress, f fact) {
 			e.doubt = f.Doubt
 		}
 	}
-	p.attempt, p.until, p.fault = f.Attempt, f.Until, f.Fault
+	p.attempt, p.until, p.next, p.fault = f.Attempt, f.Until, f.Why, f.Fault
 }
 
 func (f *Fault) text() string {

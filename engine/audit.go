@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"stanch/actions"
 )
@@ -30,12 +29,36 @@ type Audit struct {
 	Why      string          `json:"why,omitempty"`
 	Question string          `json:"question,omitempty"`
 	Hash     string          `json:"hash,omitempty"`
+
+	aim []byte // Target as it is written, if somebody has written it already
 }
 
-func auditRecord(a Audit) []byte {
-	b, err := json.Marshal(a)
-	if err != nil { // every field is ours and marshals
-		panic(fmt.Sprintf("engine: audit %s: %v", a.Kind, err))
+// aim is the target of the effect that a strand acts on, as it is written: the
+// intent and the result both name it.
+type aim struct {
+	effect string
+	target []byte
+}
+
+func (a *aim) at(e actions.Effect) []byte {
+	if a.effect != e.ID {
+		a.effect, a.target = e.ID, actions.JSON(e.Target)
 	}
-	return b
+	return a.target
+}
+
+// auditRecord writes a record. Every field of Audit has its line here.
+func auditRecord(a Audit) []byte {
+	o := newObject().name("kind").quoted(a.Kind)
+	o = o.text("run", a.Run).text("step", a.Step).text("playbook", a.Playbook).text("edition", a.Edition)
+	o = o.text("mode", a.Mode).text("subject", a.Subject).text("follows", a.Follows).text("by", a.By).text("via", a.Via)
+	o = o.text("effect", a.Effect).text("action", a.Action).text("class", string(a.Class))
+	if a.aim != nil {
+		o = append(o.name("target"), a.aim...)
+	} else {
+		o = part(o, "target", a.Target)
+	}
+	o = o.raw("before", a.Before).raw("after", a.After)
+	o = o.text("status", a.Status).text("why", a.Why).text("question", a.Question).text("hash", a.Hash)
+	return o.end()
 }

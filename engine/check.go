@@ -36,12 +36,12 @@ func (h *holding) check(work context.Context, t *task) error {
 		return h.without(t, actions.NotDone, &Fault{Code: "failed", Message: found.Why})
 	case actions.Pending:
 		if !accepted { // nobody heard that it was accepted; from now on it is known
-			state.deadline = now.Add(a.Settling)
+			state.deadline = now.Add(a.Within)
 		}
 		if now.Before(state.deadline) || !accepted {
 			return h.lookAgain(t, state, max(found.Again, time.Second), found.Why)
 		}
-		found.Why = "it is still under way there after " + a.Settling.String()
+		found.Why = "it is still under way there after " + a.Within.String()
 	case actions.DidNot:
 		if !accepted {
 			return h.didNot(t, state, a, found)
@@ -49,7 +49,7 @@ func (h *holding) check(work context.Context, t *task) error {
 		if now.Before(state.deadline) {
 			return h.lookAgain(t, state, max(found.Again, time.Second), "not to be seen yet")
 		}
-		found.Why = "it was accepted and is not to be seen after " + a.Settling.String()
+		found.Why = "it was accepted and is not to be seen after " + a.Within.String()
 	}
 	return h.cannotTell(t, state, a, found.Why)
 }
@@ -114,5 +114,8 @@ func (h *holding) cannotLook(work context.Context, t *task, s effectState, a act
 		return h.cannotTell(t, s, a, "it cannot be read back: "+message(err))
 	}
 	after, _ := retryAfter(err)
+	if codeOf(err) == "throttled" {
+		h.tooMuch(work, a.Name, after)
+	}
 	return h.lookAgain(t, s, max(after, 5*time.Second), "could not look: "+message(err))
 }

@@ -137,6 +137,7 @@ func (h *holding) intent(ctx context.Context, t *task, e actions.Effect, f fact,
 	s.Audit = append(s.Audit[:len(s.Audit):len(s.Audit)], auditRecord(Audit{
 		Kind: "effect.intent", Run: h.st.run.id, Step: t.path, Playbook: h.st.run.book.ID, By: h.st.run.start.StartedBy,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,
+		aim: h.aim.at(e),
 	}))
 	s.Intent, s.Take, s.Proved = true, take, e.Class == actions.Destroys
 	if h.st.sheltered() {
@@ -189,7 +190,7 @@ func (h *holding) done(work context.Context, t *task, a actions.Action, e action
 	case err != nil:
 		return h.failed(work, t, t.effect, err)
 	case out.Pending:
-		longest := max(a.Settling, out.Again)
+		longest := max(a.Within, out.Again)
 		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: now.Add(out.Again), Deadline: now.Add(longest), Handle: out.Handle, Why: "accepted; under way there"})
 	}
 	status := actions.Done

@@ -26,31 +26,6 @@ const (
 	ModeLive   = "live"
 )
 
-// Options are what the operator decides. The zero value is usable.
-type Options struct {
-	Workers int           // strands executed at once; default 64
-	Lease   time.Duration // default 15 s
-	Grace   time.Duration // for what is under way when the work ends; default 20 s
-	// Limits bound how many calls of a connector are under way at once in this
-	// process, by its name (graph, defender); what is not named has no limit.
-	Limits     map[string]int
-	Groups     map[string][]string
-	OwnDomains []string
-	Labels     []string // sensitivity labels, the least protected first
-	Guardrails playbooks.Guardrails
-	CapAsks    []string // who may answer when a cap is reached; default: every member of Groups
-	UndoAsks   bool     // an undo that widens access needs one approval
-	Tenant     string   // prefix of subjects, when there are several
-	// Now is the clock of the store beside it, between two answers of the
-	// store; time.Now if nil. Requests are timed by the machine's own clock.
-	Now func() time.Time
-	// Journal is a file of this worker's own in which it notes the effects that it
-	// begins, for a store that may forget what it has acknowledged: see WentBack.
-	// Empty keeps none.
-	Journal string
-	Log     *slog.Logger
-}
-
 // Engine makes runs happen on a store with a catalog of actions.
 type Engine struct {
 	store   Store
@@ -65,8 +40,10 @@ type Engine struct {
 	outlines map[string]*outline    // of editions, by digest
 	held     map[string]*grip       // leases, by token
 	slots    slots
-	down     bool      // the store does not answer; it has been said
-	renewed  time.Time // when they last were
+	lanes    lanes
+	damage   map[string]bool // what was said of damaged parts of the store; true: claims tell of it
+	down     bool            // the store does not answer; it has been said
+	renewed  time.Time       // when they last were
 	frozen   bool
 	frozenAt time.Time // the store's, when it said so
 }
@@ -90,8 +67,8 @@ func New(store Store, docs Documents, catalog *actions.Catalog, o Options) *Engi
 	}
 	return &Engine{
 		store: store, docs: docs, catalog: catalog, o: o, log: o.Log, journal: journal{path: o.Journal},
-		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{},
-		slots: newSlots(o.Limits),
+		contexts: map[string]*runContext{}, outlines: map[string]*outline{}, held: map[string]*grip{}, damage: map[string]bool{},
+		slots: newSlots(o.Limits), lanes: lanes{most: o.Lanes},
 	}
 }
 

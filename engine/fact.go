@@ -111,12 +111,57 @@ type fact struct {
 	Happened bool            `json:"hap,omitempty"` // resolve
 }
 
+// encode writes a fact. Every field of fact has its line here.
 func (f fact) encode() []byte {
-	b, err := json.Marshal(f)
-	if err != nil { // every field is ours and marshals
-		panic(fmt.Sprintf("engine: fact %s of %s: %v", f.Kind, f.Path, err))
+	o := newObject().text("k", string(f.Kind))
+	o = o.text("p", f.Path)
+	o = o.number("n", int64(f.Attempt))
+	o = o.time("s", f.Started)
+	o = o.raw("o", f.Out)
+	o = o.text("w", f.Why)
+	o = part(o, "f", f.Fault)
+	o = o.time("u", f.Until)
+	o = o.text("b", f.Branch)
+	o = o.number("c", int64(f.Count))
+	o = o.time("du", f.Due)
+	o = o.yes("fo", f.Forced)
+	o = o.time("mk", f.Marked)
+	o = list(o, "ch", f.Children)
+	o = list(o, "gt", f.Gates)
+	o = o.yes("pl", f.Planned)
+	o = o.text("end", string(f.Ending))
+	o = list(o, "e", f.Effects)
+	o = part(o, "en", f.Entity)
+	o = o.raw("tg", f.Target)
+	o = o.number("i", int64(f.Effect))
+	o = o.text("t", string(f.Status))
+	o = o.raw("a", f.After)
+	o = list(o, "l", f.Lost)
+	o = o.raw("h", f.Handle)
+	o = o.number("d", int64(f.DoneIn))
+	o = o.number("sd", int64(f.Settling))
+	o = part(o, "un", f.Undo)
+	o = o.number("la", int64(f.Lasts))
+	o = o.text("r", f.Run)
+	if len(f.Had) > 0 {
+		o = o.name("hd").json(f.Had)
 	}
-	return b
+	o = part(o, "br", f.Brings)
+	o = o.number("dt", int64(f.Doubt))
+	o = o.number("g", int64(f.Looks))
+	o = o.time("x", f.Deadline)
+	o = part(o, "aw", f.Await)
+	o = part(o, "m", f.Mail)
+	o = part(o, "q", f.Question)
+	o = o.text("y", f.Key)
+	o = o.text("hs", f.Hash)
+	o = o.text("by", f.By)
+	o = o.text("via", f.Via)
+	o = o.raw("fm", f.Form)
+	o = o.text("dec", f.Decision)
+	o = list(o, "void", f.Void)
+	o = o.yes("hap", f.Happened)
+	return o.end()
 }
 
 func decodeFact(b []byte) (fact, error) {

@@ -24,6 +24,7 @@ type holding struct {
 	audit [][]byte
 	put   []Document
 	dirty bool // facts hold the result of work: settle before the next
+	aim   aim
 
 	at    time.Time // of the last act, the store's
 	atOwn time.Time // and ours

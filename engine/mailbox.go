@@ -211,7 +211,12 @@ func (e *Engine) sweep(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			e.silent(err)
 		}
-		if err := e.deliverLeft(ctx, left); err != nil && ctx.Err() == nil {
+		err = e.deliverLeft(ctx, left)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, ErrDamaged):
+			e.silent(err)
+		default:
 			e.log.Warn("messages could not be delivered; trying again", "error", err)
 		}
 	}

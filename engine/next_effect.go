@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -22,7 +23,7 @@ func (st *state) action(m *move, step *playbooks.Step, path string, p *progress)
 		return st.effect(m, step, path, p)
 	}
 	if st.now.Before(p.until) {
-		st.waitUntil(m, p.until, "the next attempt of "+path)
+		st.waitUntil(m, p.until, cmp.Or(p.next, "the next attempt")+" of "+path)
 		return true, nil
 	}
 	params := json.RawMessage("{}")
@@ -104,7 +105,7 @@ func (st *state) send(m *move, step *playbooks.Step, path string, i int) (bool, 
 		return true, nil
 	}
 	if st.now.Before(p.until) {
-		st.waitUntil(m, p.until, "the next attempt of "+path)
+		st.waitUntil(m, p.until, cmp.Or(p.next, "the next attempt")+" of "+path)
 		return true, nil
 	}
 	timeout, err := st.duration(step.Timeout, step.Action.Timeout)

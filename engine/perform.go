@@ -16,6 +16,9 @@ import (
 // perform does one task and takes in what came of it.
 func (h *holding) perform(hard, work context.Context, t *task) error {
 	if action := h.calls(t); action != "" {
+		if waits, err := h.room(work, t, action); err != nil || waits {
+			return err
+		}
 		free, err := h.e.slot(work, action)
 		if err != nil {
 			return err
@@ -151,6 +154,9 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	}
 	after, told := retryAfter(err)
 	free := code == "throttled"
+	if free || code == "unavailable" && told {
+		h.tooMuch(work, h.calls(t), after)
+	}
 	if free || failures+1 < attempts && retries(t.step.Retry, code, effect < 0) {
 		wait := max(after, backoff(t.step.Retry, failures))
 		used := p.attempt
@@ -243,6 +249,6 @@ func (h *holding) note(path string, e actions.Effect, kind, status, why string) 
 	h.audit = append(h.audit, auditRecord(Audit{
 		Kind: kind, Run: h.st.run.id, Step: path, Playbook: h.st.run.book.ID, By: h.st.run.start.StartedBy,
 		Effect: e.ID, Action: e.Action, Class: e.Class, Target: &e.Target, Before: e.Before, After: e.After,
-		Status: status, Why: why,
+		Status: status, Why: why, aim: h.aim.at(e),
 	}))
 }

@@ -81,6 +81,7 @@ type progress struct {
 	started  time.Time
 	finished time.Time
 	until    time.Time // not before
+	next     string    // what comes then; "": the next attempt
 	deadline time.Time // of all of it
 	branch   string
 	opened   bool

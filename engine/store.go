@@ -28,6 +28,10 @@ type Store interface {
 	Signal(ctx context.Context, s Signal) (Signalled, error)
 	// Take reserves targets under a cap.
 	Take(ctx context.Context, t Take) (Taken, error)
+	// Draw asks for a call's part of a budget of an API, which all workers
+	// share, or tells what the API has said of it. Budgets are not moved to
+	// another store: they fill up by themselves.
+	Draw(ctx context.Context, d Draw) (Drawn, error)
 	// Freeze stops every effect that has not begun, or lets them go on; with
 	// an empty Change it only answers the present state.
 	Freeze(ctx context.Context, f Freeze) (Frozen, error)
@@ -84,9 +88,21 @@ var (
 	// ErrFull is returned by every changing act when there is no room: on the disk, or
 	// in the memory of a server.
 	ErrFull = errors.New("the store is full")
+	// ErrDamaged is returned by every act that meets what another program has
+	// written over, or what cannot be read. Nothing of it is overwritten.
+	ErrDamaged = errors.New("what the store holds is damaged")
 	// ErrEnded is returned by Signal for a run that has ended.
 	ErrEnded = errors.New("the run has ended")
 )
+
+// Damage is an ErrDamaged that says by itself what is damaged, and what to do: it
+// is the same whoever has met it.
+type Damage struct{ What string }
+
+func (d Damage) Error() string { return ErrDamaged.Error() + ": " + d.What }
+
+// Is reports whether the target is ErrDamaged.
+func (d Damage) Is(target error) bool { return target == ErrDamaged }
 
 // Begin asks for a run.
 type Begin struct {
@@ -123,15 +139,18 @@ type Begun struct {
 type Claim struct {
 	Worker string
 	Max    int
+	Room   *[Lanes]int   // of each lane at most; nil: as many as Max
 	Last   time.Duration // of each lease
 }
 
-// Claimed answers Claim.
+// Claimed answers Claim. NextDue is now if Max left out what was due in lanes that
+// have room left; what a lane had no room for does not count.
 type Claimed struct {
 	Strands []Strand
 	At      time.Time
 	NextDue time.Time // of the earliest timer or lease end; zero: nothing is waiting for a time
 	Frozen  bool
+	Damage  []error // ErrDamaged of each part of the store that cannot be worked on; the rest goes on
 }
 
 // Lease names a held strand. Seq is its position: the number of its settles.
@@ -146,6 +165,7 @@ type Lease struct {
 type Strand struct {
 	Lease
 	Head     RunHead
+	Lane     int          // of its run
 	Facts    []Fact       // its own, in order, signals among them
 	Above    []AboveFacts // those of the strands around it, outermost first
 	Item     []byte       // of a for_each child, as Open gave it

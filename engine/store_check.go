@@ -45,6 +45,11 @@ func (c *Claim) Check() error {
 	case c.Last <= 0:
 		return fmt.Errorf("Last is %s, a lease must last", c.Last)
 	}
+	for lane := range Lanes {
+		if c.Room != nil && c.Room[lane] < 0 {
+			return fmt.Errorf("Room for lane %d is %d, it must not be negative", lane, c.Room[lane])
+		}
+	}
 	return nil
 }
 

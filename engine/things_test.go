@@ -12,7 +12,7 @@ import (
 // catalog makes the actions of the world.
 func (w *world) catalog() *actions.Catalog {
 	put := actions.Spec[thingParams, thingResult]{
-		Doc: "Change a thing.", Class: actions.Writes, Do: w.do, Check: w.check, Undo: w.undo, State: w.state, Settling: time.Second,
+		Doc: "Change a thing.", Class: actions.Writes, Throttle: "things", Cost: actions.Cost{Send: 2}, Do: w.do, Check: w.check, Undo: w.undo, State: w.state, Settling: time.Second,
 		Plan: func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
 			e, r, err := w.effect(p.name(), p.Value)
 			return e, r, err
@@ -20,6 +20,21 @@ func (w *world) catalog() *actions.Catalog {
 	}
 	same := put
 	same.Repeat = actions.RepeatSame
+	slow := put
+	slow.Within = time.Hour
+	var accepted time.Time
+	slow.Do = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+		accepted = time.Now()
+		out, err := w.do(ctx, c, e)
+		out.Pending, out.Again = err == nil, 10*time.Second
+		return out, err
+	}
+	slow.Check = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
+		if time.Since(accepted) < w.takes {
+			return actions.Finding{Answer: actions.Pending, Again: time.Minute, Why: "still at it"}, nil
+		}
+		return w.check(ctx, c, e)
+	}
 	both := put
 	both.Doc, both.State = "Change two things, one after the other.", nil
 	both.Plan = func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
@@ -32,7 +47,7 @@ func (w *world) catalog() *actions.Catalog {
 	}
 	return actions.Of(map[string]actions.Action{
 		"things.get": actions.Spec[thingParams, thingResult]{
-			Doc: "Get a thing.", Class: actions.Reads,
+			Doc: "Get a thing.", Class: actions.Reads, Throttle: "things",
 			Read: func(_ context.Context, _ actions.Call, p thingParams) (thingResult, error) {
 				v, err := w.read(p.name())
 				if err == nil && v == "" {
@@ -43,6 +58,7 @@ func (w *world) catalog() *actions.Catalog {
 		}.Action(),
 		"things.put":  put.Action(),
 		"things.same": same.Action(),
+		"things.slow": slow.Action(),
 		"things.both": both.Action(),
 		"things.drop": actions.Spec[thingParams, thingResult]{
 			Doc: "Destroy a thing.", Class: actions.Destroys, Do: w.do, Check: w.check, State: w.state, Settling: 3 * time.Second, NoUndo: "it is gone",

@@ -91,7 +91,7 @@ func (e *Engine) undoAction(eff actions.Effect) actions.Action {
 	}.Action()
 	a.Name = eff.Action
 	if inner, ok := e.catalog.Lookup(eff.Action); ok {
-		a.Settling, a.Timeout, a.Repeat = inner.Settling, inner.Timeout, inner.Repeat
+		a.Settling, a.Within, a.Timeout, a.Repeat = inner.Settling, inner.Within, inner.Timeout, inner.Repeat
 	}
 	return a
 }

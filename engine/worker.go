@@ -30,6 +30,7 @@ func (e *Engine) Work(ctx context.Context) error {
 		wg.Go(func() {
 			for s := range work {
 				e.serve(ctx, hard, s)
+				e.lanes.ends(s.Lane)
 				free <- struct{}{}
 			}
 		})
@@ -57,7 +58,7 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 		if n == 0 {
 			return nil
 		}
-		claimed, err := e.claim(ctx, Claim{Worker: name, Max: n, Last: e.o.Lease})
+		claimed, err := e.claim(ctx, Claim{Worker: name, Max: n, Room: e.lanes.room(), Last: e.o.Lease})
 		if err != nil {
 			giveFree(free, n)
 			if ctx.Err() == nil {
@@ -70,8 +71,10 @@ func (e *Engine) poll(ctx context.Context, work chan<- Strand, free chan struct{
 			continue
 		}
 		e.answers()
+		e.claimable(claimed.Damage)
 		backoff = pause()
 		for _, s := range claimed.Strands {
+			e.lanes.begins(s.Lane)
 			work <- s
 		}
 		giveFree(free, n-len(claimed.Strands))
@@ -108,9 +111,10 @@ func giveFree(free chan<- struct{}, n int) {
 	}
 }
 
-// pause is how long to wait for a store that does not answer, again and again.
+// pause is how long to wait for a store that does not answer, again and again;
+// of many who wait each waits otherwise.
 func pause() retry.Backoff {
-	return retry.WithCappedDuration(5*time.Second, retry.NewExponential(50*time.Millisecond))
+	return retry.WithJitterPercent(20, retry.WithCappedDuration(4*time.Second, retry.NewExponential(50*time.Millisecond)))
 }
 
 // claim asks for work. Leases that could not be renewed for a while, because
@@ -132,8 +136,10 @@ func (e *Engine) claim(ctx context.Context, c Claim) (Claimed, error) {
 	return claimed, err
 }
 
-// idle waits until something may be due.
+// idle waits until something may be due, or a lane that was full has room.
 func (e *Engine) idle(ctx context.Context, c Claimed) {
+	ctx, stop := e.lanes.untilFreed(ctx)
+	defer stop()
 	wait := 10 * time.Second
 	if !c.NextDue.IsZero() {
 		wait = min(wait, max(0, c.NextDue.Sub(c.At)))

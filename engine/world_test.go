@@ -31,6 +31,7 @@ type world struct {
 	sending func(thing string)       // called when a request is about to leave
 	reading func(thing string) error // called by every read
 	blind   bool                     // a look cannot tell
+	takes   time.Duration            // how long things.slow goes on after it was accepted
 }
 
 type change struct{ id, thing, from, to string }

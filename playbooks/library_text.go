@@ -236,7 +236,7 @@ func ScalarText(v any) (string, bool) {
 
 func evalToJSON(b *budget, args []any) (any, error) {
 	e := encoder{limit: maxText}
-	err := e.value(args[0], "", 0)
+	err := e.value(args[0], nil, 0)
 	if charge := b.text(len(e.out)); charge != nil {
 		return nil, charge
 	}

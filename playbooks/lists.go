@@ -106,7 +106,7 @@ func (l *loader) item(n *yaml.Node, t Type) (any, bool) {
 				l.add(l.src.node(n), "E404", "", "an item needs %s (%s)", field.Name, field.Type)
 				ok = false
 			}
-			record[field.Name], _ = field.Type.absent(field.Name)
+			record[field.Name], _ = field.Type.absent(&where{name: field.Name})
 			continue
 		}
 		v, good := l.item(x.value, field.Type)

@@ -110,7 +110,7 @@ func carried(t Type, raw json.RawMessage, read func() (any, error)) (any, error)
 
 func decoded(t Type, raw json.RawMessage) (any, error) {
 	if len(raw) == 0 {
-		return t.absent("")
+		return t.absent(nil)
 	}
 	return t.Decode(raw)
 }
@@ -138,7 +138,7 @@ func (o *Offer) ownFields(t Type) (map[string]any, error) {
 			v = orNil(ev.Reason)
 		case "scheduled_at":
 			if v = ev.Scheduled.UTC(); ev.Scheduled.IsZero() {
-				v, err = f.Type.absent(f.Name)
+				v, err = f.Type.absent(&where{name: f.Name})
 			}
 		case "row":
 			v, err = decoded(f.Type, ev.Row)

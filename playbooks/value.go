@@ -30,10 +30,10 @@ func (t Type) Decode(raw json.RawMessage) (any, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("not JSON: more than one value")
 	}
-	return t.decode(v, "")
+	return t.decode(v, nil)
 }
 
-func (t Type) decode(v any, path string) (any, error) {
+func (t Type) decode(v any, path *where) (any, error) {
 	if v == nil {
 		return t.absent(path)
 	}
@@ -60,7 +60,7 @@ func (t Type) decode(v any, path string) (any, error) {
 }
 
 // absent is what null or a missing field is.
-func (t Type) absent(path string) (any, error) {
+func (t Type) absent(path *where) (any, error) {
 	switch t.kind {
 	case kindOptional, kindAny, kindNil, kindNone:
 		return nil, nil
@@ -69,58 +69,62 @@ func (t Type) absent(path string) (any, error) {
 	case kindMap:
 		return map[string]any{}, nil
 	}
-	return nil, fmt.Errorf("%s: is missing; expected %s", orValue(path), t)
+	return nil, fmt.Errorf("%s: is missing; expected %s", path.String(), t)
 }
 
-func (t Type) decodeList(v any, path string) (any, error) {
+func (t Type) decodeList(v any, path *where) (any, error) {
 	items, ok := v.([]any)
 	if !ok {
 		return nil, wrongValue(path, t, v)
 	}
 	if len(items) < t.def.atLeast {
-		return nil, fmt.Errorf("%s: has %d items; expected at least %d", orValue(path), len(items), t.def.atLeast)
+		return nil, fmt.Errorf("%s: has %d items; expected at least %d", path.String(), len(items), t.def.atLeast)
 	}
 	out := make([]any, len(items))
+	at := &where{up: path, item: true}
 	for i, item := range items {
 		var err error
-		if out[i], err = t.def.elem.decode(item, path+"["+strconv.Itoa(i)+"]"); err != nil {
+		at.index = i
+		if out[i], err = t.def.elem.decode(item, at); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (t Type) decodeMap(v any, path string) (any, error) {
+func (t Type) decodeMap(v any, path *where) (any, error) {
 	entries, ok := v.(map[string]any)
 	if !ok {
 		return nil, wrongValue(path, t, v)
 	}
-	out := make(map[string]any, len(entries))
+	at, out := &where{up: path}, make(map[string]any, len(entries))
 	for _, k := range slices.Sorted(maps.Keys(entries)) {
 		var err error
-		if out[k], err = t.def.elem.decode(entries[k], dotted(path, k)); err != nil {
+		at.name = k
+		if out[k], err = t.def.elem.decode(entries[k], at); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (t Type) decodeRecord(v any, path string) (any, error) {
+func (t Type) decodeRecord(v any, path *where) (any, error) {
 	entries, ok := v.(map[string]any)
 	if !ok {
 		return nil, wrongValue(path, t, v)
 	}
-	out := make(map[string]any, len(t.def.fields))
+	at, out := &where{up: path}, make(map[string]any, len(t.def.fields))
 	for _, f := range t.def.fields {
 		var err error
-		if out[f.Name], err = f.Type.decode(entries[f.Name], dotted(path, f.Name)); err != nil {
+		at.name = f.Name
+		if out[f.Name], err = f.Type.decode(entries[f.Name], at); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (t Type) decodeScalar(v any, path string) (any, error) {
+func (t Type) decodeScalar(v any, path *where) (any, error) {
 	switch x := v.(type) {
 	case bool:
 		if t.kind == kindBoolean {
@@ -132,12 +136,12 @@ func (t Type) decodeScalar(v any, path string) (any, error) {
 			if i, ok := wholeNumber(x); ok {
 				return i, nil
 			}
-			return nil, fmt.Errorf("%s: %s is not a whole number of 64 bits", orValue(path), x)
+			return nil, fmt.Errorf("%s: %s is not a whole number of 64 bits", path.String(), x)
 		case kindNumber:
 			if f, err := x.Float64(); err == nil {
 				return f, nil
 			}
-			return nil, fmt.Errorf("%s: %s is too large for a number", orValue(path), x)
+			return nil, fmt.Errorf("%s: %s is too large for a number", path.String(), x)
 		}
 	case string:
 		return t.decodeText(x, path)
@@ -145,7 +149,7 @@ func (t Type) decodeScalar(v any, path string) (any, error) {
 	return nil, wrongValue(path, t, v)
 }
 
-func (t Type) decodeText(s, path string) (any, error) {
+func (t Type) decodeText(s string, path *where) (any, error) {
 	var v any
 	var err error
 	switch t.kind {
@@ -163,7 +167,7 @@ func (t Type) decodeText(s, path string) (any, error) {
 		return nil, wrongValue(path, t, s)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q is no %s", orValue(path), shorten(s), t)
+		return nil, fmt.Errorf("%s: %q is no %s", path.String(), shorten(s), t)
 	}
 	return v, nil
 }
@@ -201,8 +205,8 @@ func wholeNumber(n json.Number) (int, bool) {
 	return int(f), true
 }
 
-func wrongValue(path string, t Type, v any) error {
-	return fmt.Errorf("%s: is %s; expected %s", orValue(path), describe(v), t)
+func wrongValue(path *where, t Type, v any) error {
+	return fmt.Errorf("%s: is %s; expected %s", path.String(), describe(v), t)
 }
 
 // describe names the kind of a plain value, never its content.
@@ -230,18 +234,29 @@ func describe(v any) string {
 	return fmt.Sprintf("a %T", v)
 }
 
-func dotted(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
+// where is a place in a value, of which an error names the path.
+type where struct {
+	up    *where
+	name  string // of a field or key
+	item  bool   // of a list
+	index int
 }
 
-func orValue(path string) string {
-	if path == "" {
+func (w *where) String() string {
+	if w == nil {
 		return "the value"
 	}
-	return path
+	before := ""
+	if w.up != nil {
+		before = w.up.String()
+	}
+	switch {
+	case w.item:
+		return before + "[" + strconv.Itoa(w.index) + "]"
+	case before == "":
+		return w.name
+	}
+	return before + "." + w.name
 }
 
 // shorten cuts text for a message.

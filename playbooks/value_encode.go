@@ -20,7 +20,7 @@ const maxDepth = 64
 // that they come back as they were.
 func Encode(v any) (json.RawMessage, error) {
 	e := encoder{limit: math.MaxInt}
-	if err := e.value(v, "", 0); err != nil {
+	if err := e.value(v, nil, 0); err != nil {
 		return nil, err
 	}
 	return e.out, nil
@@ -33,9 +33,9 @@ type encoder struct {
 
 var errTooLong = errors.New("the JSON is too long")
 
-func (e *encoder) value(v any, path string, depth int) error {
+func (e *encoder) value(v any, path *where, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%s: is nested deeper than %d", orValue(path), maxDepth)
+		return fmt.Errorf("%s: is nested deeper than %d", path.String(), maxDepth)
 	}
 	if len(e.out) > e.limit {
 		return errTooLong
@@ -47,7 +47,7 @@ func (e *encoder) value(v any, path string, depth int) error {
 		return e.record(x, path, depth)
 	case float64:
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return fmt.Errorf("%s: is not a finite number", orValue(path))
+			return fmt.Errorf("%s: is not a finite number", path.String())
 		}
 		s := strconv.FormatFloat(x, 'g', -1, 64)
 		if !strings.ContainsAny(s, ".e") {
@@ -56,7 +56,7 @@ func (e *encoder) value(v any, path string, depth int) error {
 		e.out = append(e.out, s...)
 	case time.Time:
 		if y := x.UTC().Year(); y < 0 || y > 9999 {
-			return fmt.Errorf("%s: the year %d cannot be written", orValue(path), y)
+			return fmt.Errorf("%s: the year %d cannot be written", path.String(), y)
 		}
 		e.text(x.UTC().Format(time.RFC3339Nano))
 	case nil:
@@ -70,12 +70,12 @@ func (e *encoder) value(v any, path string, depth int) error {
 	case time.Duration:
 		e.text(x.String())
 	default:
-		return fmt.Errorf("%s: a %T is not a plain value", orValue(path), v)
+		return fmt.Errorf("%s: a %T is not a plain value", path.String(), v)
 	}
 	return nil
 }
 
-func (e *encoder) list(items []any, path string, depth int) error {
+func (e *encoder) list(items []any, path *where, depth int) error {
 	e.out = append(e.out, '[')
 	for i, item := range items {
 		if i > 0 {
@@ -89,15 +89,17 @@ func (e *encoder) list(items []any, path string, depth int) error {
 	return nil
 }
 
-func (e *encoder) record(entries map[string]any, path string, depth int) error {
+func (e *encoder) record(entries map[string]any, path *where, depth int) error {
 	e.out = append(e.out, '{')
+	at := &where{up: path}
 	for i, k := range slices.Sorted(maps.Keys(entries)) {
 		if i > 0 {
 			e.out = append(e.out, ',')
 		}
 		e.text(k)
 		e.out = append(e.out, ':')
-		if err := e.value(entries[k], dotted(path, k), depth+1); err != nil {
+		at.name = k
+		if err := e.value(entries[k], at, depth+1); err != nil {
 			return err
 		}
 	}

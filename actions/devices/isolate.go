@@ -20,10 +20,10 @@ type isolateParams struct {
 func (s Shelf) Isolate() actions.Action {
 	return actions.Spec[isolateParams, result]{
 		Doc:   "Cut a device off from the network, all but its connection to Defender.",
-		Class: actions.Writes, Throttle: throttle, Permissions: permissions(),
+		Class: actions.Writes, Throttle: throttle, Permissions: permissions("Machine.Isolate"),
 		// Not told whether it happened, a second request could cut off a device
 		// that somebody has released meanwhile.
-		Repeat: actions.RepeatNever, Settling: settles,
+		Repeat: actions.RepeatNever, Settling: settles, Within: within,
 		Source:  "https://learn.microsoft.com/defender-endpoint/api/isolate-machine",
 		Example: "device: \"${{ device }}\"\ncomment: Mass download to a USB stick",
 		Plan:    s.planIsolate, State: s.stateIsolate, Do: s.do, Check: s.check, Undo: s.undo, Settle: settle,

@@ -2,10 +2,8 @@ package devices
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"encoding/json"
 	"strings"
-	"time"
 
 	"stanch/actions"
 	"stanch/connectors"
@@ -33,18 +31,6 @@ type request struct {
 	Comment   string `json:"comment"`
 }
 
-// handle is a machine action that was accepted.
-type handle struct {
-	Action string    `json:"machine_action"`
-	At     time.Time `json:"at"`
-}
-
-// again is when to look at a machine action that is so old: a device that is
-// on takes seconds, one that is off is waited for.
-func again(age time.Duration) time.Duration {
-	return min(max(age/2, 2*time.Second), 30*time.Second)
-}
-
 func (r request) kind() string {
 	if r.Isolation == none {
 		return "Unisolate"
@@ -57,45 +43,33 @@ func (s Shelf) isolation(ctx context.Context, machine string) (isolation, error)
 	if err != nil {
 		return isolation{}, err
 	}
-	now := isolation{Isolation: none}
-	for _, a := range list { // newest first
-		isolates := strings.EqualFold(a.Type, "Isolate")
-		if !isolates && !strings.EqualFold(a.Type, "Unisolate") {
-			continue
+	return isolationOf(list), nil
+}
+
+func isolationOf(list []defender.MachineAction) isolation {
+	done, underWay := latest(list, "Isolate", "Unisolate")
+	now := isolation{Isolation: none, UnderWay: underWay}
+	if done != nil && strings.EqualFold(done.Type, "Isolate") {
+		now.Isolation = strings.ToLower(done.Scope)
+		if now.Isolation != selective {
+			now.Isolation = full
 		}
-		if !a.Ended() && now.UnderWay == "" {
-			now.UnderWay = fmt.Sprintf("%s by %s (machine action %s)", a.Type, connectors.Plain(a.Requestor), connectors.Plain(a.ID))
-		}
-		if !a.Succeeded() {
-			continue
-		}
-		if isolates {
-			now.Isolation = strings.ToLower(a.Scope)
-			if now.Isolation != selective {
-				now.Isolation = full
-			}
-		}
-		break
 	}
-	return now, nil
+	return now
 }
 
 // plan answers the effect that brings a device to an isolation, none if it is
 // so, and the state before.
 func (s Shelf) plan(ctx context.Context, m defender.Machine, e actions.Entity, r request) ([]actions.Effect, isolation, error) {
-	if !onboarded(m) {
-		return nil, isolation{}, problem(connectors.Invalid, "onboard it, or contain it in the portal",
-			"device %s is not onboarded to Defender (%s)", connectors.Plain(m.Name), connectors.Plain(m.Onboarding))
+	if err := reached(m); err != nil {
+		return nil, isolation{}, err
 	}
 	now, err := s.isolation(ctx, m.ID)
 	if err != nil {
 		return nil, isolation{}, err
 	}
 	if now.UnderWay != "" {
-		return nil, now, &connectors.Error{
-			Op: "devices", Code: connectors.Conflict, Running: true, Wait: again(time.Minute),
-			Message: "the isolation of " + connectors.Plain(m.Name) + " is being changed: " + now.UnderWay, Hint: "that must end first",
-		}
+		return nil, now, busy(m, "a change of the isolation", now.UnderWay)
 	}
 	if now.Isolation == r.Isolation {
 		return nil, now, nil
@@ -106,16 +80,12 @@ func (s Shelf) plan(ctx context.Context, m defender.Machine, e actions.Entity, r
 	}}, now, nil
 }
 
-// mark ends the comment of a machine action, so that it is known as that of
-// the effect.
-func mark(effect string) string { return "[stanch " + effect + "]" }
-
 func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
 	r, err := actions.Kept[request](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	comment, change := r.Comment+" "+mark(c.Sending.ID), connectors.Change(c.Sending)
+	comment, change := marked(r.Comment, c), connectors.Change(c.Sending)
 	var a defender.MachineAction
 	switch r.Isolation {
 	case none:
@@ -128,50 +98,17 @@ func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (action
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{Pending: true, Again: again(0), Handle: actions.JSON(handle{a.ID, c.Now})}, nil
+	return accepted(a, c), nil
 }
 
-// check asks for the machine action by its id, or where no answer told it, by
-// the mark in its comment.
 func (s Shelf) check(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
 	r, err := actions.Kept[request](e.Request, "request")
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	if e.Handle != nil {
-		h, err := actions.Kept[handle](e.Handle, "handle")
-		if err != nil {
-			return actions.Finding{}, err
-		}
-		a, err := s.Defender.MachineAction(ctx, h.Action)
-		if notFound(err) {
-			return actions.Finding{Answer: actions.CannotTell, Why: "Defender no longer knows machine action " + h.Action}, nil
-		}
-		if err != nil {
-			return actions.Finding{}, err
-		}
-		return finding(a, r, c.Now.Sub(h.At)), nil
-	}
-	list, err := s.Defender.MachineActions(ctx, r.Machine, r.kind())
-	if err != nil {
-		return actions.Finding{}, err
-	}
-	at := slices.IndexFunc(list, func(a defender.MachineAction) bool { return strings.HasSuffix(a.Comment, mark(e.ID)) })
-	if at < 0 {
-		return actions.Finding{Answer: actions.DidNot, Why: "Defender has no machine action of this effect"}, nil
-	}
-	return finding(list[at], r, c.Now.Sub(list[at].CreatedAt)), nil
-}
-
-func finding(a defender.MachineAction, r request, age time.Duration) actions.Finding {
-	why := "machine action " + connectors.Plain(a.ID) + " is " + connectors.Plain(a.Status)
-	switch {
-	case a.Succeeded():
-		return actions.Finding{Answer: actions.Happened, After: actions.JSON(isolation{Isolation: r.Isolation}), Why: why}
-	case !a.Ended():
-		return actions.Finding{Answer: actions.Pending, Again: again(age), Why: why}
-	}
-	return actions.Finding{Answer: actions.Failed, Why: why}
+	return s.look(ctx, c, e, r.Machine, r.kind(), func(defender.MachineAction) json.RawMessage {
+		return actions.JSON(isolation{Isolation: r.Isolation})
+	})
 }
 
 func (s Shelf) undo(ctx context.Context, c actions.Call, e actions.Effect) (actions.Inverse, error) {

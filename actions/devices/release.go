@@ -18,10 +18,10 @@ type releaseParams struct {
 func (s Shelf) Release() actions.Action {
 	return actions.Spec[releaseParams, result]{
 		Doc:   "Let an isolated device back into the network.",
-		Class: actions.Writes, Throttle: throttle, Permissions: permissions(),
+		Class: actions.Writes, Throttle: throttle, Permissions: permissions("Machine.Isolate"),
 		// Not told whether it happened, a second request could release a device
 		// that somebody has isolated again meanwhile.
-		Repeat: actions.RepeatNever, Settling: settles,
+		Repeat: actions.RepeatNever, Settling: settles, Within: within,
 		Source:  "https://learn.microsoft.com/defender-endpoint/api/unisolate-machine",
 		Example: "device: \"${{ device }}\"\ncomment: Checked by the help desk",
 		Plan:    s.planRelease, State: s.stateRelease, Do: s.do, Check: s.check, Undo: s.undo, Settle: settle,

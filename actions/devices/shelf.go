@@ -25,13 +25,21 @@ type Shelf struct{ Defender *defender.Client }
 
 const (
 	throttle = "defender"
-	// settles is how long Defender is given for a machine action: a device
-	// that is off gets it when it comes back.
-	settles = 15 * time.Minute
+	// settles is how long Defender's lists may lack a machine action that it
+	// has accepted.
+	settles = time.Minute
+	// within is how long a device is given for a machine action: one that is
+	// off gets it when it comes back.
+	within = 15 * time.Minute
 )
 
-func permissions() []actions.Permission {
-	return []actions.Permission{{API: "defender", Name: "Machine.Read.All"}, {API: "defender", Name: "Machine.Isolate"}}
+// permissions are those to look at devices and the one that the action needs.
+func permissions(more ...string) []actions.Permission {
+	out := []actions.Permission{{API: "defender", Name: "Machine.Read.All"}}
+	for _, name := range more {
+		out = append(out, actions.Permission{API: "defender", Name: name})
+	}
+	return out
 }
 
 // problem is an error of this side: nothing was sent.

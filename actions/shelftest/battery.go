@@ -1,6 +1,7 @@
 package shelftest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,6 +24,10 @@ type Case struct {
 	Always bool
 	// Gone: afterwards the target cannot be found any more.
 	Gone bool
+	// Blind: nobody can look whether it happened, so it is sent again.
+	Blind bool
+	// Denied is the error of an app that may not; default forbidden.
+	Denied string
 	// Begun is how many changes Params itself makes to the tenant.
 	Begun   int
 	Options practice.Options
@@ -73,8 +78,12 @@ func (c Case) happens(t *testing.T) {
 	for _, e := range r.Effects {
 		wellFormed(t, e)
 		found, err := d.action(e.Action).Check(t.Context(), d.call(), e)
-		if err != nil || found.Answer != actions.Happened {
-			t.Errorf("check of %s: %v, %v; want happened", e.Target.Name, found, err)
+		want := actions.Happened
+		if c.Blind {
+			want = actions.CannotTell
+		}
+		if err != nil || found.Answer != want {
+			t.Errorf("check of %s: %v, %v; want %s", e.Target.Name, found, err, want)
 		}
 	}
 }
@@ -184,10 +193,11 @@ func (c Case) forbidden(t *testing.T) {
 	}
 	state := x.State()
 	r = x.Open(c.Shelves(x.Reader)...).Perform(r)
-	if Code(r.Err) != "forbidden" || !strings.Contains(r.Err.Error(), "needs the application permission") {
-		t.Errorf("error %v; want forbidden with the permission", r.Err)
+	permitted := len(r.Action.Permissions) > 0
+	if Code(r.Err) != cmp.Or(c.Denied, "forbidden") || permitted != strings.Contains(r.Err.Error(), "needs the application permission") {
+		t.Errorf("error %v; want forbidden with the permission, if it needs one", r.Err)
 	}
-	named := false
+	named := !permitted
 	for _, p := range r.Action.Permissions {
 		named = named || strings.Contains(fmt.Sprint(r.Err), p.Name)
 	}
@@ -262,7 +272,7 @@ func (c Case) cut(t *testing.T, f Fault, lost bool) {
 		t.Fatal(r.Err)
 	}
 	want := len(r.Effects)
-	if lost {
+	if lost || c.Blind {
 		want++
 	}
 	if r.Sent != want && f.Cut != "middle" { // an answer without a body has no middle

@@ -186,6 +186,9 @@ func (d *Desk) audited(r Run, changes []practice.Change) {
 		switch e.Status {
 		case actions.Done:
 			least, most = 1, 1
+			if r.Action.Repeat == actions.RepeatHarmless { // what nobody could tell was sent again
+				most = r.Sent
+			}
 		case actions.AlreadySo, actions.Unknown:
 			most = 1
 		}
@@ -251,7 +254,7 @@ func (d *Desk) happened(e *actions.Effect, out actions.Outcome) {
 // look asks Check until it knows; true: the effect is to be sent again.
 func (d *Desk) look(r *Run, e *actions.Effect, wait time.Duration) (bool, error) {
 	a := d.action(e.Action)
-	accepted, end := e.Handle != nil, d.Tenant.Now().Add(max(a.Settling, wait))
+	accepted, end := e.Handle != nil, d.Tenant.Now().Add(max(a.Within, wait))
 	seenNot := false
 	for {
 		d.Tenant.Advance(wait)

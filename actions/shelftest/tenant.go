@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,9 +18,11 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
 	"stanch/connectors/sentinel"
+	"stanch/connectors/web"
 )
 
 // Tenant is a practice tenant with clients of it. Its clock goes ahead of the
@@ -31,6 +34,7 @@ type Tenant struct {
 	server *practicetest.Server
 	http   *http.Client
 	t      testing.TB
+	clock  func() time.Time
 	ahead  atomic.Int64
 }
 
@@ -39,14 +43,23 @@ type Clients struct {
 	Graph    *graph.Client
 	Defender *defender.Client
 	Sentinel *sentinel.Client
+	// Web has the practice tenant's desk as service "desk" and its channels
+	// "teams", "slack" and "webhook". What the reader has are a token of the
+	// desk that only reads, and addresses of channels that are not theirs.
+	Web  *web.Client
+	Logs *loganalytics.Client
 }
 
 // Start serves a tenant until the test has ended. Labels take 12 s and machine
-// actions 30 s of the tenant's clock unless o says otherwise.
+// actions 30 s of the tenant's clock unless o says otherwise; o.Now, where
+// given, says where that clock stands before tests move it.
 func Start(t testing.TB, o practice.Options) *Tenant {
 	t.Helper()
-	x := &Tenant{t: t}
-	o.Now = func() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+	x := &Tenant{t: t, clock: time.Now}
+	if o.Now != nil {
+		x.clock = o.Now
+	}
+	o.Now = x.Now
 	o.TokenLife = 24 * time.Hour
 	if o.LabelTime == 0 {
 		o.LabelTime = 12 * time.Second
@@ -77,20 +90,46 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	l, err := loganalytics.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	s, err := sentinel.New(cloud, cred, sentinel.Workspace{
 		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
 	}, nil)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Sentinel: s}
+	return Clients{Graph: g, Defender: d, Web: w, Logs: l, Sentinel: s}
+}
+
+func (x *Tenant) outside(full bool) web.Options {
+	token, other, key := practice.DeskToken, "", practice.WebhookKey
+	if !full {
+		token, other, key = practice.DeskReadToken, "-of-others", "a-key-that-others-have-not"
+	}
+	return web.Options{
+		CA: x.server.CAPEM,
+		Services: map[string]web.Service{"desk": {
+			Base: x.URL + "/desk", CA: x.server.CAPEM, Auth: web.Auth{Kind: web.Bearer, Secret: connectors.Secret(token)},
+		}},
+		Channels: map[string]web.Channel{
+			"teams":   {Kind: web.Teams, URL: connectors.Secret(strings.Replace(x.URL+practice.TeamsPath("teams"), "/workflows/teams", "/workflows/teams"+other, 1))},
+			"slack":   {Kind: web.Slack, URL: connectors.Secret(strings.Replace(x.URL+practice.SlackPath("slack"), "/slack/", "/slack"+other+"/", 1))},
+			"webhook": {Kind: web.Webhook, URL: connectors.Secret(x.URL + practice.WebhookPath("webhook")), Key: connectors.Secret(key)},
+		},
+	}
 }
 
 // Advance moves the tenant's clock.
 func (x *Tenant) Advance(d time.Duration) { x.ahead.Add(int64(max(d, 0))) }
 
 // Now is the tenant's time.
-func (x *Tenant) Now() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
+func (x *Tenant) Now() time.Time { return x.clock().Add(time.Duration(x.ahead.Load())) }
 
 // Fault is one entry of POST /practice/faults.
 type Fault struct {
@@ -140,11 +179,21 @@ func (x *Tenant) Call(method, path, body string) json.RawMessage {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+x.server.Token(x.t, practice.FullApp(), resource))
+	token := practice.DeskToken
+	if !strings.HasPrefix(path, "/desk/") {
+		token = x.server.Token(x.t, practice.FullApp(), resource)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return x.send(req)
+}
+
+// Control calls what is not Microsoft's, below /practice/.
+func (x *Tenant) Control(method, path, body string) []byte {
+	x.t.Helper()
+	return x.control(method, path, []byte(body))
 }
 
 func (x *Tenant) control(method, path string, body []byte) []byte {

@@ -2,9 +2,7 @@ package users
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"stanch/actions"
@@ -38,7 +36,7 @@ type sessions struct {
 func (s Shelf) RevokeSessions() actions.Action {
 	return actions.Spec[revokeParams, revoked]{
 		Doc:   "Sign a user out everywhere: every session must sign in again within minutes.",
-		Class: actions.Writes, Throttle: "graph.identity",
+		Class: actions.Writes, Throttle: throttle,
 		Permissions: []actions.Permission{{API: "graph", Name: "User.RevokeSessions.All"}, {API: "graph", Name: "User.Read.All"}},
 		Repeat:      actions.RepeatSame, // signing out somebody who is out changes nothing
 		Settling:    time.Minute,
@@ -54,7 +52,7 @@ func (s Shelf) planRevoke(ctx context.Context, c actions.Call, p revokeParams) (
 	if err != nil {
 		return nil, revoked{}, err
 	}
-	if strings.EqualFold(u.Type, "Guest") {
+	if isGuest(u) {
 		return nil, revoked{}, problem("remove the guest's access to files instead",
 			"%s is a guest, whose sessions belong to another organization and are not reached", connectors.Plain(u.UPN))
 	}
@@ -113,7 +111,7 @@ func (s Shelf) checkRevoke(ctx context.Context, _ actions.Call, e actions.Effect
 		return actions.Finding{}, err
 	}
 	u, err := s.Graph.User(ctx, r.User)
-	if failed, is := errors.AsType[*connectors.Error](err); is && failed.Code == connectors.NotFound {
+	if notFound(err) {
 		return actions.Finding{Answer: actions.CannotTell, Why: "the user is gone"}, nil
 	}
 	if err != nil {

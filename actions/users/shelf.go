@@ -19,6 +19,17 @@ import (
 // Shelf is the actions on users.
 type Shelf struct{ Graph *graph.Client }
 
+const throttle = "graph.identity"
+
+// permissions are the one to look at users and those that the action needs.
+func permissions(more ...string) []actions.Permission {
+	out := []actions.Permission{{API: "graph", Name: "User.Read.All"}}
+	for _, name := range more {
+		out = append(out, actions.Permission{API: "graph", Name: name})
+	}
+	return out
+}
+
 // problem is an error of this side: nothing was sent.
 func problem(hint, format string, args ...any) error {
 	return &connectors.Error{Op: "users", Code: connectors.Invalid, Message: fmt.Sprintf(format, args...), Hint: hint}

@@ -21,6 +21,7 @@ type actionDoc struct {
 	Throttle    string               `json:"throttle"`
 	Repeat      actions.Repeat       `json:"repeat"`
 	Settling    string               `json:"settling"`
+	Within      string               `json:"within"` // how long work that was accepted may go on
 	Timeout     string               `json:"timeout"`
 	Undo        bool                 `json:"undo"`
 	NoUndo      string               `json:"no_undo"`
@@ -116,6 +117,9 @@ func (sh *shell) actionPage(d actionDoc) {
 		t.Add("undo", undo)
 		t.Add("repeat", string(d.Repeat))
 		t.Add("settles in", d.Settling)
+		if d.Within != d.Settling {
+			t.Add("work ends in", d.Within+", else a person is asked")
+		}
 	}
 	t.Add("one request", "at most "+d.Timeout)
 	t.Add("throttled as", d.Throttle)
@@ -166,7 +170,7 @@ func indent(text, by string) string {
 func describe(a actions.Action) actionDoc {
 	d := actionDoc{
 		Name: a.Name, Doc: a.Doc, Class: a.Class, Permissions: a.Permissions, Throttle: a.Throttle, Repeat: a.Repeat,
-		Settling: a.Settling.String(), Timeout: a.Timeout.String(), Undo: a.Undoable(), NoUndo: a.NoUndo,
+		Settling: a.Settling.String(), Within: a.Within.String(), Timeout: a.Timeout.String(), Undo: a.Undoable(), NoUndo: a.NoUndo,
 		Params: describeFields(a.Params), Output: describeFields(a.Result), Example: a.Example, Source: a.Source,
 	}
 	if d.Permissions == nil {

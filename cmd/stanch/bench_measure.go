@@ -58,10 +58,14 @@ func (m *benching) rates(ctx context.Context) error {
 			}
 			limits = append(limits, l)
 		}
-		if err := m.profiled(i, func() error { return m.rate(ctx, "linear", again, linearBook(), linear) }); err != nil {
-			return err
-		}
-		if err := m.rate(ctx, "effects", again, effectsBook(), effects); err != nil {
+		err := m.profiled(i, func() error {
+			err := m.rate(ctx, "linear", again, linearBook(), linear)
+			if err != nil {
+				return err
+			}
+			return m.rate(ctx, "effects", again, effectsBook(), effects)
+		})
+		if err != nil {
 			return err
 		}
 	}

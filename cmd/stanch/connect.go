@@ -8,14 +8,19 @@ import (
 	"stanch/actions"
 	"stanch/actions/devices"
 	"stanch/actions/files"
+	"stanch/actions/http"
+	"stanch/actions/hunting"
 	"stanch/actions/incidents"
+	"stanch/actions/notify"
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
+	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/sentinel"
+	"stanch/connectors/web"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
@@ -27,6 +32,8 @@ type clients struct {
 	graph    *graph.Client
 	defender *defender.Client
 	sentinel *sentinel.Client
+	web      *web.Client
+	logs     *loganalytics.Client
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -34,7 +41,10 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, OwnDomains: ownDomains},
+		http.Shelf{Web: c.web},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs},
 		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
+		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
 }
@@ -70,6 +80,12 @@ func connect(c *config.Config) (clients, error) {
 		if out.sentinel, err = sentinel.New(cloud, credential, at, nil); err != nil {
 			return clients{}, fmt.Errorf("sentinel: %w", err)
 		}
+	}
+	if out.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+		return clients{}, err
+	}
+	if out.web, err = webOf(c, cloud); err != nil {
+		return clients{}, err
 	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"stanch/actions"
 	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors"
 	"stanch/engine"
 	"stanch/engine/history"
 	"stanch/engine/redisstore"
@@ -86,7 +88,7 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 		return err
 	}
 	if d.at.Redis != nil {
-		err = d.openRedis(ctx, n)
+		err = d.openRedis(ctx, n, cmp.Or(log, sh.warnings()))
 	} else {
 		err = d.openFile(n)
 	}
@@ -154,11 +156,33 @@ func (d *desk) close() { _ = d.store.Close() }
 
 // engineOptions are what the operator's file says to the engine.
 func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
+	var lanes [engine.Lanes]int
+	for lane, name := range config.Lanes() {
+		lanes[lane] = cfg.Worker.Lanes[name]
+	}
 	return engine.Options{
 		Groups: cfg.Groups, OwnDomains: cfg.OwnDomains, Labels: cfg.Labels, UndoAsks: cfg.Undo.Approval == "one", Log: log,
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
-		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors,
+		Workers:    cfg.Worker.Concurrency, Lease: cfg.Worker.Lease, Grace: cfg.Worker.Grace, Limits: cfg.Worker.Connectors, Lanes: lanes,
+		Budgets: budgets(cfg),
 	}
+}
+
+// budgets are what the tenant's APIs let us use: as published, unless the
+// operator's file says more of a class.
+func budgets(cfg *config.Config) map[string]engine.Budget {
+	all := map[string]engine.Budget{}
+	for class, limits := range connectors.Allowances() {
+		b := engine.Budget{Name: cfg.Tenant.ID + "/" + class}
+		for _, l := range limits {
+			b.Windows = append(b.Windows, engine.Window{Units: l.Units, Per: l.Per})
+		}
+		if t, told := cfg.Throttle[class]; told {
+			b.Windows = []engine.Window{{Units: t.Units, Per: t.Per}}
+		}
+		all[class] = b
+	}
+	return all
 }
 
 // roomyHeap lets the heap of a process that works grow to five times what is in

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +58,16 @@ func uses() map[string]use {
 		"files.set_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
 			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Confidential"}
 		}, 0},
-		"files.delete":     {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.delete": {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"hunting.query": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(*lab) map[string]any {
+			return map[string]any{"query": "AlertInfo | where AlertId == alert", "let": map[string]any{"alert": "dl53f12236-e5ec-43b3-9d9e-1bae9f3ff8bf"}}
+		}, 0},
+		"hunting.query_logs": {http.MethodPost, "/v1/workspaces/*/query", func(*lab) map[string]any {
+			return map[string]any{"workspace": practice.LogWorkspaceID(practice.ContosoTenantID), "query": "SecurityAlert | take n", "let": map[string]any{"n": 1}}
+		}, 0},
+		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
+			return map[string]any{"alert": freshAlert(l)}
+		}, 0},
 		"incidents.get":    {http.MethodGet, patched, incident(nil), 0},
 		"incidents.update": {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
 		"incidents.assign": {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
@@ -84,10 +95,82 @@ func uses() map[string]use {
 			l.store.ahead.Add(int64(time.Minute))
 			return map[string]any{"device": faultDevice}
 		}, 1},
+		"devices.get":           {http.MethodGet, "/api/machines", onDevice(nil), 0},
+		"devices.tag":           {http.MethodPost, "/api/machines/*/tags", onDevice(map[string]any{"add": []string{"under-fault", "dlp"}}), 0},
+		"devices.restrict_apps": {http.MethodPost, "/api/machines/*/restrictCodeExecution", onDevice(nil), 0},
+		"devices.unrestrict_apps": {http.MethodPost, "/api/machines/*/unrestrictCodeExecution", func(l *lab) map[string]any {
+			var machine struct{ ID string }
+			l.get("/api/machines/"+faultDevice, &machine)
+			l.call(http.MethodPost, "/api/machines/"+machine.ID+"/restrictCodeExecution", `{"Comment":"before"}`, nil)
+			l.store.ahead.Add(int64(time.Minute))
+			return map[string]any{"device": faultDevice}
+		}, 1},
+		"devices.scan":            {http.MethodPost, "/api/machines/*/runAntiVirusScan", onDevice(map[string]any{"type": "full"}), 0},
+		"devices.collect_package": {http.MethodPost, "/api/machines/*/collectInvestigationPackage", onDevice(nil), 0},
+		"users.get":               {http.MethodGet, "/v1.0/users/*", onUser(faultUser), 0},
+		"users.manager":           {http.MethodGet, "/v1.0/users/*/manager", onUser(faultUser), 0},
+		"users.groups":            {http.MethodGet, "/v1.0/users/*/transitiveMemberOf/*", onUser(faultUser), 0},
+		"users.disable":           {http.MethodPatch, "/v1.0/users/*", onUser(faultUser), 0},
+		"users.enable":            {http.MethodPatch, "/v1.0/users/*", onUser("former.employee@contoso.example"), 0},
+		"users.confirm_compromised": {
+			http.MethodPost, "/v1.0/identityProtection/riskyUsers/confirmCompromised", onUser(faultUser), 0,
+		},
+		"users.dismiss_risk": {http.MethodPost, "/v1.0/identityProtection/riskyUsers/dismiss", onUser("ivan.petrov@contoso.example"), 0},
 		"users.revoke_sessions": {http.MethodPost, "/v1.0/users/*/revokeSignInSessions", func(*lab) map[string]any {
 			return map[string]any{"user": faultUser}
 		}, 0},
+		"http.get":    {http.MethodGet, "/desk/tickets/*", onTicket, 1},
+		"http.delete": {http.MethodDelete, "/desk/tickets/*", onTicket, 1},
+		"http.request": {http.MethodPut, "/desk/tickets/*", func(*lab) map[string]any {
+			return map[string]any{
+				"service": "desk", "url": "/tickets/under-fault", "method": "PUT", "body": map[string]any{"state": "open"},
+				"check": map[string]any{"service": "desk", "url": "/tickets/under-fault"},
+			}
+		}, 0},
+		"notify.teams": {"POST", "/workflows/**", func(*lab) map[string]any { return map[string]any{"channel": "teams", "text": "Seen."} }, 0},
+		"notify.slack": {"POST", "/services/**", func(*lab) map[string]any { return map[string]any{"channel": "slack", "text": "Seen."} }, 0},
+		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
+			return map[string]any{"channel": "webhook", "event": "seen", "data": 1}
+		}, 0},
 	}
+}
+
+// blind are the actions of which nobody can look whether they happened: a second
+// message only annoys, so that a lost answer has it sent again.
+func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") }
+
+// onTicket is a ticket that is there.
+func onTicket(l *lab) map[string]any {
+	l.call(http.MethodPut, "/desk/tickets/under-fault", `{"state":"open"}`, nil)
+	return map[string]any{"service": "desk", "url": "/tickets/under-fault"}
+}
+
+func onUser(user string) func(*lab) map[string]any {
+	return func(*lab) map[string]any { return map[string]any{"user": user} }
+}
+
+func onDevice(more map[string]any) func(*lab) map[string]any {
+	return func(*lab) map[string]any {
+		with := map[string]any{"device": faultDevice}
+		maps.Copy(with, more)
+		return with
+	}
+}
+
+// freshAlert is the id of an alert of now, of which logs that keep 30 days know.
+func freshAlert(l *lab) string {
+	raw, err := l.ask(http.MethodPost, "/practice/incidents", `{"displayName":"fresh","alerts":[{"serviceSource":"dataLossPrevention",
+		"title":"DLP policy (Fresh) matched for document (a.docx) in SharePoint"}]}`, "")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(raw, &made); err != nil {
+		l.t.Fatal(err)
+	}
+	var body struct{ Alerts []struct{ ID string } }
+	l.get("/v1.0/security/incidents/"+made.ID+"?$expand=alerts", &body)
+	return body.Alerts[0].ID
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }
@@ -264,6 +347,10 @@ func allDone(t *testing.T, v outcomeOf) {
 // sentOnce: and nothing was sent twice that the tenant had taken.
 func sentOnce(t *testing.T, v outcomeOf) {
 	t.Helper()
+	if blind(v.action) {
+		repeatedAsDeclared(t, v)
+		return
+	}
 	allDone(t, v)
 	for _, e := range effects(v.run) {
 		if n := len(v.sent[e.ID]); n != 1 {
@@ -320,7 +407,7 @@ func notDone(t *testing.T, v outcomeOf) {
 	if v.run.Status != "failed" || v.run.Error == nil || v.run.Error.Code != "forbidden" {
 		t.Fatalf("the run is %s: %+v, want failed: forbidden", v.run.Status, v.run.Error)
 	}
-	if !slices.ContainsFunc(v.action.Permissions, func(p actions.Permission) bool { return strings.Contains(v.run.Error.Message, p.Name) }) {
+	if len(v.action.Permissions) > 0 && !slices.ContainsFunc(v.action.Permissions, func(p actions.Permission) bool { return strings.Contains(v.run.Error.Message, p.Name) }) {
 		t.Errorf("the error names none of %v: %s", v.action.Permissions, v.run.Error.Message)
 	}
 	for i, e := range effects(v.run) {

@@ -6,21 +6,30 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/engine/redisstore"
 )
 
 // openRedis opens a store in Redis. Many processes may work on one.
-func (d *desk) openRedis(ctx context.Context, n need) error {
+func (d *desk) openRedis(ctx context.Context, n need, log *slog.Logger) error {
 	o, err := redisOptions(d.cfg, d.at.Redis)
 	if err != nil {
 		return err
 	}
 	o.Work, o.ReadOnly, o.Lease = n.works, n.looks, d.cfg.Worker.Lease
+	waits := false
+	o.Waits = func(err error) {
+		waits = true
+		log.Error("the store does not answer; waiting", "error", err)
+	}
 	found, err := redisstore.Look(ctx, o)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", d.at, err)
+	}
+	if waits {
+		log.Info("the store answers again")
 	}
 	if !found && (n.looks || n.exists) {
 		return noStore(d.at.String())

@@ -33,6 +33,9 @@ func rehearsalDesk(cfg *config.Config) func(now func() time.Time) (rehearse.Desk
 		if err != nil {
 			return rehearse.Desk{}, err
 		}
+		if c.web, err = rehearsalWeb(cfg, tenant.Handler()); err != nil {
+			return rehearse.Desk{}, err
+		}
 		catalog, err := catalogOf(c, rehearsalDomains(cfg))
 		if err != nil {
 			return rehearse.Desk{}, err

@@ -33,8 +33,12 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 
 // Least application permissions (learn.microsoft.com/defender-endpoint/api).
 const (
-	machineRead    = "Machine.Read.All"
-	machineIsolate = "Machine.Isolate"
+	machineRead     = "Machine.Read.All"
+	machineWrite    = "Machine.ReadWrite.All"
+	machineIsolate  = "Machine.Isolate"
+	machineRestrict = "Machine.RestrictExecution"
+	machineScan     = "Machine.Scan"
+	machineCollect  = "Machine.CollectForensics"
 )
 
 // Machine is a device known to Defender.
@@ -109,7 +113,7 @@ func (c *Client) machines(ctx context.Context, property, value, literal string) 
 type MachineAction struct {
 	ID        string    `json:"id"`
 	Type      string    `json:"type"`   // Isolate, Unisolate, …
-	Scope     string    `json:"scope"`  // of Isolate: Full, Selective
+	Scope     string    `json:"scope"`  // of Isolate: Full, Selective; of RunAntiVirusScan: Quick, Full
 	Status    string    `json:"status"` // Pending, InProgress, Succeeded, Failed, TimeOut, Cancelled
 	MachineID string    `json:"machineId"`
 	Machine   string    `json:"computerDnsName"`
@@ -117,12 +121,15 @@ type MachineAction struct {
 	Comment   string    `json:"requestorComment"`
 	CreatedAt time.Time `json:"creationDateTimeUtc"`
 	UpdatedAt time.Time `json:"lastUpdateDateTimeUtc"`
+	// CancelledBy and CancelledWhy are of one that is cancelled.
+	CancelledBy  string `json:"cancellationRequestor"`
+	CancelledWhy string `json:"cancellationComment"`
 }
 
 // Ended reports whether nothing more will happen.
 func (a MachineAction) Ended() bool {
 	switch strings.ToLower(a.Status) {
-	case "succeeded", "failed", "timeout", "cancelled":
+	case "succeeded", "failed", "timeout", "timedout", "cancelled":
 		return true
 	}
 	return false

@@ -33,24 +33,26 @@ func (c *Client) Isolate(ctx context.Context, ch connectors.Change, machine, com
 			Message: fmt.Sprintf("isolation %q; expected Full or Selective", string(how)),
 		}
 	}
-	return c.act(ctx, ch, machine, "isolate", struct{ Comment, IsolationType string }{comment, string(how)})
+	return c.act(ctx, ch, machine, "isolate", machineIsolate, struct{ Comment, IsolationType string }{comment, string(how)})
 }
 
 // Unisolate asks for a machine to be let back into the network.
 //
 // Source: learn.microsoft.com/defender-endpoint/api/unisolate-machine.
 func (c *Client) Unisolate(ctx context.Context, ch connectors.Change, machine, comment string) (MachineAction, error) {
-	return c.act(ctx, ch, machine, "unisolate", struct{ Comment string }{comment})
+	return c.act(ctx, ch, machine, "unisolate", machineIsolate, struct{ Comment string }{comment})
 }
 
-func (c *Client) act(ctx context.Context, ch connectors.Change, machine, verb string, body any) (MachineAction, error) {
+// act asks for a machine action: the last part of its path, and the permission
+// that it needs.
+func (c *Client) act(ctx context.Context, ch connectors.Change, machine, verb, permission string, body any) (MachineAction, error) {
 	var a MachineAction
 	op := verb + " machine " + connectors.Plain(machine)
 	reply, err := c.api.Send(ctx, ch, connectors.Request{
-		Op: op, Method: http.MethodPost, Path: connectors.To("machines", machine, verb), Permission: machineIsolate, Body: body,
+		Op: op, Method: http.MethodPost, Path: connectors.To("machines", machine, verb), Permission: permission, Body: body,
 	}, &a)
 	if err != nil {
-		return MachineAction{}, underWay(err)
+		return MachineAction{}, explained(err)
 	}
 	if a.ID == "" || a.MachineID != "" && !strings.EqualFold(a.MachineID, machine) {
 		err := other(op, machine, a.MachineID, reply.RequestID)
@@ -60,16 +62,24 @@ func (c *Client) act(ctx context.Context, ch connectors.Change, machine, verb st
 	return a, nil
 }
 
-// underWay tells "the same is being done" from a request that is wrong: both
-// are 400, and the pages name the text, not a code.
-func underWay(err error) error {
+// explained tells "the same is being done" and "this machine cannot" from a
+// request that is wrong: all are 400, and for the first the pages name the
+// text, not a code (api/isolate-machine, api/common-errors).
+func explained(err error) error {
 	e, is := errors.AsType[*connectors.Error](err)
-	if !is || e.Status != http.StatusBadRequest {
+	if !is || e.Status != http.StatusBadRequest && e.Status != http.StatusConflict {
 		return err
 	}
-	if e.ServiceCode == "ActiveRequestAlreadyInProgress" || strings.Contains(strings.ToLower(e.Message), "already in progress") {
+	text := strings.ToLower(e.Message)
+	switch {
+	case e.ServiceCode == "ActiveRequestAlreadyInProgress", e.ServiceCode == "ActiveRequestAlreadyExists",
+		strings.Contains(text, "already in progress"), strings.Contains(text, "already exists"):
 		e.Code, e.Running = connectors.Conflict, true
 		e.Hint = "the machine action under way must end first"
+	case e.ServiceCode == "OsPlatformNotSupported":
+		e.Hint = "Defender cannot do this on the operating system of the device"
+	case e.ServiceCode == "ClientVersionNotSupported":
+		e.Hint = "the Defender of the device is too old for this: update it"
 	}
 	return err
 }

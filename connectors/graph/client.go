@@ -14,7 +14,8 @@ import (
 
 // Client is Microsoft Graph for one tenant. It is safe for concurrent use.
 type Client struct {
-	api *connectors.Client
+	api     *connectors.Client
+	hunting *connectors.Client // the same, for calls that take minutes
 
 	labels sync.Mutex
 	known  []Label
@@ -27,7 +28,11 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: api}, nil
+	hunting, err := connectors.New(cloud, cloud.Graph, cred, patient(o))
+	if err != nil {
+		return nil, err
+	}
+	return &Client{api: api, hunting: hunting}, nil
 }
 
 // Least application permissions (devx-content permissions/new/permissions.json).
@@ -42,6 +47,10 @@ const (
 	userEnable     = "User.EnableDisableAccount.All"
 	revokeSessions = "User.RevokeSessions.All"
 	membersRead    = "GroupMember.Read.All"
+	lifeCycleRead  = "User-LifeCycleInfo.Read.All"
+	riskRead       = "IdentityRiskyUser.Read.All"
+	riskWrite      = "IdentityRiskyUser.ReadWrite.All"
+	huntingRead    = "ThreatHunting.Read.All"
 )
 
 // invalid is an argument that no request can be made of.

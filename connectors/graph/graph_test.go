@@ -22,11 +22,22 @@ import (
 type tenant struct {
 	*practicetest.Server
 	*graph.Client
+	last *lastBody
+}
+
+// lastBody is the body of the last request that the tenant answered.
+type lastBody struct {
+	sync.Mutex
+	bytes []byte
 }
 
 func start(t *testing.T, app practice.App, o practice.Options) tenant {
 	t.Helper()
+	last := &lastBody{}
 	o.Observe = func(x practice.Exchange) {
+		last.Lock()
+		last.bytes = x.RequestBody
+		last.Unlock()
 		if x.Faulty || x.Status >= 300 {
 			return
 		}
@@ -48,7 +59,7 @@ func start(t *testing.T, app practice.App, o practice.Options) tenant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tenant{s, c}
+	return tenant{s, c, last}
 }
 
 var effects struct {

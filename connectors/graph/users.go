@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -19,11 +20,14 @@ type User struct {
 	Department string `json:"department"`
 	Title      string `json:"jobTitle"`
 	Enabled    bool   `json:"accountEnabled"`
+	// Synced is a user whose home is an Active Directory: what is changed in
+	// Entra alone, the next synchronization may change back.
+	Synced bool `json:"onPremisesSyncEnabled"`
 	// SessionsValidFrom is when refresh tokens were last revoked.
 	SessionsValidFrom time.Time `json:"signInSessionsValidFromDateTime"`
 }
 
-const userFields = "id,userPrincipalName,displayName,mail,userType,department,jobTitle,accountEnabled,signInSessionsValidFromDateTime"
+const userFields = "id,userPrincipalName,displayName,mail,userType,department,jobTitle,accountEnabled,onPremisesSyncEnabled,signInSessionsValidFromDateTime"
 
 // User reads a user by object id or UPN.
 //
@@ -65,7 +69,7 @@ func (c *Client) LeaveDate(ctx context.Context, id string) (time.Time, error) {
 		Leaves *time.Time `json:"employeeLeaveDateTime"`
 	}
 	_, err := c.api.Read(ctx, connectors.Request{
-		Op: "get leave date of user " + connectors.Plain(id), Path: connectors.To("users", id), Permission: "User-LifeCycleInfo.Read.All",
+		Op: "get leave date of user " + connectors.Plain(id), Path: connectors.To("users", id), Permission: lifeCycleRead,
 		Query: []connectors.Param{{Key: "$select", Value: "employeeLeaveDateTime"}},
 	}, &u)
 	if err != nil || u.Leaves == nil {
@@ -86,8 +90,10 @@ func (c *Client) RevokeSessions(ctx context.Context, ch connectors.Change, id st
 	return err
 }
 
-// SetAccountEnabled lets a user sign in or not. Privileged users need the app
-// to have a directory role as well.
+// SetAccountEnabled lets a user sign in or not. Of a user who holds a directory
+// role it is forbidden unless the app holds one that stands above; the error
+// says both what may be missing. What is open in a browser or an app stays so
+// for up to an hour: see RevokeSessions.
 //
 // Source: learn.microsoft.com/graph/api/user-update.
 func (c *Client) SetAccountEnabled(ctx context.Context, ch connectors.Change, id string, enabled bool) error {
@@ -99,6 +105,10 @@ func (c *Client) SetAccountEnabled(ctx context.Context, ch connectors.Change, id
 		Op: verb + " user " + connectors.Plain(id), Method: http.MethodPatch, Path: connectors.To("users", id),
 		Permission: userEnable, Body: map[string]bool{"accountEnabled": enabled},
 	}, nil)
+	if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.Forbidden {
+		e.Hint += "; if the app has it, the user holds an administrator's role, which Microsoft protects from apps without one: " +
+			"do it by hand, or give the app the role Privileged Authentication Administrator"
+	}
 	return err
 }
 

@@ -30,8 +30,8 @@ func scripted(t *testing.T, answer http.HandlerFunc) *graph.Client {
 		case strings.HasSuffix(r.URL.Path, "/token"):
 			_, _ = io.WriteString(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"the-token"}`)
 		default:
-			_, _ = io.Copy(io.Discard, r.Body)
 			answer(w, r)
+			_, _ = io.Copy(io.Discard, r.Body)
 		}
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -47,6 +47,20 @@ func scripted(t *testing.T, answer http.HandlerFunc) *graph.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// recorded is a client of a server that takes every request with 204, and
+// tells it.
+func recorded(t *testing.T, tell func(*http.Request, []byte)) *graph.Client {
+	t.Helper()
+	return scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		tell(r, body)
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
 func says(status int, body string) http.HandlerFunc {

@@ -73,13 +73,28 @@ type User struct {
 	Guest      bool   `json:"guest,omitempty"`
 	Disabled   bool   `json:"disabled,omitempty"`
 	LeaveDate  string `json:"leave_date,omitempty"`
+	// Roles are the directory roles held, such as Global Administrator.
+	Roles []string `json:"roles,omitempty"`
+	// Synced is a user whose home is an Active Directory.
+	Synced bool  `json:"synced,omitempty"`
+	Risk   *Risk `json:"risk,omitempty"`
 }
 
-// Group is a security group; members are upns.
+// Risk is what Identity Protection thinks of a user, in the words of a
+// riskyUser.
+type Risk struct {
+	State  string `json:"state"`
+	Level  string `json:"level"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Group is a security group; members are upns, Groups the names of groups that
+// are members.
 type Group struct {
 	ID      string   `json:"id,omitempty"`
 	Name    string   `json:"name"`
 	Members []string `json:"members"`
+	Groups  []string `json:"groups,omitempty"`
 }
 
 // Site is a SharePoint site with one library, "Shared Documents". Its groups of
@@ -169,6 +184,8 @@ type App struct {
 	// Certificates are PEM certificates with RSA keys whose assertions are
 	// taken in place of the secret.
 	Certificates []string `json:"certificates,omitempty"`
+	// DirectoryRoles are the roles of the directory that the app holds.
+	DirectoryRoles []string `json:"directory_roles,omitempty"`
 }
 
 // ParseCompany reads a company file. Unknown keys, trailing text and what

@@ -32,9 +32,9 @@ func FullApp() App {
 	return App{ID: FullClientID, Name: "practice-full", Secret: FullClientSecret, Roles: []string{
 		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All", "Files.ReadWrite.All",
 		"Sites.Read.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
-		"IdentityRiskyUser.ReadWrite.All", "Mail.Read", "Mail.ReadWrite", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
+		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
-		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", sentinelResponder,
+		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader, sentinelResponder,
 	}}
 }
 
@@ -43,8 +43,8 @@ func FullApp() App {
 func ReaderApp() App {
 	return App{ID: ReaderClientID, Name: "practice-reader", Secret: ReaderClientSecret, Roles: []string{
 		"SecurityIncident.Read.All", "SecurityAlert.Read.All", "ThreatHunting.Read.All", "Files.Read.All", "Sites.Read.All",
-		"User.Read.All", "GroupMember.Read.All", "Mail.Read", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
-		"Machine.Read.All", sentinelReader,
+		"User.Read.All", "GroupMember.Read.All", "IdentityRiskyUser.Read.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "SensitivityLabels.Read.All",
+		"AuditLogsQuery.Read.All", "Machine.Read.All", logReader, sentinelReader,
 	}}
 }
 
@@ -135,9 +135,19 @@ func contosoUsers() []User {
 		}
 	}
 	out = append(out,
-		User{UPN: "breakglass@" + ContosoDomain, Name: "Break Glass", Department: "IT", Title: "Emergency account"},
+		User{UPN: "breakglass@" + ContosoDomain, Name: "Break Glass", Department: "IT", Title: "Emergency account", Roles: []string{"Global Administrator"}},
 		User{UPN: "tim.leaver@" + ContosoDomain, Name: "Tim Leaver", Department: "Sales", Title: "Account Manager", Manager: address("Bianca Costa", ContosoDomain), LeaveDate: "2026-12-31T00:00:00Z"},
 		User{UPN: "former.employee@" + ContosoDomain, Name: "Former Employee", Department: "Marketing", Title: "Campaign Manager", Manager: address("Paul Dubois", ContosoDomain), Disabled: true})
+	for i := range out {
+		switch out[i].Name {
+		case "Jonas Weber", "Aisha Khan": // who administer the directory
+			out[i].Roles = []string{"User Administrator"}
+		case "Ivan Petrov":
+			out[i].Risk = &Risk{State: "atRisk", Level: "medium"}
+		case "Eva Jansen":
+			out[i].Risk = &Risk{State: "dismissed", Level: "none", Detail: "adminDismissedAllRiskForUser"}
+		}
+	}
 	return out
 }
 
@@ -184,7 +194,10 @@ func contosoGroups(users []User) []Group {
 		}
 		out[at].Members = append(out[at].Members, u.UPN)
 	}
-	return out
+	return append(out,
+		Group{Name: "payroll-readers", Members: []string{address("Petra Novak", ContosoDomain)}, Groups: []string{"finance-all"}},
+		Group{Name: "restricted-data", Groups: []string{"payroll-readers"}},
+	)
 }
 
 // generator makes up what varies.

@@ -21,6 +21,9 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	PATCH  /practice/incidents/{id}
 //	                            what Defender itself does later: overwrites
 //	                            the properties given, adds the alerts given
+//	PATCH  /practice/machineactions/{id}
+//	                            what the device itself says: {"status":
+//	                            "Failed"}, Succeeded or TimeOut
 //	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
 //	                            [] clears
 //	GET    /practice/faults     what is set
@@ -36,6 +39,7 @@ func (t *Tenant) Control() http.Handler {
 	})
 	mux.HandleFunc("POST /practice/incidents", t.postIncident)
 	mux.HandleFunc("PATCH /practice/incidents/{id}", t.patchIncident)
+	mux.HandleFunc("PATCH /practice/machineactions/{id}", t.patchAction)
 	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -106,6 +110,29 @@ func (t *Tenant) Amend(id string, body []byte) error {
 	defer t.mu.Unlock()
 	t.amended = true
 	return t.world.amendIncident(id, body, t.o.Now())
+}
+
+func (t *Tenant) patchAction(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Status string `json:"status"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		complain(w, "the machine action can't be read: %v; expected {\"status\": \"Failed\"}", err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.o.Now()
+	t.world.settle(now)
+	if err := t.world.endAction(r.PathValue("id"), in.Status, now); err != nil {
+		complain(w, "%v", err)
+		return
+	}
+	t.amended = true
+	t.world.settle(now)
+	answer(w, http.StatusOK, object{"id": r.PathValue("id")})
 }
 
 func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {

@@ -29,6 +29,10 @@ func (u *user) whole() object {
 		"accountEnabled": !u.Disabled, "userType": kind, "businessPhones": []string{}, "mobilePhone": nil,
 		"officeLocation": nil, "preferredLanguage": nil, "mailNickname": strings.Split(u.UPN, "@")[0],
 		"signInSessionsValidFromDateTime": stamp(u.sessionsFrom), "createdDateTime": stamp(founded()), "employeeLeaveDateTime": nil,
+		"onPremisesSyncEnabled": nil,
+	}
+	if u.Synced {
+		o["onPremisesSyncEnabled"] = true
 	}
 	if u.LeaveDate != "" {
 		o["employeeLeaveDateTime"] = u.LeaveDate
@@ -64,6 +68,9 @@ func (c *call) userWire(u *user) (object, error) {
 		if _, is := all[strings.TrimSpace(name)]; !is {
 			return nil, badRequest("Could not find a property named '%s' on type 'microsoft.graph.user'.", strings.TrimSpace(name))
 		}
+	}
+	if err := c.lifecycle(); err != nil {
+		return nil, err
 	}
 	id := all["id"]
 	out, f := c.selected(all)
@@ -189,6 +196,9 @@ func patchUser(c *call) (reply, error) {
 	if enabled == nil {
 		return reply{}, fail(http.StatusBadRequest, "Request_BadRequest", "One or more properties to update are required.")
 	}
+	if err := c.protects(u); err != nil {
+		return reply{}, err
+	}
 	c.keep(u.target(), new(*u))
 	before := object{"accountEnabled": !u.Disabled}
 	u.Disabled = !*enabled
@@ -215,7 +225,7 @@ func (w *world) sortedGroups() []*group {
 func groupWire(g *group) object {
 	return object{
 		"id": g.ID, "displayName": g.Name, "mailEnabled": false, "securityEnabled": true, "mailNickname": g.Name,
-		"groupTypes": []string{}, "createdDateTime": stamp(founded()), "description": nil,
+		"groupTypes": []string{}, "createdDateTime": stamp(founded()), "description": nil, "mail": nil,
 	}
 }
 
@@ -246,8 +256,15 @@ func listMembers(c *call) (reply, error) {
 	if g == nil {
 		return reply{}, resourceNotFound(c.args["group"])
 	}
-	return page(c, g.memberIDs, paging{size: 100, max: 999}, func(id string) object {
-		return c.selector(func() object { return personWire(c.w.users[id]) })
+	return page(c, slices.Concat(g.memberIDs, g.groupIDs), paging{size: 100, max: 999}, func(id string) object {
+		return c.selector(func() object {
+			if inner := c.w.groups[id]; inner != nil {
+				o := groupWire(inner)
+				o["@odata.type"] = "#microsoft.graph.group"
+				return o
+			}
+			return personWire(c.w.users[id])
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,9 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if l.scale == 0 {
 		return nil
 	}
+	if f := l.hunting(c, rt); f != nil {
+		return f
+	}
 	var wait time.Duration
 	for _, q := range quotas(c, rt) {
 		w := l.windows[q.key]
@@ -53,7 +57,13 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if wait == 0 {
 		return nil
 	}
+	if identityProtection(rt) { // no Retry-After here [graph-docs concepts/throttling-limits.md]
+		return fail(http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
+	}
 	code, text := "TooManyRequests", "Too many requests. Retry after the time named by Retry-After."
+	if rt.pattern == huntingPattern {
+		text = "You have run too many queries: at most 45 in a minute for each tenant. " + text
+	}
 	if rt.api == files {
 		code, text = "activityLimitReached", "The app or user has been throttled. Retry after the time named by Retry-After."
 	}
@@ -62,17 +72,64 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	return f
 }
 
+const (
+	huntingPattern = "security/runHuntingQuery"
+	cpuKey         = "hunting/cpu"
+)
+
+// spend counts what a call turned out to cost.
+func (l *limiter) spend(key string, per time.Duration, units float64, now time.Time) {
+	if l.scale == 0 {
+		return
+	}
+	w := l.windows[key]
+	if w == nil || now.Sub(w.start) >= per {
+		w = &window{start: now.Truncate(per)}
+		l.windows[key] = w
+	}
+	w.used += units
+}
+
+// hunting refuses a query of a tenant that has used up its processor time, until
+// the next cycle of 15 minutes. The answer names the time in its text alone.
+//
+// [defender-docs defender-xdr/api-advanced-hunting.md]
+func (l *limiter) hunting(c *call, rt *route) *failure {
+	w := l.windows[cpuKey]
+	if rt.pattern != huntingPattern || w == nil || w.used < cpuQuota*l.scale {
+		return nil
+	}
+	next := w.start.Add(15 * time.Minute)
+	if !c.now.Before(next) {
+		return nil
+	}
+	return fail(http.StatusTooManyRequests, "TooManyRequests",
+		"You have exceeded the processing resources that your tenant has for hunting. You can run queries again at %s.", next.UTC().Format(time.RFC3339))
+}
+
 func quotas(c *call, rt *route) []quota {
 	app := c.app.ID
 	if rt.api == defender {
 		key := "mde/" + app + "/" + rt.method + rt.pattern
 		return []quota{{key + "/m", 100, time.Minute, 1}, {key + "/h", 1500, time.Hour, 1}}
 	}
+	if rt.api == logs {
+		return []quota{{"logs/" + app, 200, 30 * time.Second, 1}}
+	}
 	out := []quota{{"graph/" + app, 2000, time.Second, 1}}
 	switch rt.api {
 	case security:
 		out = append(out, quota{"security/" + app, 150, time.Minute, 1})
+		if rt.pattern == huntingPattern {
+			out = append(out, quota{"hunting", 45, time.Minute, 1})
+		}
 	case directory:
+		if identityProtection(rt) {
+			// One request per second, of all apps of the tenant together. Scaled,
+			// the second is, so that one passes at all.
+			per := time.Duration(float64(time.Second) / c.t.limits.scale)
+			return append(out, quota{"identity-protection", 1 / c.t.limits.scale, per, 1})
+		}
 		out = append(out, quota{"identity/" + app, 3500, 10 * time.Second, 1})
 		if rt.method != http.MethodGet {
 			out = append(out, quota{"identity-write/" + app, 3000, 150 * time.Second, 1})
@@ -90,5 +147,7 @@ func quotas(c *call, rt *route) []quota {
 	}
 	return out
 }
+
+func identityProtection(rt *route) bool { return strings.HasPrefix(rt.pattern, "identityProtection/") }
 
 func itoa(n int) string { return strconv.Itoa(n) }

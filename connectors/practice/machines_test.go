@@ -1,6 +1,7 @@
 package practice_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -169,5 +170,68 @@ func TestUsersAreFoundStoppedAndLetInAgain(t *testing.T) {
 	members := c.do(200, "GET", "/v1.0/groups/"+officers[0]["id"].(string)+"/members", "").list()
 	if len(members) != 2 || members[0]["userPrincipalName"] != "dana.officer@contoso.example" || members[1]["userPrincipalName"] != "omar.officer@contoso.example" {
 		t.Errorf("%v", members)
+	}
+}
+
+func TestMachineActionsEndAsTheDeviceSays(t *testing.T) {
+	clock := newClock()
+	c := company(t, practice.FullApp(), practice.Options{Now: clock.Now, MachineActionTime: time.Minute, TokenLife: 24 * time.Hour}, func(x *practice.Company) {
+		for i := range x.Devices {
+			if x.Devices[i].Name == "wks-lhoffmann.contoso.example" {
+				x.Devices[i].Health = "Inactive"
+			}
+		}
+		x.Devices = append(x.Devices, practice.Device{Name: "mac-01.contoso.example", OS: "macOS", LastSeen: clock.Now()})
+	})
+	before := c.state()
+	control := func(id, status string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, c.s.PlainURL+"/practice/machineactions/"+id, strings.NewReader(`{"status":"`+status+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	status := func(id string) any { return c.do(200, "GET", "/api/machineactions/"+id, "").body["status"] }
+
+	scan := c.do(201, "POST", c.machine(laptop)+"/runAntiVirusScan", `{"Comment":"x","ScanType":"Quick"}`).body["id"].(string)
+	if code := control(scan, "Vanished"); code != 400 {
+		t.Errorf("a status that is none: %d", code)
+	}
+	if code := control(scan, "Failed"); code != 200 || status(scan) != "Failed" || control(scan, "Succeeded") != 400 {
+		t.Errorf("%d, status %v", code, status(scan))
+	}
+	off := c.machine("wks-lhoffmann.contoso.example")
+	pending := c.do(201, "POST", off+"/isolate", `{"Comment":"x","IsolationType":"Full"}`).body["id"].(string)
+	clock.Advance(19 * time.Minute)
+	if status(pending) != "Pending" {
+		t.Errorf("a device that is off: %v", status(pending))
+	}
+	clock.Advance(time.Minute)
+	if status(pending) != "TimeOut" || c.state() != before {
+		t.Errorf("a device that stays off: %v", status(pending))
+	}
+	c.do(201, "POST", off+"/isolate", `{"Comment":"again","IsolationType":"Full"}`)
+	if got := c.do(400, "POST", c.machine("mac-01.contoso.example")+"/restrictCodeExecution", `{"Comment":"x"}`); got.code() != "OsPlatformNotSupported" {
+		t.Errorf("%s", got.raw)
+	}
+	c.do(201, "POST", c.machine(laptop)+"/runAntiVirusScan", `{"Comment":"x","ScanType":"Full"}`)
+	c.do(201, "POST", c.machine(laptop)+"/collectInvestigationPackage", `{"Comment":"x"}`)
+	for _, busy := range []string{"/runAntiVirusScan", "/collectInvestigationPackage"} {
+		body := `{"Comment":"x"}`
+		if busy == "/runAntiVirusScan" {
+			body = `{"Comment":"x","ScanType":"Quick"}`
+		}
+		if got := c.do(400, "POST", c.machine(laptop)+busy, body); !strings.Contains(got.message(), "already in progress") {
+			t.Errorf("%s", got.raw)
+		}
+	}
+	clock.Advance(time.Minute)
+	if s := c.state(); !strings.Contains(s, `"packages": 1`) || !strings.Contains(s, `"Full"`) {
+		t.Error("the state does not show scan and package")
 	}
 }

@@ -1,22 +1,24 @@
 // Package practice is the practice tenant: a server that speaks the protocols
-// of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager)
-// and the Entra token endpoint over a made-up company. It serves the demo, the tests and authors who want to try a
-// playbook without a tenant of their own.
+// of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager),
+// Log Analytics and the Entra token endpoint over a made-up company. It serves
+// the demo, the tests and authors who want to try a playbook without a tenant of
+// their own.
 //
 // It answers as the documented services do: their URLs, verbs, status codes and
 // error bodies, permission checks against the token's roles, paging, filters,
 // ETags, throttling, work that takes time, and on request stale reads and
-// faults. The company changes through these protocols only. What happened is
-// told under /practice/audit and /practice/state.
+// faults. Beside it stand channels of Teams and Slack, receivers of webhooks
+// and a desk for tickets. The company changes through these protocols only.
+// What happened is told under /practice/audit and /practice/state.
 //
 // The package knows nothing of Stanch: no connector, no action, no incident
 // model. A client that works here by a secret agreement would prove nothing.
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, hunting and audit queries, of Azure all but incidents and automation rules, the
-// recycle bin of SharePoint's own REST API, the content of files, encryption by
-// labels and their precedence, HTTP/2.
+// permissions, $batch, audit queries, of Azure Resource Manager all but
+// incidents and automation rules, the recycle bin of SharePoint's own REST API,
+// the content of files, encryption by labels and their precedence, HTTP/2.
 package practice
 
 import (
@@ -87,6 +89,7 @@ type Tenant struct {
 	graph    []route
 	machines []route
 	azure    []route
+	logs     []route
 
 	mu      sync.Mutex
 	world   *world
@@ -127,7 +130,7 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), azure: sentinelRoutes(), world: w,
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), azure: sentinelRoutes(), logs: logRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
 		stale:  map[string]*version{},
 	}, nil
@@ -140,8 +143,9 @@ func setDefault(d *time.Duration, v time.Duration) {
 }
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
-// under /api, Azure Resource Manager under /subscriptions, the token endpoint,
-// the monitor of long-running work, and the tenant's own /practice.
+// under /api, Azure Resource Manager under /subscriptions, Log Analytics under
+// /v1, the token endpoint, the monitor of long-running work, channels and desk,
+// and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

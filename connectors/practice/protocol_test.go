@@ -75,12 +75,14 @@ func securityCalls(c *client) []exchange {
 		{200, "PATCH", alert, `{"status":"resolved","classification":"falsePositive"}`},
 		{200, "POST", alert + "/comments", `{"comment":"hello"}`},
 		{200, "GET", "/v1.0/security/alerts_v2?$filter=serviceSource+eq+'dataLossPrevention'", ""},
+		{200, "POST", "/v1.0/security/runHuntingQuery", `{"Query":"AlertInfo | take 2","Timespan":"P7D"}`},
 	}
 }
 
 func peopleCalls(c *client) []exchange {
 	group := "/v1.0/groups/" + c.do(200, "GET", "/v1.0/groups", "").list()[0]["id"].(string)
 	user, box, message := "/v1.0/users/sam.ortiz@contoso.example", "", ""
+	id := c.do(200, "GET", user, "").body["id"].(string)
 	for _, u := range c.do(200, "GET", "/v1.0/users?$top=999", "").list() {
 		box = "/v1.0/users/" + u["id"].(string)
 		if m := c.do(200, "GET", box+"/messages", "").list(); len(m) > 1 {
@@ -95,7 +97,12 @@ func peopleCalls(c *client) []exchange {
 		{200, "POST", user + "/revokeSignInSessions", ""},
 		{200, "GET", group, ""},
 		{200, "GET", group + "/members", ""},
+		{400, "GET", user + "/transitiveMemberOf/microsoft.graph.group", ""},
 		{200, "GET", "/v1.0/organization", ""},
+		{200, "GET", "/v1.0/identityProtection/riskyUsers?$filter=riskState+eq+'atRisk'&$count=true", ""},
+		{200, "GET", "/v1.0/identityProtection/riskyUsers/" + c.do(200, "GET", "/v1.0/identityProtection/riskyUsers", "").list()[0]["id"].(string), ""},
+		{204, "POST", "/v1.0/identityProtection/riskyUsers/confirmCompromised", `{"userIds":["` + id + `"]}`},
+		{204, "POST", "/v1.0/identityProtection/riskyUsers/dismiss", `{"userIds":["` + id + `"]}`},
 		{200, "GET", message, ""},
 		{200, "GET", message + "/$value", ""},
 		{201, "POST", message + "/move", `{"destinationId":"deleteditems"}`},
@@ -197,6 +204,7 @@ GET organization
 GET users
 GET users/{user}/manager
 GET users/{user}/messages/{message}/$value
+GET users/{user}/transitiveMemberOf/microsoft.graph.group
 PATCH drives/{drive}/items/{item}/retentionLabel
 POST drives/{drive}/items/{item}/permanentDelete
 POST drives/{drive}/items/{item}/restore`

@@ -39,6 +39,7 @@ type failure struct {
 	status        int
 	code, message string
 	header        http.Header
+	inner         object // of Log Analytics: innererror
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.message }
@@ -59,13 +60,20 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 // Graph: {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
 // [defender-docs defender-endpoint/api/common-errors.md]; Azure Resource Manager:
-// {"error":{code,message}} [azure-rest-api-specs, CloudError].
+// {"error":{code,message}} [azure-rest-api-specs, CloudError]; Log Analytics:
+// {"error":{message,code,correlationId,innererror}} [azure-monitor
+// logs/api/errors.md].
 func (c *call) errorReply(f *failure) reply {
 	body := object{"code": f.code, "message": f.message}
 	switch c.api {
 	case defender:
 		body["target"] = c.id
 	case azure:
+	case logs:
+		body["correlationId"] = c.id
+		if f.inner != nil {
+			body["innererror"] = f.inner
+		}
 	default:
 		body["innerError"] = object{
 			"date": c.now.UTC().Format("2006-01-02T15:04:05"), "request-id": c.id, "client-request-id": c.clientID,
@@ -112,7 +120,7 @@ func (c *call) encode(r reply) sent {
 	}
 	if len(body) > 0 && h.Get("Content-Type") == "" {
 		kind := "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
-		if strings.HasPrefix(c.r.URL.Path, "/_api/") || c.api == azure {
+		if c.api == azure || c.api == logs || strings.HasPrefix(c.r.URL.Path, "/_api/") {
 			kind = "application/json; charset=utf-8"
 		}
 		h.Set("Content-Type", kind)

@@ -38,10 +38,10 @@ func (w *world) clone() *world {
 	out.jobs = map[string]*job{}
 	out.users = cloneEach(w.users, func(*user) {})
 	out.groups = cloneEach(w.groups, func(g *group) {
-		g.Members, g.memberIDs = slices.Clone(g.Members), slices.Clone(g.memberIDs)
+		g.Members, g.memberIDs, g.groupIDs = slices.Clone(g.Members), slices.Clone(g.memberIDs), slices.Clone(g.groupIDs)
 	})
 	out.machines = cloneEach(w.machines, func(m *machine) {
-		m.Tags, m.Users = slices.Clone(m.Tags), slices.Clone(m.Users)
+		m.Tags, m.Users, m.scans = slices.Clone(m.Tags), slices.Clone(m.Users), slices.Clone(m.scans)
 	})
 	out.messages = cloneEach(w.messages, func(m *message) { m.To = slices.Clone(m.To) })
 	out.incidents = cloneEach(w.incidents, func(i *incident) {

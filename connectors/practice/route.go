@@ -38,8 +38,10 @@ func (c *call) route(path string) (*route, error) {
 		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.azure
 	case strings.HasPrefix(path, "/api/"):
 		segments, table = strings.Split(strings.Trim(path[len("/api/"):], "/"), "/"), c.t.machines
+	case strings.HasPrefix(path, "/v1/"):
+		segments, table = strings.Split(strings.Trim(path[len("/v1/"):], "/"), "/"), c.t.logs
 	default:
-		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Azure Resource Manager under /subscriptions.", path)
+		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Azure Resource Manager under /subscriptions, Log Analytics under /v1.", path)
 	}
 	var found bool
 	for i := range table {
@@ -58,6 +60,9 @@ func (c *call) route(path string) (*route, error) {
 	}
 	if found {
 		return nil, fail(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+	}
+	if c.api == logs {
+		return nil, fail(http.StatusNotFound, "PathNotFoundError", "The requested path does not exist")
 	}
 	if strings.HasPrefix(path, "/api/") {
 		return nil, fail(http.StatusNotFound, "NotFound", "No HTTP resource was found that matches the request URI %q.", path)

@@ -9,7 +9,7 @@ import (
 // permissions reference of Microsoft Graph (devx-content
 // permissions/new/permissions.json), of which a token needs one.
 func graphRoutes() []route {
-	return slices.Concat(securityRoutes(), fileRoutes(), labelRoutes(), directoryRoutes(), mailRoutes())
+	return slices.Concat(securityRoutes(), fileRoutes(), labelRoutes(), directoryRoutes(), riskRoutes(), mailRoutes(), huntingRoutes())
 }
 
 func securityRoutes() []route {
@@ -82,7 +82,7 @@ func labelRoutes() []route {
 
 func directoryRoutes() []route {
 	userRead := []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
-	groupRead := []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	groupRead := groupReaders()
 	orgRead := []string{"Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"}
 	list := []string{"$select", "$filter", "$top", "$skiptoken", "$count"}
 	return []route{
@@ -91,6 +91,8 @@ func directoryRoutes() []route {
 		{directory, http.MethodPatch, "users/{user}", []string{"User.EnableDisableAccount.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, nil, cost{}, patchUser},
 		{directory, http.MethodGet, "users/{user}/manager", userRead, []string{"$select"}, cost{}, getManager},
 		{directory, http.MethodPost, "users/{user}/revokeSignInSessions", []string{"User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, nil, cost{}, revokeSessions},
+		// user-list-transitivememberof.md; the permissions reference copy lacks it.
+		{directory, http.MethodGet, "users/{user}/transitiveMemberOf/microsoft.graph.group", append([]string{"User.Read.All"}, groupRead...), []string{"$select", "$top", "$skiptoken", "$count"}, cost{}, listTransitive},
 		{directory, http.MethodGet, "groups", groupRead, list, cost{}, listGroups},
 		{directory, http.MethodGet, "groups/{group}", groupRead, []string{"$select"}, cost{}, getGroup},
 		{directory, http.MethodGet, "groups/{group}/members", groupRead, []string{"$select", "$top", "$skiptoken"}, cost{}, listMembers},

@@ -4,18 +4,13 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 // alertEntity is an alert as Sentinel shows it
 // [azure-rest-api-specs common/EntityTypes.json, SecurityAlert].
 func (c *call) alertEntity(a *alert) object {
 	b := a.body
-	id := strings.ToLower(textOf(b["providerAlertId"]))
-	if uuid.Validate(id) != nil {
-		id = guid(c.w.company.TenantID, "sentinel alert", a.id())
-	}
+	id := a.systemID(c.w.company.TenantID)
 	product := textOf(b["productName"])
 	if product == "" {
 		product = "Microsoft Defender XDR"
@@ -29,7 +24,7 @@ func (c *call) alertEntity(a *alert) object {
 		status = "Unknown"
 	}
 	p := object{
-		"systemAlertId": id, "alertDisplayName": textOf(b["title"]), "friendlyName": textOf(b["title"]), "alertType": id,
+		"systemAlertId": id, "alertDisplayName": textOf(b["title"]), "friendlyName": textOf(b["title"]), "alertType": a.kind(c.w.company.TenantID),
 		"providerAlertId": a.id(), "productName": product, "vendorName": "Microsoft", "severity": sentinelSeverity(textOf(b["severity"])),
 		"status": status, "tactics": tactics, "confidenceLevel": "Unknown", "alertLink": textOf(b["alertWebUrl"]),
 		"timeGenerated": b["createdDateTime"], "processingEndTime": b["createdDateTime"],
@@ -97,7 +92,7 @@ func listSentinelEntities(c *call) (reply, error) {
 		}
 	}
 	for _, b := range evidence { // the others name them
-		if textOf(b["@odata.type"]) == "#microsoft.graph.security.deviceEvidence" {
+		if evidenceKind(b) == "deviceEvidence" {
 			e.hosts[textOf(b["mdeDeviceId"])] = e.host(b)
 		}
 	}
@@ -150,12 +145,9 @@ func (e *entities) put(kind, friendly string, p object) string {
 	return e.ids[key]
 }
 
-func inner(o object, key string) object { in, _ := o[key].(object); return in }
-
 // add makes entities of one piece of evidence, as far as Sentinel has its kind.
 func (e *entities) add(b object) {
-	kind := strings.TrimPrefix(textOf(b["@odata.type"]), "#microsoft.graph.security.")
-	switch kind {
+	switch evidenceKind(b) {
 	case "userEvidence":
 		e.account(inner(b, "userAccount"))
 	case "fileEvidence":

@@ -25,6 +25,7 @@ const (
 	mailbox
 	defender
 	azure
+	logs // Log Analytics
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -158,7 +159,8 @@ func (c *call) dispatch() (reply, error) {
 	return rt.do(c)
 }
 
-// open answers what needs no bearer token: token endpoint, discovery, monitor.
+// open answers what needs no bearer token: token endpoint, discovery, monitor,
+// and what is not Microsoft's APIs.
 func (c *call) open(path string) (reply, bool, error) {
 	switch {
 	case strings.HasSuffix(path, "/oauth2/v2.0/token"):
@@ -169,7 +171,7 @@ func (c *call) open(path string) (reply, bool, error) {
 		out, err := c.monitor()
 		return out, true, err
 	}
-	return reply{}, false, nil
+	return c.beside(path)
 }
 
 func apiOf(path string) api {
@@ -179,6 +181,8 @@ func apiOf(path string) api {
 		return azure
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
+	case strings.HasPrefix(lower, "/v1/"):
+		return logs
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):
 		return files
 	case strings.Contains(lower, "/security/"):

@@ -22,6 +22,12 @@ func (t *Tenant) State() []byte {
 		"users": w.userStates(), "groups": w.groupStates(), "sites": w.siteStates(),
 		"devices": w.machineStates(), "mail": w.mailStates(), "incidents": w.incidentStates(),
 	}
+	if len(w.posts) > 0 {
+		out["posts"] = w.posts
+	}
+	if len(w.tickets) > 0 {
+		out["tickets"] = w.tickets
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -38,6 +44,7 @@ func (w *world) userStates() []object {
 		out = append(out, object{
 			"id": u.ID, "upn": u.UPN, "name": u.Name, "mail": u.Mail, "department": u.Department, "manager": u.Manager,
 			"guest": u.Guest, "enabled": !u.Disabled, "sessions_valid_from": stamp(u.sessionsFrom),
+			"risk": object{"state": cmp.Or(u.risk.State, "none"), "level": cmp.Or(u.risk.Level, "none"), "detail": cmp.Or(u.risk.Detail, "none")},
 		})
 	}
 	return out
@@ -46,7 +53,7 @@ func (w *world) userStates() []object {
 func (w *world) groupStates() []object {
 	out := []object{}
 	for _, g := range w.sortedGroups() {
-		out = append(out, object{"id": g.ID, "name": g.Name, "members": slices.Sorted(slices.Values(g.Members))})
+		out = append(out, object{"id": g.ID, "name": g.Name, "members": slices.Sorted(slices.Values(g.Members)), "groups": slices.Sorted(slices.Values(g.Groups))})
 	}
 	return out
 }
@@ -113,6 +120,7 @@ func (w *world) machineStates() []object {
 		out = append(out, object{
 			"id": m.ID, "name": m.Name, "os": m.OS, "health": m.Health, "tags": tags,
 			"isolated": m.isolated != "", "isolation": m.isolated, "restricted": m.restricted,
+			"scans": append([]string{}, m.scans...), "packages": m.packages,
 		})
 	}
 	return out

@@ -22,6 +22,7 @@ const (
 	graphAudience audience = iota
 	defenderAudience
 	azureAudience
+	logsAudience
 	otherAudience
 )
 
@@ -41,9 +42,10 @@ func audienceOf(resource string) (audience, bool) {
 		"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net",
 		"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn":
 		return azureAudience, true
-	case "https://api.loganalytics.io",
-		"https://api.loganalytics.azure.com", "https://manage.office.com":
+	case "https://manage.office.com":
 		return otherAudience, true
+	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
+		return logsAudience, true
 	}
 	return 0, false
 }
@@ -232,8 +234,13 @@ func (c *call) authenticate() ([]string, error) {
 		want = defenderAudience
 	case azure:
 		want = azureAudience
+	case logs:
+		want = logsAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
+		if c.api == logs {
+			return nil, fail(http.StatusForbidden, "InvalidAuthenticationTokenAudience", "The audience '%s' of the token is not the one of this API.", who.Audience)
+		}
 		return nil, c.unauthorized("Access token validation failure. Invalid audience.")
 	}
 	app, known := c.w.apps[strings.ToLower(who.AppID)]
@@ -265,11 +272,16 @@ func (c *call) authorize(rt *route, roles []string) *failure {
 	if rt.api == azure {
 		return c.authorizeAzure(rt)
 	}
+	if rt.api == logs { // roles of Azure are assigned there
+		roles = c.app.Roles
+	}
 	if slices.ContainsFunc(rt.roles, func(r string) bool { return slices.Contains(roles, r) }) {
 		return nil
 	}
 	code := "Forbidden"
 	switch rt.api {
+	case logs:
+		return fail(http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
 	case files:
 		code = "accessDenied"
 	case directory:

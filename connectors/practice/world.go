@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,17 +34,21 @@ type world struct {
 	// the last number that it gave.
 	ownIncidents map[string]*incident
 	nextNumber   int
-	rules        []object // Sentinel's automation rules
+	rules        []object          // Sentinel's automation rules
+	posts        []post            // what came to channels, in order
+	tickets      map[string]object // of the desk
+	made         map[string]string // ticket by the idempotency key that made it
 }
 
 type user struct {
 	User
 	sessionsFrom time.Time
+	risk         risk
 }
 
 type group struct {
 	Group
-	memberIDs []string
+	memberIDs, groupIDs []string
 }
 
 // site is a SharePoint site, or with owner the personal site of a OneDrive.
@@ -238,7 +243,7 @@ func (b *builder) addPeople(c Company) {
 		if _, twice := w.upns[strings.ToLower(u.UPN)]; twice {
 			b.fail("users[%d].upn %q stands twice", i, u.UPN)
 		}
-		w.users[u.ID] = &user{User: u, sessionsFrom: founded()}
+		w.users[u.ID] = &user{User: u, sessionsFrom: founded(), risk: b.riskOf(fmt.Sprintf("users[%d]", i), u.Risk)}
 		w.upns[strings.ToLower(u.UPN)] = u.ID
 	}
 	for i, u := range c.Users {
@@ -246,11 +251,23 @@ func (b *builder) addPeople(c Company) {
 			b.fail("users[%d].manager %q is no user", i, u.Manager)
 		}
 	}
+	b.addGroups(c)
+}
+
+func (b *builder) addGroups(c Company) {
+	w, byName := b.w, map[string]string{}
+	for i := range c.Groups {
+		byName[c.Groups[i].Name] = cmp.Or(c.Groups[i].ID, guid(c.TenantID, "group", c.Groups[i].Name))
+	}
 	for i, g := range c.Groups {
-		if g.ID == "" {
-			g.ID = guid(c.TenantID, "group", g.Name)
-		}
+		g.ID = byName[g.Name]
 		out := &group{Group: g}
+		for j, name := range g.Groups {
+			if byName[name] == "" {
+				b.fail("groups[%d].groups[%d] %q is no group", i, j, name)
+			}
+			out.groupIDs = append(out.groupIDs, byName[name])
+		}
 		for j, m := range g.Members {
 			u := w.userByName(m)
 			if u == nil {

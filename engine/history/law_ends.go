@@ -81,7 +81,7 @@ func (k *ledger) endOfStrand(r *engine.RunRecord, st *engine.StrandRecord) {
 	over, c := int64(0), (*act)(nil)
 	if !st.Due.IsZero() {
 		over = st.Due.UnixNano()
-		c = k.roomy(over+k.late, never, never)
+		c = k.roomy(k.laneOf(p), over+k.late, never, never)
 	}
 	switch st.State {
 	case "ended":
@@ -120,7 +120,7 @@ func (k *ledger) leftLying(p Place) {
 		return
 	}
 	if end, ok := k.latest(s, l); ok {
-		if c := k.roomy(end+k.late, never, never); c != nil {
+		if c := k.roomy(k.laneOf(p), end+k.late, never, never); c != nil {
 			k.broken(12, p, []shows{l, c}, "a lost lease is over for %s, and nobody was given the strand", ns(c.store-end))
 		}
 	}

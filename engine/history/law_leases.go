@@ -182,7 +182,7 @@ func (k *ledger) takeovers() {
 			if !ok {
 				continue
 			}
-			if c := k.roomy(end+k.late, by.store, by.from); c != nil {
+			if c := k.roomy(k.laneOf(s.Place), end+k.late, by.store, by.from); c != nil {
 				k.broken(12, by.Place, []shows{l, c, by}, "a lost lease was over for %s before the strand was given to another, and there were claims with room", ns(by.store-end))
 			}
 		}
@@ -219,9 +219,38 @@ func (k *ledger) maybeClaimed(from, to int) bool {
 	return slices.ContainsFunc(k.unheard, func(a *act) bool { return a.from < to && a.to > from })
 }
 
+// laneOf answers the lane of a strand, which is that of its run, or -1 where
+// nobody can tell.
+func (k *ledger) laneOf(p Place) int {
+	for _, p := range []Place{p, {Run: p.Run}} {
+		if s := k.strands[p]; s != nil && len(s.leases) > 0 {
+			return s.leases[0].Lane
+		}
+	}
+	if b := k.born[p.Run]; b.known {
+		return b.Lane
+	}
+	return -1
+}
+
+// hasRoom reports whether a claim that got less than it asked for would have got
+// more of a lane, or, with -1, of any lane.
+func (a *act) hasRoom(lane int) bool {
+	left := slices.Clone(a.ask.Room)
+	for _, g := range a.answer.Grants {
+		if g.Lane < len(left) {
+			left[g.Lane]--
+		}
+	}
+	if lane < 0 {
+		return len(left) == 0 || slices.Min(left) > 0
+	}
+	return lane >= len(left) || left[lane] > 0
+}
+
 // roomy answers a claim between two of the store's times and before a line that
-// would have given out more, had the store had more, or nil.
-func (k *ledger) roomy(after, until int64, before int) *act {
+// would have given out more of a lane, had the store had more, or nil.
+func (k *ledger) roomy(lane int, after, until int64, before int) *act {
 	if after >= until {
 		return nil
 	}
@@ -229,7 +258,7 @@ func (k *ledger) roomy(after, until int64, before int) *act {
 		if a.from >= before {
 			break
 		}
-		if a.to < before && a.store > after && a.store < until {
+		if a.to < before && a.store > after && a.store < until && a.hasRoom(lane) {
 			return a
 		}
 	}

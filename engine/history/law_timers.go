@@ -40,7 +40,7 @@ func (k *ledger) waited(s *strand, a *act, l *lease) {
 		}
 		k.broken(7, s.Place, []shows{a, l}, "it went on %s before its time", ns(due-l.store))
 	case !then.Ever && l == s.next(a) && !k.maybeClaimed(a.from, l.to):
-		if c := k.roomy(due+k.late, l.store, l.from); c != nil && c.from > a.to {
+		if c := k.roomy(l.Lane, due+k.late, l.store, l.from); c != nil && c.from > a.to {
 			k.broken(7, s.Place, []shows{a, c, l}, "its time was over for %s before it went on, and there were claims with room", ns(l.store-due))
 		}
 	}

@@ -46,6 +46,7 @@ type Place struct {
 type Ask struct {
 	Begin    []Begin   `json:"begin,omitempty"`
 	Max      int       `json:"max,omitempty"`    // claim
+	Room     []int     `json:"room,omitempty"`   // claim: of each lane at most; none is as many as Max
 	Last     int64     `json:"last,omitempty"`   // claim, renew, hold: ns
 	Leases   []Place   `json:"leases,omitempty"` // renew
 	Words    *Words    `json:"words,omitempty"`  // settle, signal: its facts
@@ -66,6 +67,7 @@ type Begin struct {
 	Wide     bool   `json:"wide,omitempty"`
 	Replace  bool   `json:"replace,omitempty"`
 	After    int64  `json:"after,omitempty"` // ns
+	Lane     int    `json:"lane,omitempty"`
 }
 
 // Words are facts that were written.
@@ -138,6 +140,7 @@ type Answer struct {
 // Grant is a lease that was given out.
 type Grant struct {
 	Place
+	Lane     int     `json:"lane,omitempty"`
 	Lost     int     `json:"lost,omitempty"`
 	Mark     string  `json:"mark,omitempty"`
 	Edition  string  `json:"edition,omitempty"`

@@ -148,7 +148,7 @@ func (p *player) play(acts int) {
 		case n < 4:
 			p.begin()
 		case n < 11:
-			p.claim(1 + p.dice.IntN(4))
+			p.claim(1+p.dice.IntN(4), &[engine.Lanes]int{4, 4, p.dice.IntN(5), p.dice.IntN(2)})
 		case n < 28:
 			p.settle()
 		case n < 30:
@@ -202,8 +202,8 @@ func (p *player) aRun() string {
 	return p.runs[p.dice.IntN(len(p.runs))]
 }
 
-func (p *player) claim(n int) int {
-	c, err := p.s.Claim(context.Background(), engine.Claim{Worker: "w", Max: n, Last: lease})
+func (p *player) claim(n int, room *[engine.Lanes]int) int {
+	c, err := p.s.Claim(context.Background(), engine.Claim{Worker: "w", Max: n, Room: room, Last: lease})
 	p.must(err)
 	for i := range c.Strands {
 		p.got(&c.Strands[i])
@@ -362,7 +362,7 @@ func (p *player) rest() {
 	_, err := p.s.Freeze(context.Background(), engine.Freeze{Request: p.request(), Change: "thaw"})
 	p.must(err)
 	for claims, quiet := 0, 0; quiet < 3 && claims < 200; claims++ {
-		if p.claim(50) == 0 {
+		if p.claim(50, nil) == 0 {
 			p.clock.now.Add(int64(2 * time.Hour))
 			quiet++
 			continue

@@ -23,7 +23,11 @@ func (r *Recorder) Begin(ctx context.Context, b engine.Begin) (engine.Begun, err
 
 // Claim records Claim of the store: see engine.Store.
 func (r *Recorder) Claim(ctx context.Context, in engine.Claim) (engine.Claimed, error) {
-	c, err := r.invoke(Line{Ev: "claim", Ask: &Ask{Max: in.Max, Last: int64(in.Last)}})
+	ask := &Ask{Max: in.Max, Last: int64(in.Last)}
+	if in.Room != nil {
+		ask.Room = in.Room[:]
+	}
+	c, err := r.invoke(Line{Ev: "claim", Ask: ask})
 	if err != nil {
 		return engine.Claimed{}, err
 	}
@@ -98,6 +102,11 @@ func (r *Recorder) Signal(ctx context.Context, s engine.Signal) (engine.Signalle
 		return engine.Signalled{}, err
 	}
 	return signalled, nil
+}
+
+// Draw is not recorded: no law is about budgets, which only keep calls waiting.
+func (r *Recorder) Draw(ctx context.Context, d engine.Draw) (engine.Drawn, error) {
+	return r.store.Draw(ctx, d) //nolint:wrapcheck // it is the store's own
 }
 
 // Take records Take of the store: see engine.Store.

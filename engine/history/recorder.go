@@ -142,7 +142,7 @@ func place(l engine.Lease) Place {
 }
 
 func grant(s *engine.Strand) Grant {
-	g := Grant{Place: place(s.Lease), Lost: s.Lost, Mark: string(s.Cancel), Edition: shortUnless(s.Head.Edition)}
+	g := Grant{Place: place(s.Lease), Lane: s.Lane, Lost: s.Lost, Mark: string(s.Cancel), Edition: shortUnless(s.Head.Edition)}
 	if s.Children != nil {
 		children := writeChildren(s.Children)
 		g.Children = &children
@@ -153,7 +153,7 @@ func grant(s *engine.Strand) Grant {
 func begin(b engine.Begin) Begin {
 	out := Begin{
 		Playbook: b.Playbook, Edition: shortUnless(b.Edition),
-		Replace: b.Key != "" && b.WhenBusy == "replace", After: int64(b.After),
+		Replace: b.Key != "" && b.WhenBusy == "replace", After: int64(b.After), Lane: b.Lane,
 	}
 	switch {
 	case b.Key == "":

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,31 @@ func TestAKeyIsTheSubjectsOwn(t *testing.T) {
 	}
 	if key(0) == key(1) || key(2) != key(3) || key(0) == key(2) {
 		t.Errorf("the keys are %q of one subject, %q of another, %q and %q of all", key(0), key(1), key(2), key(3))
+	}
+}
+
+// What a claim had room for is written, and which lane what it got is in.
+func TestLanesAreWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	r := record(t, memory(t), path, "w")
+	if _, err := r.Begin(t.Context(), engine.Begin{Request: "q", Playbook: "p", Lane: 2}); err != nil {
+		t.Fatal(err)
+	}
+	room := [engine.Lanes]int{4, 3, 2, 0}
+	for _, in := range []engine.Claim{{Max: 5, Last: time.Minute, Room: &room}, {Max: 5, Last: time.Minute}} {
+		if _, err := r.Claim(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := read(t, path)
+	if b := lines[0].Ask.Begin[0]; b.Lane != 2 {
+		t.Errorf("the run is begun in lane %d", b.Lane)
+	}
+	if ask := lines[2].Ask; !slices.Equal(ask.Room, room[:]) || lines[4].Ask.Room != nil {
+		t.Errorf("the room is %v, then %v", ask.Room, lines[4].Ask.Room)
+	}
+	if g := lines[3].Answer.Grants; len(g) != 1 || g[0].Lane != 2 {
+		t.Errorf("the claim gives out %+v", g)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"stanch/engine"
 )
 
 // A failover, a restore or a disk that lost its tail can make Redis forget what
@@ -135,7 +137,10 @@ func (s *Store) verifies(ctx context.Context) {
 		case <-s.server.changed:
 		}
 		for _, p := range s.parts {
-			for s.verify(ctx, p) != nil && ctx.Err() == nil {
+			for ctx.Err() == nil {
+				if err := s.verify(ctx, p); err == nil || errors.Is(err, engine.ErrDamaged) {
+					break
+				}
 				select {
 				case <-ctx.Done():
 				case <-time.After(100 * time.Millisecond):

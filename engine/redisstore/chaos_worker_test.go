@@ -104,7 +104,7 @@ func chaosPasses(err error) bool {
 
 func (p *chaosPlace) engine(s *chaosStore, log *slog.Logger) *engine.Engine {
 	return engine.New(s.store, s.docs, chaosLink{p.World}.catalog(), engine.Options{
-		Workers: p.Workers, Lease: chaosLease, Grace: 2 * time.Second, Log: log,
+		Workers: p.Workers, Lanes: [engine.Lanes]int{2: p.Workers / 2, 3: p.Workers / 4}, Lease: chaosLease, Grace: 2 * time.Second, Log: log,
 		Journal: filepath.Join(p.Dir, p.Node+".journal"),
 		Groups:  map[string][]string{"officers": {"dana@c.example", "omar@c.example"}},
 		Now:     func() time.Time { return time.Now().Add(p.Skew) },

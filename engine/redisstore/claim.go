@@ -5,6 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,12 +20,14 @@ const perClaim = 64
 // due is what this process knows of when a partition has something to do.
 type due struct {
 	mu      sync.Mutex
-	hinted  bool      // something may be due
-	next    time.Time // of a timer or lease end, by our clock; zero: none
-	looked  time.Time // when it was last claimed from
-	expired time.Time // when it was last looked after what expires
-	ended   bool      // runs have ended since they were last packed
-	packed  time.Time // when that was
+	hinted  bool               // something may be due
+	rests   time.Time          // until when it is left alone
+	next    time.Time          // of a timer or lease end, by our clock; zero: none
+	looked  time.Time          // when it was last claimed from
+	expired time.Time          // when it was last looked after what expires
+	over    [engine.Lanes]bool // a claim has left something there for want of room in the lane
+	ended   bool               // runs have ended since they were last packed
+	packed  time.Time          // when that was
 }
 
 // packable reports whether there may be ended runs to pack.
@@ -62,6 +67,9 @@ func (d *due) hint() {
 func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if now.Before(d.rests) {
+		return false, false
+	}
 	every := helpEvery
 	if own {
 		every = sweepEvery
@@ -75,12 +83,19 @@ func (d *due) ready(now time.Time, own bool) (ready, must bool) {
 func (d *due) begins(now time.Time) (sweep bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.hinted, d.looked = false, now
+	d.hinted, d.looked, d.rests = false, now, time.Time{}
 	if now.Sub(d.expired) < expireEvery && !now.Before(d.expired) {
 		return false
 	}
 	d.expired = now
 	return true
+}
+
+// rest leaves the partition alone for a while; then it is asked again.
+func (d *due) rest(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hinted, d.rests = true, until
 }
 
 // by notes that something falls due at a time, at the latest.
@@ -92,11 +107,27 @@ func (d *due) by(when time.Time) {
 	}
 }
 
-// is notes what a claim has answered.
-func (d *due) is(next time.Time, more bool) {
+// is notes what a claim has answered: what falls due next, whether more is due,
+// and the lanes in which more is due than there was room for.
+func (d *due) is(next time.Time, more bool, over string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.next, d.hinted = next, d.hinted || more
+	for lane := range d.over {
+		d.over[lane] = strings.Contains(over, strconv.Itoa(lane))
+	}
+}
+
+// fills answers a lane in which something was left, of those that have room now.
+func (d *due) fills(r *room) (lane int, does bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for lane, over := range d.over {
+		if over && r.in(lane) {
+			return lane, true
+		}
+	}
+	return 0, false
 }
 
 // when answers when the partition is to be claimed from next.
@@ -104,6 +135,8 @@ func (d *due) when(own bool) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
+	case !d.rests.IsZero():
+		return d.rests
 	case d.hinted:
 		return d.looked
 	case own && !d.next.IsZero():
@@ -113,9 +146,9 @@ func (d *due) when(own bool) time.Time {
 }
 
 // Claim leases due strands: see engine.Store. It asks the partitions that this
-// worker looks after, and those of which it has heard that something is due.
-// NextDue is now if more is due than was asked for. Only a store that is open
-// for work answers it.
+// worker looks after, and those of which it has heard that something is due, or
+// in which it left something for want of room in a lane that has room now. Only a
+// store that is open for work answers it.
 func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
 	if !s.o.Work {
 		return claimed, errors.New("claim: the store is not open for work")
@@ -123,12 +156,18 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	if err := c.Check(); err != nil {
 		return claimed, fmt.Errorf("claim: %w", err)
 	}
-	for tried := map[*part]bool{}; len(claimed.Strands) < c.Max; {
-		ready := s.worker.ready(s, tried, c.Max-len(claimed.Strands))
+	left := roomOf(&c)
+	for tried := map[*part]bool{}; left.all > 0; {
+		ready := s.worker.ready(s, tried, left)
 		if len(ready) == 0 {
 			break
 		}
-		if err := s.claimFrom(ctx, ready, c, &claimed); err != nil {
+		n := len(claimed.Strands)
+		err := s.claimFrom(ctx, ready, c.Last, left, &claimed)
+		for _, st := range claimed.Strands[n:] {
+			left.take(st.Lane)
+		}
+		if err != nil {
 			if len(claimed.Strands) > 0 {
 				break // what was leased is worked on; the error comes again
 			}
@@ -138,7 +177,13 @@ func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claim
 	if claimed.At.IsZero() {
 		claimed.At, claimed.Frozen = s.worker.lastTold() // nothing was asked: this is how it was then
 	}
-	claimed.NextDue = s.whenDue(claimed.At)
+	left.all = max(left.all, 1) // Max has left out what there was room for
+	for _, p := range s.parts {
+		if _, more := p.due.fills(&left); more {
+			p.due.hint()
+		}
+	}
+	claimed.NextDue, claimed.Damage = s.whenDue(claimed.At), s.damage()
 	return claimed, nil
 }
 
@@ -158,8 +203,7 @@ func (s *Store) whenDue(at time.Time) time.Time {
 }
 
 // claimFrom claims from partitions at once, of each its share.
-func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, claimed *engine.Claimed) error {
-	left := c.Max - len(claimed.Strands)
+func (s *Store) claimFrom(ctx context.Context, ready []*part, last time.Duration, left room, claimed *engine.Claimed) error {
 	type answer struct {
 		p *part
 		l *list
@@ -167,11 +211,10 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 	}
 	answers := make(chan answer, len(ready))
 	for i, p := range ready {
-		n := min(left/(len(ready)-i), perClaim) // what is none fires timers all the same
-		left -= n
+		share := left.share(len(ready) - i) // what is none fires timers all the same
 		go func() {
 			high := p.high.Load()
-			l, err := s.claimPart(ctx, p, c, n)
+			l, err := s.claimPart(ctx, p, last, share)
 			if err == nil {
 				s.saw(p, high, l.int(1))
 			}
@@ -179,33 +222,42 @@ func (s *Store) claimFrom(ctx context.Context, ready []*part, c engine.Claim, cl
 		}()
 	}
 	var errs []error
+	told := map[string]bool{} // of a server that is away every partition says the same
 	for range ready {
 		a := <-answers
 		if a.e == nil {
+			a.p.ails.works(a.l.texts(8))
 			a.e = s.takeIn(ctx, a.p, a.l, claimed)
 		}
-		if a.e != nil {
+		if errors.Is(a.e, engine.ErrDamaged) {
+			a.p.ails.fails(a.e)
+			a.p.due.rest(s.clock().Add(restsFor))
+		} else if a.e != nil {
 			a.p.due.hint()
-			errs = append(errs, a.e)
+			if !told[a.e.Error()] {
+				told[a.e.Error()] = true
+				errs = append(errs, a.e)
+			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // claimPart claims from one partition.
-func (s *Store) claimPart(ctx context.Context, p *part, c engine.Claim, n int) (*list, error) {
+func (s *Store) claimPart(ctx context.Context, p *part, last time.Duration, share room) (*list, error) {
 	sweep, reap := "", ""
 	if p.due.begins(s.clock()) {
 		sweep = "1"
 	}
-	if s.steady(ctx, p, c.Last) {
+	if s.steady(ctx, p, last) {
 		reap = "1"
 	}
-	args := []any{n, micros(c.Last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, ""}
+	args := []any{share.all, micros(last), rand.Text(), reap, sweep, micros(answersKept), s.worker.name, "", share.arg()}
 	var reply any
 	err := s.patiently(ctx, func() (err error) {
 		reply, err = s.once(ctx, &call{part: p, script: s.scripts["claim"], args: args, done: make(chan struct{}, 1)})
-		args = append(args[:len(args)-1:len(args)-1], "1") // what was leased and not heard of is asked for again
+		args = slices.Clone(args)
+		args[7] = "1" // what was leased and not heard of is asked for again
 		return err
 	})
 	return listOf(reply), err
@@ -224,7 +276,7 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 	if lease := s.nextDue(now, l.int(5)); !lease.IsZero() && (next.IsZero() || lease.Before(next)) {
 		next = lease
 	}
-	p.due.is(next, l.text(3) == "1")
+	p.due.is(next, l.text(3) == "1", l.text(9))
 	strands := l.list(6)
 	for i := range strands.values {
 		st, err := s.strand(ctx, strands.at(i))
@@ -233,7 +285,11 @@ func (s *Store) takeIn(ctx context.Context, p *part, l *list, claimed *engine.Cl
 		}
 		claimed.Strands = append(claimed.Strands, *st)
 	}
-	return errors.Join(l.err(), s.deliverAll(ctx, p, l.list(7)))
+	err := s.deliverAll(ctx, p, l.list(7))
+	if errors.Is(err, engine.ErrDamaged) {
+		err = nil // it is of the partition to which they go, and they stay in the outbox
+	}
+	return errors.Join(l.err(), err)
 }
 
 // Renew makes leases last from now: see engine.Store.
@@ -279,6 +335,9 @@ func (s *Store) renewAll(ctx context.Context, leases []engine.Lease, last time.D
 			}
 			high := p.high.Load()
 			l, err := s.do(ctx, p, "renew", args...)
+			if errors.Is(err, engine.ErrDamaged) {
+				break // whether these are held nobody can tell: that their work cannot be settled says so
+			}
 			if err != nil {
 				return now, false, err
 			}

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,7 +11,7 @@ import (
 )
 
 // errDamaged says that what is in Redis is not what this store writes.
-var errDamaged = errors.New("what the store holds cannot be read: it is damaged, or somebody else has written to it")
+var errDamaged = fmt.Errorf("%w: it cannot be read, somebody else may have written to it", engine.ErrDamaged)
 
 // packFacts writes facts behind one another, each after its length.
 func packFacts(facts [][]byte) string {

@@ -145,7 +145,7 @@ func (s *Store) told(ctx context.Context, c *call) error {
 		return errors.New(rest)
 	case "STANCH":
 		if rest == "gone" {
-			return errGone
+			return s.gone(ctx, c.part)
 		}
 		version, _, err := splitVersion(rest)
 		if err != nil {
@@ -158,16 +158,32 @@ func (s *Store) told(ctx context.Context, c *call) error {
 			return err
 		}
 		return errEpoch
-	case "OOM":
-		return fmt.Errorf("%w: Redis has reached its maxmemory: give it more, nothing needs to be restarted", engine.ErrFull)
-	case "MISCONF":
-		return fmt.Errorf("%w: Redis cannot write to its disk: free some space, nothing needs to be restarted", engine.ErrFull)
 	case "MOVED", "ASK":
 		if cluster, ok := s.client.(*redis.ClusterClient); ok {
 			cluster.ReloadState(ctx)
 		}
+	case "WRONGTYPE":
+		return s.wrongType(ctx, c)
+	}
+	return meaning(err)
+}
+
+// meaning says what an error of Redis asks of who looks after it.
+func meaning(err error) error {
+	switch wordOf(err) {
+	case "OOM":
+		return fmt.Errorf("%w: Redis has reached its maxmemory: give it more, nothing needs to be restarted", engine.ErrFull)
+	case "MISCONF":
+		if strings.Contains(err.Error(), "RDB") {
+			return fmt.Errorf("%w: Redis could not write its last snapshot and takes nothing more: free some space on its disk, then tell it BGSAVE; nothing needs to be restarted", engine.ErrFull)
+		}
+		return fmt.Errorf("%w: Redis cannot write to its disk: free some space, nothing needs to be restarted", engine.ErrFull)
+	case "LOADING":
+		return fmt.Errorf("the server is still reading what it has kept, nothing needs to be done: %w", err)
+	case "READONLY":
+		return fmt.Errorf("the server is a replica now and takes nothing: if that is no failover, make it a primary again (REPLICAOF NO ONE), or name the primary: %w", err)
 	case "NOPERM":
-		return fmt.Errorf("the user of Redis may not do what a store needs: %s; `stanch doctor` prints the rights it needs", text)
+		return fmt.Errorf("the user of Redis may not do what a store needs: %w; `stanch doctor` prints the rights it needs", err)
 	}
 	return err
 }
@@ -188,7 +204,7 @@ func passes(err error) bool {
 	if errors.Is(err, errEpoch) || errors.Is(err, errUnproved) || errors.Is(err, errReplaced) {
 		return true
 	}
-	for _, final := range []error{engine.ErrFull, engine.ErrNewer, engine.ErrNotFound, errGone, errForeign, errUnfit, errReadOnly, errDamaged} {
+	for _, final := range []error{engine.ErrFull, engine.ErrNewer, engine.ErrNotFound, errGone, errForeign, errUnfit, errReadOnly, engine.ErrDamaged} {
 		if errors.Is(err, final) {
 			return false
 		}
@@ -196,8 +212,7 @@ func passes(err error) bool {
 	if !isReply(err) {
 		return isNet(err)
 	}
-	word, _, _ := strings.Cut(err.Error(), " ")
-	switch word {
+	switch wordOf(err) {
 	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "BUSY", "NOSCRIPT", "UNBLOCKED":
 		return true
 	}

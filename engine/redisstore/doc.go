@@ -37,7 +37,8 @@
 // stanch:1:{03}:. PATH is the path of a strand, OPEN of a window.
 //
 //	m              hash    v schema/epoch, q number, t last time, fz fb fr fa the freeze, dr next
-//	                       lane, w 1: tell of what becomes due, tr forgotten deletions
+//	                       lane, w tell of what becomes due: 1, or l and the lanes of which, or 0,
+//	                       tr forgotten deletions
 //	s:RUN          hash    the run and its root strand (below)
 //	s:RUN:PATH     hash    a child that has not ended
 //	o:RUN:OPEN     hash    a window: p parent, c count, s size, n opened, f failfast, t stopped, u mark
@@ -62,6 +63,7 @@
 //	H:NAME         hash    a named lease
 //	c:, U:NAME     hash    a cap: # targets, w some run out, t… holders of a target, e… targets of an
 //	                       effect; those that run out, by time
+//	b:, bw:, bq:, bx:NAME   a budget and who waits for it: see draw.lua
 //	rq:REQUEST     string  answers of words from outside, for an hour; what else is done once
 //
 // Fields of a strand: h position and number of facts, k token while leased, i

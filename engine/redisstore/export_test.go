@@ -12,7 +12,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, p := range s.parts {
 		for range 20 {
-			_, err := s.do(ctx, p, "claim", 0, 0, "none", "1", "", 0, "sweep", "")
+			_, err := s.do(ctx, p, "claim", 0, 0, "none", "1", "", 0, "sweep", "", "")
 			errs = append(errs, err)
 		}
 	}
@@ -60,3 +60,6 @@ func Untried() ([]string, error) {
 	}
 	return untried, nil
 }
+
+// Hint says that something may be due about a subject.
+func (s *Store) Hint(subject string) { s.worker.hint(s.partOf(subject)) }

@@ -112,7 +112,7 @@ func (i *inspector) rights(ctx context.Context) {
 	n := len(i.s.scripts.commands())
 	switch {
 	case err != nil:
-		i.add(engine.Wrong, "commands", "cannot be tried", i.s.explained("the server", err).Error())
+		i.add(engine.Wrong, "commands", "cannot be tried", i.s.explained("the server", meaning(err)).Error())
 	case len(refused) > 0:
 		i.add(engine.Wrong, "commands", fmt.Sprintf("%d of %d are refused", len(refused), n), told(refused)+"; `stanch doctor --print-acl` prints the rights")
 	default:

@@ -63,6 +63,7 @@ func (i *inspector) server(ctx context.Context, c *redis.Client) (keeping, error
 	field := func(name string) string { return infoField(info, name) }
 	i.version(field)
 	i.role(field)
+	i.loading(field)
 	i.eviction(field)
 	k := keeping{known: true, aof: field("aof_enabled") == "1", least: -1}
 	if v := i.config(ctx, c, "appendfsync"); k.aof {
@@ -72,6 +73,7 @@ func (i *inspector) server(ctx context.Context, c *redis.Client) (keeping, error
 		k.least = n
 	}
 	i.files(field, k, i.config(ctx, c, "no-appendfsync-on-rewrite"))
+	i.snapshot(field, i.config(ctx, c, "stop-writes-on-bgsave-error") != "no")
 	k.replicas = i.replicas(field)
 	i.fence(k, i.config(ctx, c, "min-replicas-max-lag"))
 	i.memory(field)
@@ -107,6 +109,13 @@ func (i *inspector) role(field func(string) string) {
 	i.add(engine.Good, "role", "primary", "")
 }
 
+// loading says how far a server is that reads what it has kept.
+func (i *inspector) loading(field func(string) string) {
+	if field("loading") == "1" {
+		i.add(engine.Wrong, "loading", field("loading_loaded_perc")+" %", "Redis is still reading what it has kept: everything waits until it has, nothing needs to be done")
+	}
+}
+
 func (i *inspector) eviction(field func(string) string) {
 	switch policy := field("maxmemory_policy"); policy {
 	case "noeviction":
@@ -135,6 +144,18 @@ func (i *inspector) files(field func(string) string, k keeping, delays string) {
 	if status := field("aof_last_write_status"); status != "" && status != "ok" {
 		i.add(engine.Wrong, "disk", "the last write failed", "Redis takes no writes: free some space on its disk")
 	}
+}
+
+// snapshot says that the last one failed, whereupon most servers take no writes.
+func (i *inspector) snapshot(field func(string) string, stops bool) {
+	if status := field("rdb_last_bgsave_status"); status == "" || status == "ok" {
+		return
+	}
+	if !stops {
+		i.add(engine.Warning, "snapshot", "the last one failed", "free some space on the disk of Redis, then tell it BGSAVE")
+		return
+	}
+	i.add(engine.Wrong, "snapshot", "the last one failed", "Redis takes no writes: free some space on its disk, then tell it BGSAVE; nothing needs to be restarted")
 }
 
 // replicas counts the replicas, and says how far they are behind.

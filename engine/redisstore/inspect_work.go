@@ -34,6 +34,9 @@ func (i *inspector) work(ctx context.Context) error {
 	if err := i.queues(ctx); err != nil {
 		return err
 	}
+	if err := i.strands(ctx); err != nil {
+		return err
+	}
 	select {
 	case <-seen.C:
 	case <-ctx.Done():
@@ -138,18 +141,68 @@ func (i *inspector) queues(ctx context.Context) error {
 	return nil
 }
 
-// dueSince is when the strand at the head of a queue became due.
-func (i *inspector) dueSince(ctx context.Context, tag, member string) (time.Time, error) {
+// mostLooked is of how many strands of a partition that are at work, or wait for a
+// time, it is looked whether they are ours.
+const mostLooked = 500
+
+// strands looks for runs that another program has written over.
+func (i *inspector) strands(ctx context.Context) error {
+	var some []*redis.StringSliceCmd
+	_, err := i.s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for n := range i.parts {
+			for _, index := range []string{"l", "t"} {
+				some = append(some, p.ZRange(ctx, i.s.tag(n)+index, 0, mostLooked-1))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	want := map[string]string{}
+	for n, members := range some {
+		for _, member := range members.Val() {
+			if key := strandKey(i.s.tag(n/2), member); key != "" {
+				want[key], want[strandKey(i.s.tag(n/2), member[:runLength+1])] = "hash", "hash"
+			}
+		}
+	}
+	wrong, err := i.s.ofOtherType(ctx, want)
+	if err == nil && wrong != "" {
+		i.overwritten(wrong)
+	}
+	return err
+}
+
+// overwritten tells of a run's key that is another program's.
+func (i *inspector) overwritten(key string) {
+	i.add(engine.Wrong, "runs", "damaged", overwritten(key).Error())
+}
+
+// strandKey is the key of a strand that stands in an index, empty for what is none.
+func strandKey(tag, member string) string {
 	if len(member) < runLength+1 {
-		return time.Time{}, nil
+		return ""
 	}
 	run, path := member[:runLength], member[runLength+1:]
-	key := tag + "s:" + run
-	if path != "" {
-		key += ":" + path
+	if path == "" {
+		return tag + "s:" + run
+	}
+	return tag + "s:" + run + ":" + path
+}
+
+// dueSince is when the strand at the head of a queue became due.
+func (i *inspector) dueSince(ctx context.Context, tag, member string) (time.Time, error) {
+	key := strandKey(tag, member)
+	if key == "" {
+		return time.Time{}, nil
 	}
 	at, err := i.s.client.HGet(ctx, key, "a").Int64()
-	if errors.Is(err, redis.Nil) {
+	switch {
+	case errors.Is(err, redis.Nil):
+		return time.Time{}, nil
+	case wordOf(err) == "WRONGTYPE":
+		i.overwritten(key)
 		return time.Time{}, nil
 	}
 	return time.UnixMicro(at), err

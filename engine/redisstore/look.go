@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -20,28 +21,38 @@ import (
 // that nobody answers, or something else than Redis, without TLS or with; that
 // we may not sign in, or not do what a store needs; a replica, a sentinel, a
 // node of a cluster or none; a server that evicts; keys of others under our
-// names. Nothing is changed that lasts. With Options.Work a server that does not
-// answer is waited for as Options.Patience says, else it is told at once.
+// names. Nothing is changed that lasts. What may pass is waited for as
+// Options.Patience says: that the server is busy or has no primary, and, with
+// Options.Work, that it does not answer. With Options.Waits one that is loading
+// what it has kept is waited for as long as that takes.
 func Look(ctx context.Context, o Options) (found bool, err error) {
 	s, err := newStore(o)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, s.client.Close()) }()
-	begun, pause := time.Now(), 20*time.Millisecond
+	begun, pause, told := time.Now(), 20*time.Millisecond, false
 	for {
 		found, err = s.look(ctx)
-		if err == nil || !mayPass(err, o.Work) || time.Since(begun) > s.o.Patience {
+		waited := time.Since(begun)
+		if err == nil || !mayPass(err, o.Work) || waited > s.o.Patience && (o.Waits == nil || wordOf(err) != "LOADING") {
 			return found, err
 		}
+		if o.Waits != nil && !told && waited > toldAfter {
+			told = true
+			o.Waits(err)
+		}
 		select {
-		case <-time.After(pause):
+		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // it spreads those who wait; nobody gains by guessing it
 		case <-ctx.Done():
 			return false, errors.Join(err, ctx.Err())
 		}
 		pause = min(2*pause, 500*time.Millisecond)
 	}
 }
+
+// toldAfter is how long Look waits before it says so.
+const toldAfter = time.Second
 
 // mayPass reports whether what is wrong may pass by itself.
 func mayPass(err error, patient bool) bool {
@@ -217,6 +228,8 @@ func (s *Store) explained(what string, err error) error {
 		return fmt.Errorf("%w: %s does not know a command that a store needs; scripts must be allowed: %w", errUnfit, what, err)
 	case word == "CLUSTERDOWN":
 		return fmt.Errorf("%s does not serve all slots: %w", what, err)
+	case word == "LOADING":
+		return fmt.Errorf("%s is still reading what it has kept, try again when it has: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
@@ -265,8 +278,10 @@ func (s *Store) ownTypes(ctx context.Context, partitions int, fresh bool) error 
 	for key, is := range got {
 		switch kind := is.Val(); {
 		case kind == "none":
-		case kind != want[key]:
+		case kind != want[key] && fresh:
 			return fmt.Errorf("%w: the key %s is a %s of another program; name another prefix", errForeign, key, kind)
+		case kind != want[key]:
+			return fmt.Errorf("%w: the key %s is a %s of another program, it was a %s of ours; restore it from a backup, and keep that program away from keys that begin with %s", engine.ErrDamaged, key, kind, want[key], s.o.Prefix)
 		case fresh && strings.HasSuffix(key, ":m"):
 			return fmt.Errorf("%w: the key %s is there and %s is not: another program's, or a store that has lost a key; name another prefix, or restore a backup", errForeign, key, s.metaKey())
 		}

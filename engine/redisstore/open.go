@@ -73,6 +73,9 @@ type Options struct {
 	// answer, is loading, or has no primary; 5 s if zero.
 	Patience time.Duration
 
+	// Waits is told once when Look has to wait for the server, and for what.
+	Waits func(error)
+
 	// Now replaces the clock of the server, for tests.
 	Now func() time.Time
 }
@@ -112,6 +115,7 @@ type part struct {
 	backMu sync.Mutex
 	acks   acks
 	due    due
+	ails   ails
 }
 
 func (p *part) version() string { return versionOf(p.epoch.Load()) }
@@ -259,7 +263,7 @@ func (s *Store) found(ctx context.Context) (map[string]string, error) {
 		err = s.client.HSetNX(ctx, s.metaKey(), "schema", schema).Err()
 	}
 	if err != nil {
-		return nil, err
+		return nil, meaning(err)
 	}
 	return s.client.HGetAll(ctx, s.metaKey()).Result()
 }
@@ -272,17 +276,14 @@ func (s *Store) partitions(ctx context.Context, n int) error {
 		return err
 	}
 	for i, p := range parts {
-		if !s.o.ReadOnly {
-			fresh := versionOf(nextEpoch(0))
-			err := s.client.HSetNX(ctx, p.key, "v", fresh).Err()
-			if redis.HasErrorPrefix(err, "WRONGTYPE") {
-				return fmt.Errorf("%w: the key %s is another program's; name another prefix", errForeign, p.key)
+		err := s.readEpoch(ctx, p)
+		if errors.Is(err, errGone) && !s.o.ReadOnly {
+			if err := s.client.HSetNX(ctx, p.key, "v", versionOf(nextEpoch(0))).Err(); err != nil {
+				return fmt.Errorf("partition %02x: %w", i, meaning(err))
 			}
-			if err != nil {
-				return fmt.Errorf("partition %02x: %w", i, err)
-			}
+			err = s.readEpoch(ctx, p)
 		}
-		if err := s.readEpoch(ctx, p); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ func (s *Store) deliver(ctx context.Context, p *part, id, message string) error 
 	default:
 		err = fmt.Errorf("a message of the kind %q: %w", m[0], engine.ErrNewer)
 	}
-	if errors.Is(err, errNotYet) || m[0] != "put" && passes(err) {
+	if errors.Is(err, errNotYet) || m[0] != "put" && (passes(err) || errors.Is(err, engine.ErrDamaged)) {
 		return nil // it stays in the outbox: what it tells another partition can wait
 	}
 	if err != nil {

@@ -23,8 +23,13 @@ const (
 // facts of the strands around with their number, by run and path.
 type known struct {
 	mu    sync.Mutex
-	heads map[string]engine.RunHead
+	heads map[string]headKnown
 	above map[string]aboveKnown
+}
+
+type headKnown struct {
+	engine.RunHead
+	lane int
 }
 
 type aboveKnown struct {
@@ -38,17 +43,17 @@ const mostKnown = 1024
 func (k *known) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.heads, k.above = map[string]engine.RunHead{}, map[string]aboveKnown{}
+	k.heads, k.above = map[string]headKnown{}, map[string]aboveKnown{}
 }
 
-func (k *known) head(run string) (engine.RunHead, bool) {
+func (k *known) head(run string) (headKnown, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h, ok := k.heads[run]
 	return h, ok
 }
 
-func (k *known) keepHead(h engine.RunHead) {
+func (k *known) keepHead(h headKnown) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.heads) >= mostKnown {
@@ -82,6 +87,9 @@ func headOf(run string, f fields) (engine.RunHead, error) {
 	}, err
 }
 
+// laneOf reads the lane of a run from the fields of its root.
+func laneOf(f fields) int { return min(max(0, int(f.int("ln"))), engine.Lanes-1) }
+
 // strand completes a strand that a script has leased: see held in lib.lua.
 func (s *Store) strand(ctx context.Context, reply any) (*engine.Strand, error) {
 	l := listOf(reply)
@@ -102,6 +110,7 @@ func (s *Store) strand(ctx context.Context, reply any) (*engine.Strand, error) {
 		if st.Head, err = headOf(run, f); err != nil {
 			return nil, err
 		}
+		st.Lane = laneOf(f)
 	} else if err := s.child(ctx, st, l); err != nil {
 		return nil, err
 	}
@@ -115,7 +124,7 @@ func (s *Store) strand(ctx context.Context, reply any) (*engine.Strand, error) {
 }
 
 // child adds what a child has beyond what a root has.
-func (s *Store) child(ctx context.Context, st *engine.Strand, l *list) (err error) {
+func (s *Store) child(ctx context.Context, st *engine.Strand, l *list) error {
 	st.Cancel = engine.Cancel(l.text(4))
 	if st.Cancel != engine.NotCancelled {
 		st.Under = engine.Cancel(l.text(5))
@@ -127,9 +136,11 @@ func (s *Store) child(ctx context.Context, st *engine.Strand, l *list) (err erro
 	if l.err() != nil || len(around.values)%2 != 0 {
 		return errDamaged
 	}
-	if st.Head, err = s.headAbove(ctx, st.Run); err != nil {
+	head, err := s.headAbove(ctx, st.Run)
+	if err != nil {
 		return err
 	}
+	st.Head, st.Lane = head.RunHead, head.lane
 	for i := len(around.values) - 2; i >= 0; i -= 2 {
 		a, err := s.above(ctx, st.Run, around.text(i), around.int(i+1))
 		if err != nil {
@@ -141,15 +152,16 @@ func (s *Store) child(ctx context.Context, st *engine.Strand, l *list) (err erro
 }
 
 // headAbove answers the head of a run, of which a child is held.
-func (s *Store) headAbove(ctx context.Context, run string) (engine.RunHead, error) {
+func (s *Store) headAbove(ctx context.Context, run string) (headKnown, error) {
 	if h, ok := s.known.head(run); ok {
 		return h, nil
 	}
 	f, _, err := s.root(ctx, run)
 	if err != nil {
-		return engine.RunHead{}, err
+		return headKnown{}, err
 	}
-	h, err := headOf(run, f)
+	head, err := headOf(run, f)
+	h := headKnown{head, laneOf(f)}
 	if err == nil {
 		s.known.keepHead(h)
 	}

@@ -175,20 +175,24 @@ func (w *worker) owns(p *part) bool {
 
 // ready answers the partitions to be claimed from, each once, in turns: those
 // that cannot wait, and of the others no more than there is room for.
-func (w *worker) ready(s *Store, tried map[*part]bool, room int) []*part {
+func (w *worker) ready(s *Store, tried map[*part]bool, left room) []*part {
 	now := s.clock()
 	w.mu.Lock()
 	turn := w.turn
-	w.turn += max(1, min(room, len(s.parts)-1))
+	w.turn += max(1, min(left.all, len(s.parts)-1))
 	w.mu.Unlock()
 	var ready []*part
 	for i := range s.parts {
 		p := s.parts[(i+turn)%len(s.parts)]
 		is, must := p.due.ready(now, w.owns(p))
-		if !is || tried[p] && !p.due.isHinted() || !must && room <= 0 {
+		switch lane, fills := p.due.fills(&left); {
+		case is && (!tried[p] || p.due.isHinted()) && (must || left.all > 0):
+			left.all--
+		case fills:
+			left.take(lane)
+		default:
 			continue
 		}
-		room--
 		tried[p] = true
 		ready = append(ready, p)
 	}

@@ -10,8 +10,8 @@ import (
 	"stanch/engine"
 )
 
-// Claim leases due strands: see engine.Store. NextDue is now if more is due
-// than was asked for. Only a store that is open for work answers it.
+// Claim leases due strands: see engine.Store. Only a store that is open for work
+// answers it.
 func (s *Store) Claim(ctx context.Context, c engine.Claim) (claimed engine.Claimed, err error) {
 	if !s.options.Work {
 		return claimed, errors.New("claim: the store is not open for work")
@@ -40,7 +40,7 @@ func (t *tx) claim(c *engine.Claim) (engine.Claimed, error) {
 	if err := t.goOnInTime(c.Max); err != nil {
 		return claimed, err
 	}
-	ids, more, err := t.draw(c.Max)
+	ids, more, err := t.draw(c)
 	if err != nil {
 		return claimed, err
 	}
@@ -113,20 +113,28 @@ func (t *tx) fire(limit int) error {
 // draws is the order in which lanes are drawn: 8:4:2:1.
 const draws = "010201030102010"
 
-// draw answers due strands, at most limit, and whether there are more.
-func (t *tx) draw(limit int) (ids []int64, more bool, err error) {
+// draw answers due strands, as many as a claim has room for, and whether more
+// would have been in lanes that have room left.
+func (t *tx) draw(c *engine.Claim) (ids []int64, more bool, err error) {
 	var due [engine.Lanes][]int64
 	for lane := range due {
+		most := c.Max + 1 // one more tells that there are more
+		if c.Room != nil {
+			most = min(most, c.Room[lane])
+		}
+		if most == 0 {
+			continue
+		}
 		err := t.each(func(r row) error {
 			due[lane] = append(due[lane], r.int(0))
 			return nil
-		}, "SELECT id FROM strands WHERE state = 1 AND lane = ? ORDER BY due, id LIMIT ?", int64(lane), int64(limit+1))
+		}, "SELECT id FROM strands WHERE state = 1 AND lane = ? ORDER BY due, id LIMIT ?", int64(lane), int64(most))
 		if err != nil {
 			return nil, false, err
 		}
 	}
 	left := func() bool { return len(due[0])+len(due[1])+len(due[2])+len(due[3]) > 0 }
-	for len(ids) < limit && left() {
+	for len(ids) < c.Max && left() {
 		lane := draws[t.s.lanes%len(draws)] - '0'
 		t.s.lanes++
 		if len(due[lane]) == 0 {

@@ -93,7 +93,7 @@ func (t *tx) held(w *strand) (*engine.Strand, error) {
 	}
 	st := &engine.Strand{
 		Lease: engine.Lease{Run: head.ID, Strand: w.path, Token: tokenOf(w.id, w.token), Seq: w.seq},
-		Head:  head, At: at(w.at), Lost: int(w.lost), Cancel: engine.Cancel(w.cancel),
+		Head:  head, Lane: int(w.lane), At: at(w.at), Lost: int(w.lost), Cancel: engine.Cancel(w.cancel),
 	}
 	var err error
 	if st.Facts, err = t.facts(w.tail, 0); err != nil {

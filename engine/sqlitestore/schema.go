@@ -27,7 +27,7 @@ const (
 
 // migrations bring a file from version i to i+1; version 0 is an empty file.
 // One that has been released is never changed.
-func migrations() []string { return []string{schema1, schema2, schema3} }
+func migrations() []string { return []string{schema1, schema2, schema3, schema4} }
 
 const schema1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -104,4 +104,16 @@ CREATE INDEX strands_later ON strands(due, id) WHERE state = 0 AND due > 0;
 // schema3 finds the strands of a run that have neither ended nor opened others.
 const schema3 = `
 CREATE INDEX strands_live ON strands(run, state, what) WHERE state < 4;
+`
+
+// schema4 keeps budgets: until when each of their windows is used up, and who
+// waits for them, by whose turn it is.
+const schema4 = `
+CREATE TABLE budgets (name TEXT PRIMARY KEY, paused INTEGER NOT NULL, pace INTEGER NOT NULL, cut INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE spent (budget TEXT NOT NULL, per INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (budget, per)) WITHOUT ROWID;
+CREATE TABLE draws (budget TEXT NOT NULL, request TEXT NOT NULL, turn INTEGER NOT NULL, until INTEGER NOT NULL,
+  units INTEGER NOT NULL, who TEXT NOT NULL, PRIMARY KEY (budget, request)) WITHOUT ROWID;
+CREATE INDEX draws_turn ON draws(budget, turn, units);
+CREATE INDEX draws_until ON draws(budget, until);
+CREATE INDEX draws_who ON draws(budget, who);
 `

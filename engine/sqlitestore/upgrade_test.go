@@ -23,13 +23,13 @@ func TestMigrations(t *testing.T) {
 		t.Error("a migration that fails is no error")
 	}
 	got, err := s.Query("SELECT user_version || ' ' || (SELECT count(*) FROM sqlite_master WHERE name = 'extra') FROM pragma_user_version")
-	if err != nil || got != "3 0" {
+	if err != nil || got != "4 0" {
 		t.Errorf("after a migration that failed: %s, %v", got, err)
 	}
 	if err := s.Upgrade("CREATE TABLE extra (id INTEGER)"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Query("SELECT user_version FROM pragma_user_version"); err != nil || got != "4" {
+	if got, err := s.Query("SELECT user_version FROM pragma_user_version"); err != nil || got != "5" {
 		t.Errorf("the version is %s, %v", got, err)
 	}
 	if c, err := s.Claim(t.Context(), engine.Claim{Max: 1, Last: time.Hour}); err != nil || len(c.Strands) != 1 {

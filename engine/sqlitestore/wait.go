@@ -23,8 +23,9 @@ const longestWait = 30 * time.Second
 
 // Wait returns when something may have become due since the last Claim: by an
 // act of this process, by another process's, or because the time until (zero:
-// none) has come. It may return for nothing. It answers ctx's error, or an
-// error once the store is closed.
+// none) has come. It may return for nothing. What the last Claim had no room for
+// in its lanes does not end it: who claims knows when there is. It answers ctx's
+// error, or an error once the store is closed.
 func (s *Store) Wait(ctx context.Context, until time.Time) error {
 	w := &s.waits
 	w.mu.Lock()

@@ -30,6 +30,7 @@ type mDoc struct {
 type mRun struct {
 	id, key, status string
 	subject         string
+	lane            int
 	cancel          engine.Cancel
 	strands         map[string]*mStrand
 }
@@ -101,7 +102,7 @@ func (w *world) newRun(id, status string, b engine.Begin) {
 			}
 		}
 	}
-	r := &mRun{id: id, key: keyOf(b), subject: b.Subject, status: status, strands: map[string]*mStrand{}}
+	r := &mRun{id: id, key: keyOf(b), subject: b.Subject, lane: b.Lane, status: status, strands: map[string]*mStrand{}}
 	root := &mStrand{run: r, state: "due"}
 	if status == "queued" {
 		root.state = "queued"

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"testing"
 	"time"
 
@@ -87,63 +86,6 @@ func (p *player) playBegin(rt *rapid.T) {
 		p.equal("new", got.New, true)
 		p.w.newRun(got.Run, status, b)
 	}
-}
-
-func (p *player) playClaim(rt *rapid.T) {
-	n := pick(rt, "max", 1, 2, 5)
-	got, err := p.s.Claim(p.Context(), engine.Claim{Worker: "w", Max: n, Last: lease})
-	p.no(err)
-	due := p.w.fire()
-	p.equal("claimed strands", len(got.Strands), min(n, len(due)))
-	p.equal("frozen", got.Frozen, p.w.frozen)
-	for _, st := range got.Strands {
-		m := p.strandOf(st.Run, st.Lease.Strand)
-		p.equal("state of "+m.path, m.state, "due")
-		m.lease(st.Token, p.clock.Now().Add(lease))
-		p.holds(&st, m)
-	}
-}
-
-// holds compares what a holder has got.
-func (p *player) holds(st *engine.Strand, m *mStrand) {
-	p.leases = append(p.leases, st.Lease)
-	p.equal("position", st.Seq, m.seq)
-	p.equal("lost", st.Lost, m.lost)
-	p.equal("mark", st.Cancel, m.run.cancel)
-	if m.window != nil && m.run.cancel != "" {
-		p.equal("under", st.Under, m.window.under)
-	}
-	p.equal("item", string(st.Item), m.item)
-	p.equal("facts", bodies(st.Facts), m.bodies())
-	var above [][]string
-	for a := m.parent; a != nil; a = a.parent {
-		above = append([][]string{a.bodies()}, above...)
-	}
-	var got [][]string
-	for _, a := range st.Above {
-		got = append(got, bodies(a.Facts))
-	}
-	p.equal("facts above", got, above)
-	p.equal("has joined", st.Children != nil, m.joined != nil)
-	if m.joined != nil {
-		var want []string
-		for _, c := range m.joined.children {
-			want = append(want, strconv.Itoa(c.index)+c.outcome)
-		}
-		var got []string
-		for _, c := range st.Children {
-			got = append(got, strconv.Itoa(c.Index)+c.Outcome)
-		}
-		p.equal("children", got, want)
-	}
-}
-
-func (m *mStrand) bodies() []string {
-	var all []string
-	for _, f := range m.facts {
-		all = append(all, f.body)
-	}
-	return all
 }
 
 func (p *player) strandOf(run, path string) *mStrand {
@@ -230,6 +172,7 @@ func (p *player) answer(got, want engine.Settled, next *mStrand) {
 		return
 	}
 	p.equal("hands over", got.Next.Lease.Strand, next.path)
+	p.equal("lane", got.Next.Lane, next.run.lane)
 	next.lease(got.Next.Token, p.clock.Now().Add(lease))
 	p.holds(got.Next, next)
 }

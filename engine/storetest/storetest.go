@@ -71,7 +71,7 @@ func Model(t *testing.T, open func(t *testing.T, clock *Clock) Opened) { model(t
 // has to be open for work.
 func Run(t *testing.T, open func(t *testing.T, clock *Clock) Opened) {
 	var laws []law
-	for _, some := range [][]law{beginLaws(), leaseLaws(), settleLaws(), windowLaws(), timerLaws(), signalLaws(), cancelLaws(), underLaws(), freezeLaws(), capLaws(), keyLaws(), laterLaws(), documentLaws(), followLaws(), againLaws()} {
+	for _, some := range [][]law{beginLaws(), leaseLaws(), laneLaws(), settleLaws(), windowLaws(), timerLaws(), signalLaws(), cancelLaws(), underLaws(), freezeLaws(), capLaws(), budgetLaws(), keyLaws(), laterLaws(), documentLaws(), followLaws(), againLaws()} {
 		laws = append(laws, some...)
 	}
 	for _, l := range laws {

@@ -94,6 +94,7 @@ const (
 	Graph    = "https://graph.microsoft.com"
 	Defender = "https://api.securitycenter.microsoft.com"
 	Azure    = "https://management.azure.com"
+	Logs     = "https://api.loganalytics.azure.com"
 )
 
 // ResourceOf answers the resource whose tokens open a path of the tenant.
@@ -103,6 +104,8 @@ func ResourceOf(path string) string {
 		return Defender
 	case strings.HasPrefix(path, "/subscriptions/"):
 		return Azure
+	case strings.HasPrefix(path, "/v1/"):
+		return Logs
 	}
 	return Graph
 }

@@ -24,7 +24,7 @@ var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoad
 // operation answers the description of the call, nil for a call of Defender or
 // one that met no route.
 func operation(x practice.Exchange) (*openapi3.Operation, error) {
-	if x.Route == "" || strings.HasPrefix(x.Request.URL.Path, "/api/") {
+	if x.Route == "" || strings.HasPrefix(x.Request.URL.Path, "/api/") || strings.HasPrefix(x.Request.URL.Path, "/v1/") {
 		return nil, nil
 	}
 	doc, err := spec()

@@ -130,6 +130,9 @@ func (s *Server) begin() (taken bool, err error) {
 // Addr is its address, host:port.
 func (s *Server) Addr() string { return host + ":" + strconv.Itoa(s.port) }
 
+// Dir is the folder in which it keeps things.
+func (s *Server) Dir() string { return s.dir }
+
 // Port is the port of its address.
 func (s *Server) Port() int { return s.port }
 
@@ -242,6 +245,14 @@ func (s *Server) Resume() {
 // takes commands. What CONFIG SET and REPLICAOF have changed is forgotten
 // unless the server has written it down by CONFIG REWRITE.
 func (s *Server) Restart() {
+	if err := s.TryRestart(); err != nil {
+		s.t.Errorf("restart the redis-server at %s: %v", s.Addr(), err)
+	}
+}
+
+// TryRestart is Restart of a server that may refuse to start: it answers what that
+// says.
+func (s *Server) TryRestart() error {
 	s.Stop()
 	var taken bool
 	var err error
@@ -249,9 +260,7 @@ func (s *Server) Restart() {
 		taken, err = s.begin()
 		return !taken
 	})
-	if err != nil {
-		s.t.Errorf("restart the redis-server at %s: %v", s.Addr(), err)
-	}
+	return err
 }
 
 // inSync waits until a replica has what its primary has.

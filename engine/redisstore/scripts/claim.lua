@@ -2,9 +2,11 @@
 -- ARGV 3 so many at most 4 how long a lease lasts 5 token, of which each lease
 --      gets its own 6 '1': take over 7 '1': look after what expires, too
 --      8 how long ended runs keep their answers 9 worker 10 '1': asked again,
---      because the answer was not heard
--- Answers {now, number, '1' if frozen, more, next timer or '', next lease end or
--- '', strands, outbox}.
+--      because the answer was not heard 11 so many of each lane at most, or ''
+-- Answers {now, number, '1' if frozen, '1' if more would have been in lanes that
+-- have room left, next timer or '', next lease end or '', strands, outbox,
+-- keys that are another program's or gone, the lanes in which more is due than
+-- there was room for}.
 --@head
 --@lib
 
@@ -14,24 +16,54 @@ local some = math.min(math.max(2 * max, 32), 128)
 -- parts answers run and path of a strand's name in an index.
 local function parts(me) return string.sub(me, 1, 23), string.sub(me, 25) end
 
+local damaged = {}
+
+-- broken notes a key that is another program's or gone, and has the strand looked
+-- at again a minute later.
+local function broken(key, me)
+  damaged[#damaged + 1] = key
+  redis.call('ZREM', P .. 't', me)
+  redis.call('SREM', P .. 'h', me)
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('ZADD', P .. 'l', now + 60000000, me)
+  else
+    redis.call('ZREM', P .. 'l', me)
+  end
+end
+
+-- laneOf answers the lane of a strand's run, nothing where the strand or its run
+-- cannot be read.
+local function laneOf(me, run, path)
+  local k = skey(run, path)
+  if path ~= '' and type(redis.pcall('HGET', k, 'i')) == 'table' then return broken(k, me) end
+  k = skey(run, '')
+  local lane = redis.pcall('HGET', k, 'ln')
+  if type(lane) ~= 'string' then return broken(k, me) end
+  return lane
+end
+
 if ARGV[6] == '1' then
   for _, me in ipairs(redis.call('ZRANGEBYSCORE', P .. 'l', '-inf', now, 'LIMIT', 0, some)) do
     local run, path = parts(me)
-    redis.call('ZREM', P .. 'l', me)
-    local k = skey(run, path)
-    redis.call('HSET', k, 'i', '1', 'j', '1')
-    redis.call('HDEL', k, 'k')
-    redis.call('HINCRBY', k, 'x', 1)
-    push(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
+    local lane = laneOf(me, run, path)
+    if lane then
+      redis.call('ZREM', P .. 'l', me)
+      local k = skey(run, path)
+      redis.call('HSET', k, 'i', '1', 'j', '1')
+      redis.call('HDEL', k, 'k')
+      redis.call('HINCRBY', k, 'x', 1)
+      push(run, path, lane)
+    end
   end
 end
 
 for _, me in ipairs(redis.call('ZRANGEBYSCORE', P .. 't', '-inf', now, 'LIMIT', 0, some)) do
   local run, path = parts(me)
-  if redis.call('HGET', skey(run, path), 'i') == '0' then
+  local lane = laneOf(me, run, path)
+  if lane and redis.call('HGET', skey(run, path), 'i') == '0' then
     begins(run)
-  else
-    wake(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
+  elseif lane then
+    wake(run, path, lane)
     bump(run)
   end
 end
@@ -39,15 +71,23 @@ end
 if not frozen then
   for _, me in ipairs(redis.call('SRANDMEMBER', P .. 'h', 32)) do
     local run, path = parts(me)
-    wake(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
-    bump(run)
+    local lane = laneOf(me, run, path)
+    if lane then
+      wake(run, path, lane)
+      bump(run)
+    end
   end
 end
 
 local marked = redis.call('SRANDMEMBER', P .. 'cw')
 if marked then
-  wakeAll(marked, redis.call('HGET', P .. 's:' .. marked, 'ln'))
-  bump(marked)
+  local lane = redis.pcall('HGET', P .. 's:' .. marked, 'ln')
+  if type(lane) == 'string' then
+    wakeAll(marked, lane)
+    bump(marked)
+  else
+    redis.call('SREM', P .. 'cw', marked)
+  end
 end
 
 -- remove deletes a document and says so in the stream.
@@ -76,10 +116,13 @@ end
 -- The lanes are drawn 8:4:2:1.
 local draws = '010201030102010'
 local cursor = tonumber(redis.call('HGET', KEYS[1], 'dr') or '0')
-local left, total = {}, 0
+local left, over, total = {}, '', 0
+local room = string.gmatch(ARGV[11], '%d+')
 for lane = 0, 3 do
-  left[lane] = redis.call('LLEN', P .. 'q' .. lane)
+  local due = redis.call('LLEN', P .. 'q' .. lane)
+  left[lane] = math.min(due, tonumber(room() or due))
   total = total + left[lane]
+  if left[lane] < due then over = over .. lane end
 end
 local strands, names = {}, {}
 local memo = P .. 'rq:claim ' .. ARGV[9]
@@ -90,7 +133,7 @@ if before and string.sub(before, 1, #ARGV[5]) == ARGV[5] then
     local run, path = parts(me)
     local token = ARGV[5] .. n
     n = n + 1
-    if redis.call('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
+    if redis.pcall('HGET', skey(run, path), 'k') == token then strands[#strands + 1] = held(run, path, token) end
   end
   max = 0
 end
@@ -102,22 +145,28 @@ while #strands < max and total > 0 do
     local me = redis.call('LPOP', P .. 'q' .. lane)
     local run, path = parts(me)
     local k, token = skey(run, path), ARGV[5] .. #strands
-    local fields, mark = redis.call('HGETALL', k), ''
+    local fields, mark = redis.pcall('HGETALL', k), ''
     if path == '' then
       for i = 1, #fields, 2 do
         if fields[i] == 'c' then mark = fields[i + 1] end
       end
     else
-      mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
+      mark = redis.pcall('HGET', P .. 's:' .. run, 'c') or ''
     end
-    if #fields == 0 then
-      fields = { 'h', '0 0', 'a', when }
-      redis.call('HSET', k, 'h', '0 0', 'a', when)
+    if fields.err or (path == '' and #fields == 0) then
+      broken(k, me)
+    elseif type(mark) == 'table' then
+      broken(skey(run, ''), me)
+    else
+      if #fields == 0 then
+        fields = { 'h', '0 0', 'a', when }
+        redis.call('HSET', k, 'h', '0 0', 'a', when)
+      end
+      redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
+      redis.call('ZADD', P .. 'l', now + ARGV[4], me)
+      strands[#strands + 1] = held(run, path, token, fields, mark)
+      names[#names + 1] = #me .. ':' .. me .. '\0'
     end
-    redis.call('HSET', k, 'i', '2', 'k', token, 'L', ARGV[4], 'T', mark)
-    redis.call('ZADD', P .. 'l', now + ARGV[4], me)
-    strands[#strands + 1] = held(run, path, token, fields, mark)
-    names[#names + 1] = #me .. ':' .. me .. '\0'
   end
 end
 if #names > 0 then
@@ -125,7 +174,16 @@ if #names > 0 then
   redis.call('SET', memo, ARGV[5] .. table.concat(names), 'PX', 60000)
 end
 if touch then redis.call('HSET', KEYS[1], 't', when) end
-if total == 0 and meta[4] ~= '1' then redis.call('HSET', KEYS[1], 'w', '1') end
+if total == 0 and meta[4] ~= '1' then
+  -- We are to be told of all lanes but those of which something is left: who has
+  -- no room there comes when there is. All others were told of it already.
+  local w = 'l'
+  for lane = 0, 3 do
+    if not string.find(over, lane, 1, true) then w = w .. lane end
+  end
+  w = w == 'l0123' and '1' or w == 'l' and '0' or w
+  if w ~= meta[4] then redis.call('HSET', KEYS[1], 'w', w) end
+end
 
 local waits = {}
 if redis.call('HLEN', P .. 'ob') > 0 then
@@ -140,4 +198,4 @@ if redis.call('HLEN', P .. 'ob') > 0 then
 end
 local timer = redis.call('ZRANGE', P .. 't', 0, 0, 'WITHSCORES')
 local lease = redis.call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')
-return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits }
+return { when, redis.call('HGET', KEYS[1], 'q') or '0', frozen and '1' or '', total > 0 and '1' or '', timer[2] or '', lease[2] or '', strands, waits, damaged, over }

@@ -10,8 +10,10 @@ for i = 1, #log, 2 do
   local kind, name = string.sub(member, 1, 1), string.sub(member, 2)
   local what = {}
   if kind == 'r' then
-    what = redis.call('HMGET', P .. 's:' .. name, 'pb', 'sb', 'ed', 'md', 'hd', 'bg', 'qd', 'st', 'c', 'en', 'ac', 'la', 'i', 'd')
-    if what[1] then
+    what = redis.pcall('HMGET', P .. 's:' .. name, 'pb', 'sb', 'ed', 'md', 'hd', 'bg', 'qd', 'st', 'c', 'en', 'ac', 'la', 'i', 'd')
+    if what.err then
+      what = { '' } -- another program's
+    elseif what[1] then
       what[15] = redis.call('HVALS', P .. 'w:' .. name)
     else
       what = { redis.call('GET', P .. 'z:' .. name) }

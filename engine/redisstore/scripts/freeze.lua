@@ -14,8 +14,11 @@ frozen = ARGV[4] == '1'
 if not frozen then
   for _, me in ipairs(redis.call('SRANDMEMBER', P .. 'h', 100)) do
     local run, path = string.sub(me, 1, 23), string.sub(me, 25)
-    wake(run, path, redis.call('HGET', P .. 's:' .. run, 'ln'))
-    bump(run)
+    local lane = redis.pcall('HGET', P .. 's:' .. run, 'ln')
+    if type(lane) == 'string' and type(redis.pcall('HGET', skey(run, path), 'i')) == 'string' then
+      wake(run, path, lane)
+      bump(run)
+    end
   end
 end
 for i = 8, 7 + tonumber(ARGV[7]) do audit(ARGV[i]) end

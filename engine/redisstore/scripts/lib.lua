@@ -32,11 +32,19 @@ local function audit(body)
   redis.call('XADD', P .. 'au', text(number()) .. '-0', 't', when, 'b', body)
 end
 
+-- tells reports whether who waits for work is to be told of a lane: 1 of every
+-- one, 0 of none, else of those that stand there.
+local function tells(lane)
+  local w = meta[4]
+  return w ~= '0' and (not w or w == '1' or string.find(w, lane, 2, true) ~= nil)
+end
+
 -- push makes a strand due. Who waits for work is told: not of every strand, only
--- of the first since a claim has left nothing.
+-- of the first in a lane since a claim has left nothing there. All are told, so
+-- all claim again and say anew what they wait for.
 local function push(run, path, lane)
   redis.call('RPUSH', P .. 'q' .. lane, run .. ':' .. path)
-  if meta[4] ~= '0' then
+  if tells(lane) then
     meta[4] = '0'
     redis.call('HSET', KEYS[1], 'w', '0')
     redis.call('PUBLISH', string.match(P, '^(.-){') .. 'wake', string.match(P, '{(%x+)}'))

@@ -7,12 +7,15 @@ for i = 4, #ARGV, 3 do
   local run, path = ARGV[i], ARGV[i + 1]
   local k = P .. 's:' .. run
   if path ~= '' then k = k .. ':' .. path end
-  local s = redis.call('HMGET', k, 'h', 'k')
+  local s = redis.pcall('HMGET', k, 'h', 'k')
   local mark = false
-  if s[2] == ARGV[i + 2] then
+  if s.err then
+    mark = '' -- another program's: whoever settles finds out
+  elseif s[2] == ARGV[i + 2] then
     redis.call('ZADD', P .. 'l', now + ARGV[3], run .. ':' .. path)
     redis.call('HSET', k, 'L', ARGV[3])
-    mark = redis.call('HGET', P .. 's:' .. run, 'c') or ''
+    mark = redis.pcall('HGET', P .. 's:' .. run, 'c') or ''
+    if type(mark) == 'table' then mark = '' end
   end
   answers[#answers + 1] = mark
 end

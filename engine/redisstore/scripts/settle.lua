@@ -155,6 +155,7 @@ end
 
 local root = redis.call('HMGET', P .. 's:' .. run, 'sb', 'ln', 'ck', 'cw', 'bg')
 local subject, lane = root[1], root[2]
+if not lane then return { 0 } end -- somebody has deleted the run
 for _, r in ipairs(runs) do
   if ARGV[r + 2] ~= subject then
     return redis.error_reply('STANCHREFUSED begin: the run is about "' .. subject .. '", what it begins about "' .. ARGV[r + 2] .. '": it has to be the same')

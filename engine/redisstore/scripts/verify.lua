@@ -7,8 +7,9 @@ for i = 3, #ARGV, 3 do
   local run, path = ARGV[i], ARGV[i + 1]
   local k = P .. 's:' .. run
   if path ~= '' then k = k .. ':' .. path end
-  local h = redis.call('HGET', k, 'h')
-  if h then
+  local h = redis.pcall('HGET', k, 'h')
+  if type(h) == 'table' then -- another program's: that is told elsewhere
+  elseif h then
     if tonumber(string.match(h, '^%d+')) < tonumber(ARGV[i + 2]) then missing = missing + 1 end
   elseif redis.call('EXISTS', P .. 'z:' .. run) == 0 then
     local open, index = string.match(path, '^(.*)%[(%d+)%]$')

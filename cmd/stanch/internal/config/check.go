@@ -34,6 +34,7 @@ func (c *Config) check(d *decoder) {
 	c.checkFeed(d)
 	c.checkPeople(d)
 	c.checkGuardrails(d)
+	c.checkOutside(d)
 	oneOf(d, "undo.approval", c.Undo.Approval, "none", "one")
 	if c.HasTenant() {
 		c.checkTenant(d)

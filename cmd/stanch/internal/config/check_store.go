@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"stanch/connectors"
 )
 
 // The bounds of what the operator may set for workers and for proofs.
@@ -35,6 +37,7 @@ func (c *Config) checkStore(d *decoder) {
 	c.checkStoreAuth(d, s)
 	c.checkDurability(d, s)
 	c.checkWorker(d)
+	c.checkThrottle(d)
 }
 
 func (c *Config) checkStoreAuth(d *decoder, s Store) {
@@ -117,9 +120,29 @@ func (c *Config) checkWorker(d *decoder) {
 			d.fault(d.places[path], "to stop every effect, use `stanch freeze`", "%s must be 1 or more", path)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.Lanes)) {
+		path := join("worker.lanes", name)
+		if n := w.Lanes[name]; oneOf(d, path, name, Lanes()...) && (n < 1 || n > w.Concurrency) {
+			d.fault(d.places[path], "leave it out for no limit of its own", "%s must be from 1 to worker.concurrency, which is %d, not %d", path, w.Concurrency, n)
+		}
+	}
 }
 
-// Check reports what is wrong with a worker whose numbers flags have changed.
+func (c *Config) checkThrottle(d *decoder) {
+	classes := slices.Sorted(maps.Keys(connectors.Allowances()))
+	for _, class := range slices.Sorted(maps.Keys(c.Throttle)) {
+		path := join("throttle", class)
+		if !oneOf(d, path, class, classes...) {
+			continue
+		}
+		if t := c.Throttle[class]; t.Units < 1 || t.Per < time.Second || t.Per > 31*24*time.Hour {
+			d.fault(d.places[path], "such as {units: 5000, per: 1m}", "%s: units must be 1 or more and per from 1s to 31d, not %d in %s", path, t.Units, t.Per)
+		}
+	}
+}
+
+// Check reports what is wrong with a worker whose numbers flags have changed. A
+// lane's limit above a lower concurrency is none.
 func (w Worker) Check() error {
 	switch {
 	case w.Concurrency < 1 || w.Concurrency > mostConcurrency:

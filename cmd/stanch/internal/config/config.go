@@ -30,8 +30,12 @@ type Config struct {
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
+	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
+	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
+	Services   map[string]Service  `yaml:"services" doc:"HTTP APIs that playbooks name, with their credentials"`
+	Channels   map[string]Channel  `yaml:"channels" doc:"where the actions notify.* send messages"`
 	Lists      []string            `yaml:"lists" doc:"folders of reference lists"`
 	Archive    string              `yaml:"archive" doc:"folder to which a store in Redis moves runs that ended 30 days ago; without it they stay"`
 }
@@ -65,10 +69,14 @@ type Worker struct {
 	Lease       time.Duration  `yaml:"lease" doc:"after which time another worker takes over from one that is lost; default 15s"`
 	Grace       time.Duration  `yaml:"grace" doc:"how long what is under way may take when the worker is told to end; default 20s"`
 	Connectors  map[string]int `yaml:"connectors" doc:"most calls at once by connector, such as {graph: 16, defender: 4}; default no limit of its own"`
+	Lanes       map[string]int `yaml:"lanes" doc:"most strands at once of runs of a lane, by the severity of their incident: high, medium, low or others, such as {others: 4}; default no limit of its own"`
 }
 
 // Connectors are the names that Worker.Connectors may have.
-func Connectors() []string { return []string{"azure", "defender", "graph"} }
+func Connectors() []string { return []string{"azure", "defender", "graph", "http", "notify"} }
+
+// Lanes are the names that Worker.Lanes may have, in the order of the lanes.
+func Lanes() []string { return []string{"high", "medium", "low", "others"} }
 
 // Tenant names the tenant and the app that acts there.
 type Tenant struct {
@@ -109,6 +117,12 @@ type Feed struct {
 type Guardrails struct {
 	MaxTargets map[string]int      `yaml:"max_targets" doc:"most targets of one run by kind, such as {files: 50}"`
 	Protect    map[string][]string `yaml:"protect" doc:"what no effect may touch by kind, such as {users: [breakglass@contoso.example]}"`
+}
+
+// Throttle is what an API allows all workers together.
+type Throttle struct {
+	Units int64         `yaml:"units" doc:"calls, or resource units where the API counts those"`
+	Per   time.Duration `yaml:"per" doc:"in any time of this length, such as 1m"`
 }
 
 // Undo says what undoing needs.

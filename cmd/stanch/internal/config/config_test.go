@@ -28,7 +28,7 @@ guardrails:
   max_targets: {files: 50, users: 5}
   protect: {users: [breakglass@contoso.example], sites: [/sites/legal-hold]}
 undo: {approval: none}
-worker: {concurrency: 16, lease: 30s, grace: 1m, connectors: {graph: 8}}
+worker: {concurrency: 16, lease: 30s, grace: 1m, connectors: {graph: 8}, lanes: {others: 4, low: 16}}
 `
 
 func TestParseKeepsEveryKey(t *testing.T) {
@@ -57,7 +57,7 @@ func TestParseKeepsEveryKey(t *testing.T) {
 		},
 		Undo:       Undo{Approval: "none"},
 		Durability: Durability{Destroys: DestroysAcknowledged, Replicas: 1, Within: 2 * time.Second},
-		Worker:     Worker{Concurrency: 16, Lease: 30 * time.Second, Grace: time.Minute, Connectors: map[string]int{"graph": 8}},
+		Worker:     Worker{Concurrency: 16, Lease: 30 * time.Second, Grace: time.Minute, Connectors: map[string]int{"graph": 8}, Lanes: map[string]int{"others": 4, "low": 16}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -135,15 +135,23 @@ func TestMistakes(t *testing.T) {
 		{"lease", "worker: {lease: 10ms}\n", "f:1:17: worker.lease must be from 1s to 10m0s, not 10ms"},
 		{"no concurrency", "worker: {concurrency: 0}\n", "f:1:23: worker.concurrency must be from 1 to 1000, not 0"},
 		{"no grace", "worker: {grace: 0s}\n", "f:1:17: worker.grace must be from 1ms to 1h0m0s, not 0s"},
-		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of azure, defender, graph, not "grph"|did you mean "graph"?`},
+		{"connector", "worker: {connectors: {grph: 3}}\n", `f:1:23: worker.connectors.grph must be one of azure, defender, graph, http, notify, not "grph"|did you mean "graph"?`},
 		{"connector of none", "worker: {connectors: {graph: 0}}\n", "worker.connectors.graph must be 1 or more|stanch freeze"},
+		{"throttle of no API", "throttle: {sharepont: {units: 5, per: 1m}}\n", `throttle.sharepont must be one of|did you mean "sharepoint"?`},
+		{"throttle of nothing", "throttle: {sharepoint: {units: 0, per: 1m}}\n", "f:1:12: throttle.sharepoint: units must be 1 or more and per from 1s to 31d, not 0 in 1m0s|such as {units: 5000, per: 1m}"},
+		{"lane", "worker: {lanes: {hunting: 8}}\n", `f:1:18: worker.lanes.hunting must be one of high, medium, low, others, not "hunting"`},
+		{"lane misspelt", "worker:\n  lanes:\n    other: 8\n", `f:3:5: worker.lanes.other must be one of high, medium, low, others, not "other"|did you mean "others"?`},
+		{"lane of none", "worker: {concurrency: 8, lanes: {low: 0}}\n", "f:1:34: worker.lanes.low must be from 1 to worker.concurrency, which is 8, not 0|leave it out"},
+		{"lane of less", "worker: {lanes: {low: -1}}\n", "f:1:18: worker.lanes.low must be from 1 to worker.concurrency, which is 64, not -1"},
+		{"lane of more than there is", "worker: {concurrency: 4, lanes: {high: 4, others: 5}}\n", "f:1:43: worker.lanes.others must be from 1 to worker.concurrency, which is 4, not 5"},
+		{"lane of a text", "worker: {lanes: {low: many}}\n", `f:1:23: worker.lanes.low must be a whole number, not "many"`},
+		{"lanes of a number", "worker: {lanes: 4}\n", "f:1:17: worker.lanes must be names with values"},
 		{"sentinel of nobody", "sentinel: {subscription: 11111111-2222-3333-4444-555555555555, resource_group: a, workspace: abcd}\n", "sentinel is named without a tenant"},
 		{"sentinel is half", "tenant: {cloud: practice}\nsentinel: {resource_group: a}\n", "f:2:11: sentinel.subscription is missing|sentinel.workspace is missing|not its id"},
 		{"sentinel is empty", "tenant: {cloud: practice}\nsentinel: {}\n", "f:2:11: sentinel names no workspace"},
 		{"subscription", "tenant: {cloud: practice}\nsentinel: {subscription: prod, resource_group: a, workspace: abcd}\n", `f:2:26: sentinel.subscription cannot be "prod"|a GUID`},
 		{"resource group", "tenant: {cloud: practice}\nsentinel: {subscription: 11111111-2222-3333-4444-555555555555, resource_group: a/b, workspace: abcd}\n", `sentinel.resource_group cannot be "a/b"`},
 		{"workspace", "tenant: {cloud: practice}\nsentinel: {subscription: 11111111-2222-3333-4444-555555555555, resource_group: a, workspace: ../x}\n", `sentinel.workspace cannot be "../x"`},
-		{"lanes", "worker: {lanes: {hunting: 8}}\n", `unknown key "lanes" in worker`},
 		{"folder", "playbooks: [nowhere]\n", "f:1:13: playbooks[0]: stat"},
 		{"listen", "listen: here\n", "listen must be HOST:PORT"},
 		{"anchor", "store: &a sqlite:a\n", "anchors and aliases are not allowed"},

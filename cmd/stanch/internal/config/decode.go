@@ -251,7 +251,7 @@ func (d *decoder) mismatch(n *yaml.Node, path, want, doc string) {
 		got = "a list"
 	case yaml.ScalarNode:
 		got = strconv.Quote(n.Value)
-		if strings.HasSuffix(path, "secret") || strings.HasSuffix(path, "password") {
+		if strings.HasSuffix(path, "secret") || strings.HasSuffix(path, "password") || strings.HasPrefix(path, "channels.") {
 			got = "one text" // it may be the secret itself
 		}
 	}

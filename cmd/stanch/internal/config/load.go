@@ -148,6 +148,9 @@ func (c *Config) absolute() error {
 			return err
 		}
 	}
+	if err := c.outsidePaths(dir); err != nil {
+		return err
+	}
 	if path, is := strings.CutPrefix(c.Store, sqliteScheme); is {
 		if path, err = resolve(dir, path); err != nil {
 			return err

@@ -1,0 +1,37 @@
+package connectors
+
+import "time"
+
+// Allowance is that a tenant's apps may use so many units in any time of a length.
+type Allowance struct {
+	Units int64
+	Per   time.Duration
+}
+
+// Allowances are what Microsoft publishes of its APIs, by the throttling class that
+// actions name, for the smallest tenants; units are calls where nothing else is
+// said.
+//
+// Sources: learn.microsoft.com/graph/throttling-limits (Graph, identity in
+// resource units, advanced hunting, identity protection, Outlook per mailbox),
+// learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online
+// (SharePoint in resource units), learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel,
+// learn.microsoft.com/defender-endpoint/api/common-errors and the pages of its
+// machine actions (Defender for Endpoint, per call), and
+// learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+// (ARM refills 25 reads and 10 writes a second).
+func Allowances() map[string][]Allowance {
+	const day = 24 * time.Hour
+	return map[string][]Allowance{
+		"graph.security":            {{150, time.Minute}},
+		"graph.identity":            {{3500, 10 * time.Second}},
+		"graph.identity_protection": {{1, time.Second}},
+		"graph.hunting":             {{45, time.Minute}},
+		"graph.mail":                {{10_000, 10 * time.Minute}},
+		"sharepoint":                {{1250, time.Minute}, {1_200_000, day}},
+		"sharepoint.label":          {{100, 5 * time.Minute}},
+		"defender":                  {{100, time.Minute}, {1500, time.Hour}},
+		"azure":                     {{600, time.Minute}},
+		"loganalytics":              {{200, 30 * time.Second}},
+	}
+}

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"stanch/actions"
+)
+
+// shortWait is how long a step waits for its turn at an API while a worker stays
+// with it; for longer it lets go.
+const shortWait = 200 * time.Millisecond
+
+// Lanes of a budget: what contains goes before what looks, and what an incident
+// needs before what hunts.
+func laneOf(run *runContext, a actions.Action) int {
+	lane := 0
+	if a.Class == actions.Reads {
+		lane = 1
+	}
+	if run.start.Event.Trigger == "hunting" {
+		lane += 2
+	}
+	return lane
+}
+
+// room draws what a task uses of the budget of its action. It answers true where
+// the task has to wait for its turn: then that is recorded.
+func (h *holding) room(work context.Context, t *task, action string) (waits bool, err error) {
+	a, _ := h.e.catalog.Lookup(action)
+	b, limited := h.e.o.Budgets[a.Throttle]
+	if !limited {
+		return false, nil
+	}
+	units := a.Cost.Look
+	if t.kind == tSend {
+		units = a.Cost.Send
+	}
+	d := Draw{
+		Budget: b.Name, Request: h.lease.Run + "/" + t.path + "/" + strconv.Itoa(t.effect), Units: units,
+		Windows: b.Windows, Lane: laneOf(h.st.run, a), By: h.st.run.book.ID,
+	}
+	backoff := pause()
+	for {
+		drawn, err := h.e.store.Draw(work, d)
+		switch {
+		case work.Err() != nil:
+			return false, ErrLeaseLost
+		case err != nil:
+			h.e.silent(err)
+			if wait, _ := backoff.Next(); !sleep(work, wait) {
+				return false, ErrLeaseLost
+			}
+		case drawn.Go:
+			return false, nil
+		case drawn.Wait > shortWait:
+			return true, h.waitTurn(t, a, drawn)
+		case !sleep(work, drawn.Wait):
+			return false, ErrLeaseLost
+		}
+	}
+}
+
+// waitTurn lets go of a task until its turn has come. It uses up no attempt.
+func (h *holding) waitTurn(t *task, a actions.Action, drawn Drawn) error {
+	why := fmt.Sprintf("the turn at %s, with %d before it,", a.Throttle, drawn.Ahead)
+	p := h.st.at(t.path)
+	if t.kind == tCheck {
+		e := p.effects[t.effect]
+		return h.lookAgain(t, e, drawn.Wait, e.why)
+	}
+	effect := -1
+	if t.kind == tSend {
+		effect = t.effect
+	}
+	return h.record(fact{
+		Kind: kRetry, Path: t.path, Attempt: p.attempt, Effect: effect, Why: why, Until: h.storeNow().Add(drawn.Wait),
+		Fault: p.fault,
+	})
+}
+
+// tooMuch tells all workers that an API has refused a call of an action as one
+// too many, and for how long it wants no more.
+func (h *holding) tooMuch(work context.Context, action string, after time.Duration) {
+	a, _ := h.e.catalog.Lookup(action)
+	b, limited := h.e.o.Budgets[a.Throttle]
+	if !limited {
+		return
+	}
+	if _, err := h.e.store.Draw(work, Draw{Budget: b.Name, Pause: after, Refused: true}); err != nil {
+		h.e.silent(err)
+	}
+}

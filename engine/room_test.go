@@ -1,0 +1,119 @@
+package engine_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stanch/engine"
+)
+
+// aMinute lets things have so many units a minute.
+func aMinute(units int64) engine.Options {
+	return engine.Options{Workers: 4, Budgets: map[string]engine.Budget{
+		"things": {Name: "contoso/things", Windows: []engine.Window{{Units: units, Per: time.Minute}}},
+	}}
+}
+
+// second is the head of another playbook, whose runs do not wait for those of the first.
+const second = "playbook: other\ntitle: Other\nstatus: stable\non:\n  incident: {events: [created]}\n"
+
+const many = // % of them
+"steps:\n  - for_each: 1..%\n    max_parallel: 32\n    steps:\n      - uses: things.get\n        with: {thing: x}\n"
+
+func looks(n string) string { return strings.Replace(many, "%", n, 1) }
+
+// All that an API allows is used, and no more, and who waits for it holds no
+// worker.
+func TestNoMoreIsAskedThanAnAPIAllows(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	var mu sync.Mutex
+	var at []time.Time
+	w.reading = func(string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		at = append(at, time.Now())
+		return nil
+	}
+	rehearse(t, w, aMinute(60), func(b *bench) {
+		begun := time.Now()
+		id := b.start(looks("240"), 0)
+		other := b.await(b.another(second+"steps:\n  - set: {n: 1}\n", 0)) // 32 wait meanwhile, of 4 goroutines
+		if took := time.Since(begun); other.Status != "succeeded" || took > 2*time.Second {
+			t.Errorf("a run that asks the API for nothing is %s after %s", other.Status, took)
+		}
+		if r := b.await(id); r.Status != "succeeded" {
+			t.Fatalf("the run is %s: %v", r.Status, r.Error)
+		}
+		if took := time.Since(begun); took > 250*time.Second {
+			t.Errorf("240 calls of 60 a minute took %s", took)
+		}
+	})
+	for i := 60; i < len(at); i++ {
+		if at[i].Sub(at[i-60]) < time.Minute {
+			t.Fatalf("61 calls within %s, 60 a minute are allowed", at[i].Sub(at[i-60]))
+		}
+	}
+}
+
+// What the API refuses as too many stops the others, too, and costs no attempt.
+func TestOneRefusalStopsAll(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a", "z": "a"})
+	var mu sync.Mutex
+	refused := false
+	var at []time.Time
+	w.reading = func(thing string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if thing == "x" && !refused {
+			refused = true
+			return &thingError{code: "throttled", after: 40 * time.Second}
+		}
+		at = append(at, time.Now())
+		return nil
+	}
+	get := func(thing string) string {
+		return "steps:\n  - id: s\n    uses: things.get\n    with: {thing: " + thing + "}\n    retry: {attempts: 1}\n"
+	}
+	rehearse(t, w, aMinute(600), func(b *bench) {
+		begun := time.Now()
+		first := b.start(get("x"), 0)
+		<-time.After(time.Second) // virtual
+		if r := b.await(b.another(second+get("z"), 0)); r.Status != "succeeded" {
+			t.Errorf("the other run is %s: %v", r.Status, r.Error)
+		}
+		if r := b.await(first); r.Status != "succeeded" {
+			t.Errorf("the run that was refused is %s: %v", r.Status, r.Error)
+		}
+		for _, a := range at {
+			if a.Sub(begun) < 40*time.Second {
+				t.Errorf("a call %s after one was refused for 40 s", a.Sub(begun))
+			}
+		}
+	})
+}
+
+// What contains does not wait behind what only looks, and who waits says for what.
+func TestContainingGoesBeforeLooking(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a", "z": "a"})
+	rehearse(t, w, aMinute(60), func(b *bench) {
+		id := b.start(looks("120"), 0)
+		<-time.After(3 * time.Second) // virtual
+		begun := time.Now()
+		if r := b.await(b.another(second+"steps:\n  - uses: things.put\n    with: {thing: z, value: b}\n", 0)); r.Status != "succeeded" || w.changes()["z"] != 1 {
+			t.Errorf("the run is %s (%v), changes %v", r.Status, r.Error, w.changes())
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("it took %s to contain while 32 wait to look", took)
+		}
+		r, err := b.engine.Run(b.t.Context(), id)
+		if err != nil || !slices.ContainsFunc(r.WaitsFor, func(on string) bool { return strings.Contains(on, "the turn at things, with ") }) {
+			t.Errorf("the run waits for %q, %v", r.WaitsFor, err)
+		}
+		if r := b.await(id); r.Status != "succeeded" {
+			t.Errorf("the other run is %s: %v", r.Status, r.Error)
+		}
+	})
+}
