@@ -213,8 +213,10 @@ type Spec[P, R any] struct {
 // nothing: to read, to plan, or to check; and to send one effect.
 type Cost struct{ Look, Send int64 }
 
-// Permission is one application permission that an action needs.
+// Permission is one application permission that an action needs, or a role of
+// Azure.
 type Permission struct {
 	API  string `json:"api"` // graph, defender, azure
 	Name string `json:"name"`
+	When string `json:"when,omitempty"` // needed only then, such as "on incidents of Sentinel"; empty: always
 }

@@ -276,3 +276,20 @@ func TestEveryStatusHasACode(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Azure names its port in links; that is the same place.
+func TestThePortOfHTTPSIsTheSamePlace(t *testing.T) {
+	base, err := url.Parse("https://management.azure.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{base: base, options: (*Options)(nil).filled()}
+	for link, same := range map[string]bool{
+		"https://management.azure.com:443/subscriptions/x?$skipToken=1": true, "https://Management.azure.com/x": true,
+		"https://management.azure.com:444/x": false, "https://management.azure.com:443.evil.example/x": false, "http://management.azure.com:443/x": false,
+	} {
+		if err := c.follow(link, map[string]bool{}, 1); (err == nil) != same {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+}

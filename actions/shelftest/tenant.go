@@ -21,6 +21,7 @@ import (
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
 	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
@@ -42,6 +43,7 @@ type Tenant struct {
 type Clients struct {
 	Graph      *graph.Client
 	Defender   *defender.Client
+	Sentinel   *sentinel.Client
 	SharePoint *sharepoint.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
 	// "teams", "slack" and "webhook". What the reader has are a token of the
@@ -102,7 +104,13 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, SharePoint: s, Web: w, Logs: l}
+	sen, err := sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Web: w, Logs: l}
 }
 
 func (x *Tenant) outside(full bool) web.Options {
@@ -172,10 +180,7 @@ func (x *Tenant) Changes() []practice.Change {
 // the actions would, and fails the test unless it is answered as a success.
 func (x *Tenant) Call(method, path, body string) json.RawMessage {
 	x.t.Helper()
-	resource := practicetest.Graph
-	if len(path) > 4 && path[:5] == "/api/" {
-		resource = practicetest.Defender
-	}
+	resource := practicetest.ResourceOf(path)
 	req, err := http.NewRequestWithContext(x.t.Context(), method, x.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		x.t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
+	"stanch/connectors/sentinel"
 	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
@@ -31,6 +32,7 @@ const maxPEM = 1 << 20
 type clients struct {
 	graph      *graph.Client
 	defender   *defender.Client
+	sentinel   *sentinel.Client
 	sharepoint *sharepoint.Client
 	web        *web.Client
 	logs       *loganalytics.Client
@@ -44,7 +46,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains},
 		http.Shelf{Web: c.web},
 		hunting.Shelf{Graph: c.graph, Logs: c.logs},
-		incidents.Shelf{Graph: c.graph},
+		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
 	)
@@ -77,6 +79,11 @@ func connect(c *config.Config) (clients, error) {
 		return clients{}, err
 	}
 	out := clients{graph: g, quarantine: c.Quarantine}
+	if at := workspaceOf(c); at != (sentinel.Workspace{}) {
+		if out.sentinel, err = sentinel.New(cloud, credential, at, nil); err != nil {
+			return clients{}, fmt.Errorf("sentinel: %w", err)
+		}
+	}
 	if out.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
 		return clients{}, err
 	}
@@ -91,6 +98,19 @@ func connect(c *config.Config) (clients, error) {
 	}
 	out.defender, err = defender.New(cloud, credential, nil)
 	return out, err
+}
+
+// workspaceOf is the configured workspace of Sentinel; without one it is that
+// of the practice tenant on that, else none.
+func workspaceOf(c *config.Config) sentinel.Workspace {
+	if c.Sentinel == (config.Sentinel{}) && c.Tenant.Cloud == config.Practice {
+		return practiceWorkspace()
+	}
+	return sentinel.Workspace{Subscription: c.Sentinel.Subscription, ResourceGroup: c.Sentinel.ResourceGroup, Name: c.Sentinel.Workspace}
+}
+
+func practiceWorkspace() sentinel.Workspace {
+	return sentinel.Workspace{Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace}
 }
 
 // cloudOf answers the addresses of a tenant's cloud with what the operator

@@ -86,10 +86,21 @@ func uses() map[string]use {
 		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
 			return map[string]any{"alert": freshAlert(l)}
 		}, 0},
-		"incidents.get":     {http.MethodGet, patched, incident(nil), 0},
-		"incidents.update":  {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
-		"incidents.assign":  {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
-		"incidents.tag":     {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
+		"incidents.get":    {http.MethodGet, patched, incident(nil), 0},
+		"incidents.update": {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
+		"incidents.assign": {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
+		"incidents.tag":    {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
+		"incidents.list":   {http.MethodGet, "/v1.0/security/incidents", func(*lab) map[string]any { return map[string]any{"status": "active"} }, 0},
+		"incidents.untag": {http.MethodPatch, patched, func(l *lab) map[string]any {
+			with := incident(map[string]any{"remove": []string{"stale"}})(l)
+			l.call(http.MethodPatch, "/v1.0/security/incidents/"+strings.TrimPrefix(with["incident"].(string), "defender/"), `{"customTags":["stale","kept"]}`, nil)
+			return with
+		}, 1},
+		"incidents.reopen": {http.MethodPatch, patched, func(l *lab) map[string]any {
+			with := incident(nil)(l)
+			l.call(http.MethodPatch, "/v1.0/security/incidents/"+strings.TrimPrefix(with["incident"].(string), "defender/"), `{"status":"resolved"}`, nil)
+			return with
+		}, 1},
 		"incidents.comment": {http.MethodPost, "/v1.0/security/incidents/*/comments", incident(map[string]any{"text": "Seen."}), 0},
 		"incidents.resolve": {http.MethodPatch, patched, incident(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}), 0},
 		"devices.isolate": {http.MethodPost, "/api/machines/*/isolate", func(*lab) map[string]any {

@@ -13,6 +13,7 @@ import (
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
+	"stanch/connectors/sentinel"
 	"stanch/connectors/sharepoint"
 	"stanch/engine/rehearse"
 )
@@ -93,6 +94,9 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		return c, err
 	}
+	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
+		return c, err
+	}
 	// The first call signs in, at the time the tenant has now.
 	ctx := context.Background()
 	if _, err := c.graph.User(ctx, "breakglass@"+practice.ContosoDomain); err != nil {
@@ -105,6 +109,9 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 		if _, err := c.sharepoint.Recycled(ctx, site, "none"); err != nil {
 			return c, fmt.Errorf("practice tenant: %w", err)
 		}
+	}
+	if _, err := c.sentinel.Rules(ctx); err != nil {
+		return c, fmt.Errorf("practice tenant: %w", err)
 	}
 	return c, nil
 }

@@ -29,6 +29,18 @@ type Company struct {
 	Mail            []Mail            `json:"mail,omitempty"`
 	Apps            []App             `json:"apps"`
 	Incidents       []json.RawMessage `json:"incidents,omitempty"`
+	Sentinel        *Workspace        `json:"sentinel,omitempty"`
+}
+
+// Workspace is the Log Analytics workspace in which Microsoft Sentinel is, with
+// the Defender XDR connector on: every incident of the company stands in it,
+// too. AutomationRules are bodies as its API answers them; id, type and etag are
+// added.
+type Workspace struct {
+	Subscription    string            `json:"subscription"`
+	ResourceGroup   string            `json:"resource_group"`
+	Name            string            `json:"name"`
+	AutomationRules []json.RawMessage `json:"automation_rules,omitempty"`
 }
 
 // Label is a sensitivity label; their order in the file is their priority,
@@ -165,7 +177,8 @@ type Mail struct {
 }
 
 // App is an app registration: who may ask for tokens, and the application
-// roles an administrator has consented to.
+// roles an administrator has consented to. Azure roles among them, such as
+// Microsoft Sentinel Responder, are assigned on the workspace.
 type App struct {
 	ID     string   `json:"id"`
 	Name   string   `json:"name"`

@@ -33,6 +33,9 @@ type quota struct {
 // take counts the call and answers a 429 when a limit is passed. A throttled
 // call counts too, as in SharePoint.
 func (l *limiter) take(c *call, rt *route) *failure {
+	if rt.api == azure {
+		return l.takeAzure(c, rt)
+	}
 	if l.scale == 0 {
 		return nil
 	}

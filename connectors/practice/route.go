@@ -34,6 +34,8 @@ func (c *call) route(path string) (*route, error) {
 	case strings.HasPrefix(path, "/v1.0/"), strings.HasPrefix(path, "/beta/"):
 		_, rest, _ := strings.Cut(path[1:], "/")
 		segments, table = normalize(rest), c.t.graph
+	case apiOf(path) == azure:
+		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.azure
 	case isSharePoint(path):
 		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.sharePoint
 	case strings.HasPrefix(path, "/api/"):
@@ -41,7 +43,7 @@ func (c *call) route(path string) (*route, error) {
 	case strings.HasPrefix(path, "/v1/"):
 		segments, table = strings.Split(strings.Trim(path[len("/v1/"):], "/"), "/"), c.t.logs
 	default:
-		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Log Analytics under /v1.", path)
+		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Azure Resource Manager under /subscriptions, Log Analytics under /v1.", path)
 	}
 	var found bool
 	for i := range table {
@@ -54,6 +56,9 @@ func (c *call) route(path string) (*route, error) {
 			c.args, c.pattern = args, table[i].pattern
 			return &table[i], nil
 		}
+	}
+	if c.api == azure {
+		return nil, c.noAzureRoute(path, found)
 	}
 	if found {
 		return nil, fail(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")

@@ -24,6 +24,7 @@ const (
 	directory
 	mailbox
 	defender
+	azure
 	logs // Log Analytics
 	sharepoint
 )
@@ -45,6 +46,8 @@ type call struct {
 	lag int
 	// behind makes this call read what was before the last write.
 	behind bool
+	// left is what Azure says of the budget for such requests.
+	left string
 }
 
 // serveCloud answers one request of the cloud's protocols, after the latency
@@ -52,6 +55,9 @@ type call struct {
 func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	c := &call{t: t, r: r, body: body, id: uuid.NewString(), clientID: r.Header.Get("client-request-id")}
+	if apiOf(r.URL.Path) == azure {
+		c.clientID = r.Header.Get("x-ms-client-request-id")
+	}
 	if c.clientID == "" {
 		c.clientID = c.id
 	}
@@ -172,6 +178,8 @@ func (c *call) open(path string) (reply, bool, error) {
 func apiOf(path string) api {
 	lower := strings.ToLower(path)
 	switch {
+	case strings.HasPrefix(lower, "/subscriptions/"):
+		return azure
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):

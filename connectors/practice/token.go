@@ -21,6 +21,7 @@ type audience int
 const (
 	graphAudience audience = iota
 	defenderAudience
+	azureAudience
 	logsAudience
 	otherAudience
 	sharePointAudience
@@ -38,7 +39,11 @@ func audienceOf(resource string) (audience, bool) {
 		"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
 		"https://securitycenter.onmicrosoft.com/windowsatpservice":
 		return defenderAudience, true
-	case "https://management.azure.com", "https://management.core.windows.net", "https://manage.office.com":
+	case "https://management.azure.com", "https://management.core.windows.net",
+		"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net",
+		"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn":
+		return azureAudience, true
+	case "https://manage.office.com":
 		return otherAudience, true
 	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
 		return logsAudience, true
@@ -152,11 +157,12 @@ func (c *call) issue(app App, scope string) reply {
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
 // roles, SharePoint's own have the names of Graph's for sites, everything else
-// is Graph's.
+// is Graph's. Azure's roles, whose names have spaces, are assigned there and stand
+// in no token.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
-		if strings.Contains(r, " ") { // a role of Azure, which stands in no token
+		if isAzureRole(r) {
 			continue
 		}
 		at := graphAudience
@@ -235,6 +241,8 @@ func (c *call) authenticate() ([]string, error) {
 	switch c.api {
 	case defender:
 		want = defenderAudience
+	case azure:
+		want = azureAudience
 	case logs:
 		want = logsAudience
 	case sharepoint:
@@ -256,8 +264,11 @@ func (c *call) authenticate() ([]string, error) {
 
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
-	if c.api == defender {
+	switch c.api {
+	case defender:
 		code = "Unauthorized"
+	case azure:
+		code = azureUnauthorized(message)
 	}
 	f := fail(http.StatusUnauthorized, code, "%s", message)
 	f.header = http.Header{"Www-Authenticate": {fmt.Sprintf(
@@ -269,6 +280,9 @@ func (c *call) unauthorized(message string) *failure {
 // authorize refuses a call that none of the token's roles allows, naming the
 // roles that would.
 func (c *call) authorize(rt *route, roles []string) *failure {
+	if rt.api == azure {
+		return c.authorizeAzure(rt)
+	}
 	if rt.api == logs { // roles of Azure are assigned there
 		roles = c.app.Roles
 	}

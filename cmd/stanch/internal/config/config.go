@@ -25,6 +25,7 @@ type Config struct {
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
+	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
@@ -73,7 +74,7 @@ type Worker struct {
 }
 
 // Connectors are the names that Worker.Connectors may have.
-func Connectors() []string { return []string{"defender", "graph", "http", "notify"} }
+func Connectors() []string { return []string{"azure", "defender", "graph", "http", "notify"} }
 
 // Lanes are the names that Worker.Lanes may have, in the order of the lanes.
 func Lanes() []string { return []string{"high", "medium", "low", "others"} }
@@ -96,6 +97,13 @@ type Auth struct {
 	Certificate string    `yaml:"certificate" doc:"PEM or PKCS#12 file with certificate and private key"`
 	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}"`
 	TokenFile   string    `yaml:"token_file" doc:"federated token of a workload; default $AZURE_FEDERATED_TOKEN_FILE"`
+}
+
+// Sentinel names the Log Analytics workspace in which Microsoft Sentinel is.
+type Sentinel struct {
+	Subscription  string `yaml:"subscription" doc:"id (a GUID) of the Azure subscription"`
+	ResourceGroup string `yaml:"resource_group" doc:"name of the resource group"`
+	Workspace     string `yaml:"workspace" doc:"name of the Log Analytics workspace"`
 }
 
 // Feed says how incidents are fetched.
