@@ -41,7 +41,7 @@ const (
 func (s Shelf) Find() actions.Action {
 	return actions.Spec[findParams, filesFound]{
 		Doc:   "Find files by name in a site or in somebody's OneDrive, with the search of SharePoint: what was changed in the last minutes may not be found yet.",
-		Class: actions.Reads, Throttle: throttle, Permissions: readsFiles(),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 7}, Permissions: readsFiles(),
 		Source:  "https://learn.microsoft.com/graph/api/driveitem-search",
 		Example: "name: payroll november\nsite: https://contoso.sharepoint.com/sites/payroll",
 		Read:    s.search,

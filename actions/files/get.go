@@ -36,7 +36,7 @@ type fileLabel struct {
 func (s Shelf) Get() actions.Action {
 	return actions.Spec[onFile, fileFound]{
 		Doc:   "Look a file up in SharePoint or OneDrive, with its sensitivity label and its retention label.",
-		Class: actions.Reads, Throttle: throttle,
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 5},
 		Permissions: append(readsFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Source:      "https://learn.microsoft.com/graph/api/driveitem-get",
 		Example:     "file: \"${{ file }}\"",

@@ -37,7 +37,7 @@ type sharedLink struct {
 func (s Shelf) ListPermissions() actions.Action {
 	return actions.Spec[onFile, filePermissions]{
 		Doc:   "List who may do what with a file, and how far each permission reaches.",
-		Class: actions.Reads, Throttle: throttle, Permissions: readsFiles(),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 6}, Permissions: readsFiles(),
 		Source:  "https://learn.microsoft.com/graph/api/driveitem-list-permissions",
 		Example: "file: \"${{ file }}\"",
 		Read:    s.listPermissions,

@@ -43,7 +43,7 @@ func (s Shelf) Quarantine() actions.Action {
 	return actions.Spec[onFile, quarantined]{
 		Doc: "Move a file into the locked quarantine folder of its library, and take its own permissions and links away; the owner's stays. " +
 			"Graph moves files within a library only, so each has its folder. It is the operator's: it must be there, must not inherit permissions, and be open to named people inside only.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writesFiles(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 14, Send: 2}, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // it lies in one place
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-move",

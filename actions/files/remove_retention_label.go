@@ -19,7 +19,7 @@ func (s Shelf) RemoveRetentionLabel() actions.Action {
 	return actions.Spec[onFile, notRetained]{
 		Doc: "Take the retention label off a file, so that it can be deleted. Of a record this needs Sites.FullControl.All; " +
 			"an unlocked record is refused, and a regulatory one. Folders are refused.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writesFiles(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // what has no label has none to lose
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-removeretentionlabel",

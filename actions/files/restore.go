@@ -46,7 +46,7 @@ func (s Shelf) Restore() actions.Action {
 	return actions.Spec[restoreParams, restored]{
 		Doc: "Take a deleted file out of the recycle bin of its site, back to where it was, with its permissions and links. " +
 			"This is SharePoint's own API, which takes apps that sign in with a certificate only.",
-		Class: actions.Writes, Throttle: throttle,
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 7, Send: 3},
 		Permissions: append(readsFiles(), actions.Permission{API: "sharepoint", Name: "Sites.FullControl.All"}),
 		Repeat:      actions.RepeatSame, // an entry leaves the bin once
 		Settling:    sharingSettles,

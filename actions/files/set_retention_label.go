@@ -37,7 +37,7 @@ func (s Shelf) SetRetentionLabel() actions.Action {
 	return actions.Spec[retainParams, nowRetained]{
 		Doc: "Put a retention label on a file, in place of the one it has. A label that makes records locks the file, and taking it off needs Sites.FullControl.All; " +
 			"a regulatory record's stays for ever. Folders are refused.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writesFiles(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // a file has one retention label
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-setretentionlabel",

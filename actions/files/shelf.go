@@ -39,6 +39,10 @@ const (
 	labelSettles   = 10 * time.Minute
 )
 
+// throttle is SharePoint's allowance. Costs are its resource units: 1 to get an
+// item, 2 to list, create, change or delete, 5 for anything about permissions;
+// what a file's address needs more, where it is no share, comes rarely and is left
+// out (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
 const throttle = "sharepoint"
 
 func readsFiles() []actions.Permission {

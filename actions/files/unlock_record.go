@@ -23,7 +23,7 @@ func (s Shelf) UnlockRecord() actions.Action {
 // lockSpec is the action that locks records or unlocks them.
 func (s Shelf) lockSpec(lock bool, doc string) actions.Spec[onFile, recordLock] {
 	return actions.Spec[onFile, recordLock]{
-		Doc: doc, Class: actions.Writes, Throttle: throttle, Permissions: writesFiles(),
+		Doc: doc, Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // a lock is shut or open
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-lockorunlockrecord",

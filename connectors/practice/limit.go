@@ -15,6 +15,7 @@ import (
 type limiter struct {
 	scale   float64
 	windows map[string]*window
+	spent   map[string]int64 // see Tenant.Spent
 }
 
 type window struct {

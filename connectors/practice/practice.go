@@ -134,7 +134,7 @@ func New(o Options) (*Tenant, error) {
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
 		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), world: w,
-		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
+		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}},
 		stale:  map[string]*version{},
 	}, nil
 }

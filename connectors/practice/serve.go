@@ -148,6 +148,7 @@ func (c *call) dispatch() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	c.t.limits.count(rt)
 	if f := c.t.limits.take(c, rt); f != nil {
 		return reply{}, f
 	}

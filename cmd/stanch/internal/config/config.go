@@ -31,7 +31,7 @@ type Config struct {
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
 	Quarantine string              `yaml:"quarantine" doc:"path, in each library, of the locked folder that files.quarantine moves files to; default Quarantine"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
-	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
+	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}; of the practice tenant, which throttles nothing unless it is told to, only what stands here limits"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
 	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
