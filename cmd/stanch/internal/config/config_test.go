@@ -79,6 +79,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestThrottleIsKept(t *testing.T) {
+	c, err := Parse("f", []byte("throttle: {sharepoint: {units: 3750, per: 1m}}\n"))
+	if err != nil || c.Throttle["sharepoint"] != (Throttle{Units: 3750, Per: time.Minute}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // Every mistake is told with its place and with what to do.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{

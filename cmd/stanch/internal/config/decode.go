@@ -227,13 +227,13 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, doc string)
 			return
 		}
 		v.SetBool(b)
-	case int:
-		i, err := strconv.Atoi(n.Value)
+	case int, int64:
+		i, err := strconv.ParseInt(n.Value, 10, v.Type().Bits())
 		if err != nil || n.Tag != "!!int" {
 			d.mismatch(n, path, "a whole number", doc)
 			return
 		}
-		v.SetInt(int64(i))
+		v.SetInt(i)
 	case time.Duration:
 		t, err := playbooks.ParseDuration(n.Value)
 		if err != nil || t < 0 {
