@@ -137,6 +137,9 @@ func (x *call) status(e *Error, head http.Header, body []byte) {
 		e.Permission = x.request.Permission
 		if e.Permission != "" {
 			e.Hint = "grant it in Entra > App registrations > API permissions with admin consent; a token made before does not have it for up to an hour"
+			if x.client.api.Name == x.client.cloud.Azure.Name {
+				e.Hint = "it is a role of Azure: assign it to the app under Access control (IAM) of the workspace; that takes up to ten minutes"
+			}
 		}
 	case Failed:
 		if e.Status >= 300 && e.Status < 400 {

@@ -56,21 +56,24 @@ func TestASecretCannotBeShown(t *testing.T) {
 }
 
 func TestCloudsAreNamedInTheConfig(t *testing.T) {
-	want := map[string][4]string{
-		"global": {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api.security.microsoft.com/api", ".sharepoint.com"},
-		"gcc":    {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api-gcc.securitycenter.microsoft.us/api", ".sharepoint.com"},
-		"usgov":  {"https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint.us"},
-		"dod":    {"https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint-mil.us"},
-		"china":  {"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0", "", ".sharepoint.cn"},
+	want := map[string][5]string{
+		"global": {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api.security.microsoft.com/api", ".sharepoint.com", "https://management.azure.com"},
+		"gcc":    {"https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://api-gcc.securitycenter.microsoft.us/api", ".sharepoint.com", "https://management.azure.com"},
+		"usgov":  {"https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint.us", "https://management.usgovcloudapi.net"},
+		"dod":    {"https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0", "https://api-gov.securitycenter.microsoft.us/api", ".sharepoint-mil.us", "https://management.usgovcloudapi.net"},
+		"china":  {"https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0", "", ".sharepoint.cn", "https://management.chinacloudapi.cn"},
 	}
 	for name, w := range want {
 		c, err := connectors.CloudNamed(name)
-		if got := [4]string{c.Login, c.Graph.Base, c.Defender.Base, c.SharePoint}; err != nil || got != w {
+		if got := [5]string{c.Login, c.Graph.Base, c.Defender.Base, c.SharePoint, c.Azure.Base}; err != nil || got != w {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, w)
 		}
 		host, _, _ := strings.Cut(strings.TrimPrefix(c.Graph.Base, "https://"), "/")
 		if c.Graph.Scope != "https://"+host+"/.default" {
 			t.Errorf("%s: scope %s is not of its host", name, c.Graph.Scope)
+		}
+		if c.Azure.Scope != c.Azure.Base+"/.default" {
+			t.Errorf("%s: scope %s is not of its host", name, c.Azure.Scope)
 		}
 	}
 	if _, err := connectors.CloudNamed("Global"); err == nil || !strings.Contains(err.Error(), "expected global, gcc, usgov, dod, china or practice") {

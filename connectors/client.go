@@ -242,6 +242,10 @@ func (c *Client) build(ctx context.Context, r Request, id string) (*policy.Reque
 	h.Set("User-Agent", c.options.UserAgent)
 	h.Set("Client-Request-Id", id)
 	h.Set("Return-Client-Request-Id", "true")
+	if c.api.Name == c.cloud.Azure.Name { // the common headers of Azure Resource Manager
+		h.Set("X-Ms-Client-Request-Id", id)
+		h.Set("X-Ms-Return-Client-Request-Id", "true")
+	}
 	if r.Body != nil {
 		if err := runtime.MarshalAsJSON(req, r.Body); err != nil {
 			return nil, fmt.Errorf("the body cannot be made: %w", err)

@@ -13,7 +13,7 @@ import (
 // API is one service of a cloud: the address that its paths stand under and
 // the scope of its tokens. The zero API is one that the cloud does not have.
 type API struct {
-	Name  string // "graph", "defender", "logs": how errors call it
+	Name  string // "graph", "defender", "azure", "logs": how errors call it
 	Base  string // https, no slash at the end
 	Scope string // ends in /.default
 }
@@ -23,6 +23,8 @@ type API struct {
 //
 // Source: learn.microsoft.com/graph/deployments,
 // learn.microsoft.com/defender-endpoint/gov,
+// learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure,
+// docs.azure.cn,
 // learn.microsoft.com/azure/azure-monitor/logs/api/overview,
 // learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
 type Cloud struct {
@@ -30,6 +32,7 @@ type Cloud struct {
 	Login    string // base address of the token endpoint's authority
 	Graph    API
 	Defender API
+	Azure    API // Azure Resource Manager, under which Sentinel stands
 	Logs     API // queries of Log Analytics
 	// Vault is Key Vault: its Base is the domain that vaults must lie in, such
 	// as ".vault.azure.net", or with no dot in front one host (and port).
@@ -66,6 +69,9 @@ func microsoft() []Cloud {
 	graph := func(host string) API {
 		return API{Name: "graph", Base: "https://" + host + "/v1.0", Scope: "https://" + host + "/.default"}
 	}
+	azure := func(host string) API {
+		return API{Name: "azure", Base: "https://" + host, Scope: "https://" + host + "/.default"}
+	}
 	logs := func(host string) API {
 		return API{Name: "logs", Base: "https://" + host + "/v1", Scope: "https://" + host + "/.default"}
 	}
@@ -80,19 +86,20 @@ func microsoft() []Cloud {
 				Name: "defender", Base: "https://api.security.microsoft.com/api",
 				Scope: "https://api.securitycenter.microsoft.com/.default",
 			},
-			Logs: logs("api.loganalytics.azure.com"), SharePoint: ".sharepoint.com",
+			Azure: azure("management.azure.com"), Logs: logs("api.loganalytics.azure.com"), SharePoint: ".sharepoint.com",
 		},
 		{
 			Name: "usgov", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("graph.microsoft.us"), Defender: gov, Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint.us",
+			Graph: graph("graph.microsoft.us"), Defender: gov, Azure: azure("management.usgovcloudapi.net"), Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint.us",
 		},
 		{
 			Name: "dod", Login: "https://login.microsoftonline.us", KnownAuthority: true,
-			Graph: graph("dod-graph.microsoft.us"), Defender: gov, Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint-mil.us",
+			Graph: graph("dod-graph.microsoft.us"), Defender: gov, Azure: azure("management.usgovcloudapi.net"), Logs: logs("api.loganalytics.us"), SharePoint: ".sharepoint-mil.us",
 		},
 		{
 			Name: "china", Login: "https://login.chinacloudapi.cn", KnownAuthority: true,
-			Graph: graph("microsoftgraph.chinacloudapi.cn"), Logs: logs("api.loganalytics.azure.cn"), SharePoint: ".sharepoint.cn",
+			Graph: graph("microsoftgraph.chinacloudapi.cn"),
+			Azure: azure("management.chinacloudapi.cn"), Logs: logs("api.loganalytics.azure.cn"), SharePoint: ".sharepoint.cn",
 		},
 	}
 }
@@ -133,6 +140,7 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Name: "practice", Login: base,
 		Graph:      API{Name: "graph", Base: base + "/v1.0", Scope: "https://graph.microsoft.com/.default"},
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
+		Azure:      API{Name: "azure", Base: base, Scope: "https://management.azure.com/.default"},
 		Logs:       API{Name: "logs", Base: base + "/v1", Scope: "https://api.loganalytics.azure.com/.default"},
 		Vault:      API{Name: "keyvault", Base: host, Scope: "https://vault.azure.net/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,

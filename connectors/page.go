@@ -1,6 +1,7 @@
 package connectors
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,8 +27,10 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 			var body struct {
 				Value *[]json.RawMessage `json:"value"`
 				Next  string             `json:"@odata.nextLink"`
+				Plain string             `json:"nextLink"` // so Azure Resource Manager calls it
 			}
 			reply, err := c.Read(ctx, r, &body)
+			body.Next = cmp.Or(body.Next, body.Plain)
 			if err == nil && body.Value == nil {
 				err = &Error{Op: c.op(r), Code: Failed, RequestID: reply.RequestID, Message: `the answer is no list: it has no "value"`}
 			}
@@ -51,7 +54,7 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 // follow judges the next link after page n.
 func (c *Client) follow(link string, seen map[string]bool, n int) *Error {
 	u, err := url.Parse(link)
-	if err != nil || u.Scheme != c.base.Scheme || u.User != nil || !strings.EqualFold(u.Host, c.base.Host) || strings.Contains(u.Path, "/../") {
+	if err != nil || u.Scheme != c.base.Scheme || u.User != nil || !strings.EqualFold(strings.TrimSuffix(u.Host, ":443"), strings.TrimSuffix(c.base.Host, ":443")) || strings.Contains(u.Path, "/../") {
 		return &Error{
 			Code:    Refused,
 			Message: fmt.Sprintf("the next page lies elsewhere than under %s://%s: %q", c.base.Scheme, c.base.Host, line(origin(link), 120)),

@@ -70,10 +70,12 @@ func TestErrorBodiesOfTheServices(t *testing.T) {
 		`{"error":{"code":"ResourceNotFound","message":"Machine 1 was not found","target":"43f4"}}`:                               {"ResourceNotFound", "", "Machine 1 was not found", ""},
 		`{"code":"x","message":"y"}`: {"x", "", "y", ""},
 		`{"error":"just text"}`:      {"", "", "just text", ""},
-		`{"error":null}`:             {},
-		`{"error":[1]}`:              {},
-		`<html>`:                     {},
-		``:                           {},
+		`{"odata.error":{"code":"-2147024894, System.IO.FileNotFoundException","message":{"lang":"en-US","value":"No such item."}}}`: {"-2147024894, System.IO.FileNotFoundException", "", "No such item.", ""},
+		`{"error_description":"Unsupported app only token."}`:                                                                        {"", "", "Unsupported app only token.", ""},
+		`{"error":null}`: {},
+		`{"error":[1]}`:  {},
+		`<html>`:         {},
+		``:               {},
 	}
 	for body, want := range cases {
 		if got := parseFault([]byte(body)); got != want {
@@ -175,6 +177,41 @@ func TestPathsKeepTheirSegments(t *testing.T) {
 	})
 }
 
+// Whatever text is given, a call has one argument in one segment, or there is
+// none.
+func TestCallsKeepTheirArguments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String().Draw(t, "text")
+		p := To("drives", "d").Call("search", Param{"q", text}).Call("restore")
+		if p.err != nil {
+			if !strings.ContainsAny(text, `/\`) && !strings.ContainsFunc(text, unprintable) && len(text) <= maxSegment {
+				t.Fatalf("%q is refused: %v", text, p.err)
+			}
+			return
+		}
+		u, err := url.Parse("https://host" + p.text)
+		if err != nil || u.RawQuery != "" || u.Fragment != "" || u.Host != "host" {
+			t.Fatalf("%q became %s, %v", text, p.text, err)
+		}
+		parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+		if len(parts) != 4 || parts[3] != "restore()" {
+			t.Fatalf("%q became %q", text, parts)
+		}
+		inner, is := strings.CutPrefix(parts[2], "search(q='")
+		inner, ends := strings.CutSuffix(inner, "')")
+		got, err := url.PathUnescape(inner)
+		if !is || !ends || err != nil || strings.Contains(inner, "'") || strings.ReplaceAll(got, "''", "'") != text {
+			t.Fatalf("%q became %q", text, parts[2])
+		}
+	})
+	if p := To("..").Call("restore"); p.err == nil {
+		t.Error("a spoilt path became sound")
+	}
+	if p := To("web").Call("RecycleBin", Param{Value: "a'b"}); p.text != "/web/RecycleBin('a%27%27b')" {
+		t.Error(p.text)
+	}
+}
+
 func TestQuotesInLiteralsAreDoubled(t *testing.T) {
 	if got := Quote("o'neil' or 1 eq 1"); got != "'o''neil'' or 1 eq 1'" {
 		t.Error(got)
@@ -237,5 +274,22 @@ func TestEveryStatusHasACode(t *testing.T) {
 	}
 	if got := fmt.Sprintln(codeOf(429), codeOf(404), codeOf(403), codeOf(409), codeOf(423), codeOf(503)); got != "throttled not_found forbidden conflict locked unavailable\n" {
 		t.Error(got)
+	}
+}
+
+// Azure names its port in links; that is the same place.
+func TestThePortOfHTTPSIsTheSamePlace(t *testing.T) {
+	base, err := url.Parse("https://management.azure.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{base: base, options: (*Options)(nil).filled()}
+	for link, same := range map[string]bool{
+		"https://management.azure.com:443/subscriptions/x?$skipToken=1": true, "https://Management.azure.com/x": true,
+		"https://management.azure.com:444/x": false, "https://management.azure.com:443.evil.example/x": false, "http://management.azure.com:443/x": false,
+	} {
+		if err := c.follow(link, map[string]bool{}, 1); (err == nil) != same {
+			t.Errorf("%s: %v", link, err)
+		}
 	}
 }

@@ -45,6 +45,27 @@ func (p Path) Colon(path string) Path {
 	return Path{text: p.text + ":/" + strings.Join(names, "/")}
 }
 
+// Call adds a function or an indexed set, as OData writes them:
+// `search(q='…')`, `RecycleBin('…')`, `restore()`. name and the keys of args
+// are ours; values are text, quoted and escaped. One with a slash or an
+// unprintable character spoils the path.
+func (p Path) Call(name string, args ...Param) Path {
+	if p.err != nil {
+		return p
+	}
+	parts := make([]string, len(args))
+	for i, a := range args {
+		if len(a.Value) > maxSegment || strings.ContainsAny(a.Value, `/\`) || strings.ContainsFunc(a.Value, unprintable) {
+			return Path{err: fmt.Errorf("%q cannot be asked for: it holds a slash or an unprintable character, or is longer than %d bytes", line(a.Value, 120), maxSegment)}
+		}
+		parts[i] = "'" + url.PathEscape(strings.ReplaceAll(a.Value, "'", "''")) + "'"
+		if a.Key != "" {
+			parts[i] = a.Key + "=" + parts[i]
+		}
+	}
+	return Path{text: p.text + "/" + name + "(" + strings.Join(parts, ",") + ")"}
+}
+
 func checkID(s string) error {
 	switch {
 	case s == "":

@@ -82,6 +82,9 @@ func parseFault(b []byte) fault {
 		Inner   json.RawMessage `json:"innererror"` // matched in any case
 		Error   json.RawMessage `json:"error"`
 	}
+	if said, is := sharePointFault(b); is {
+		return said
+	}
 	var outer layer
 	if json.Unmarshal(b, &outer) != nil {
 		return fault{}
@@ -122,4 +125,26 @@ func parseFault(b []byte) fault {
 		f.inner = ""
 	}
 	return f
+}
+
+// sharePointFault reads an error of SharePoint's own REST API, in JSON light,
+// or the one that its front door answers for a token
+// (learn.microsoft.com/sharepoint/dev/sp-add-ins/complete-basic-operations-using-sharepoint-rest-endpoints).
+func sharePointFault(b []byte) (fault, bool) {
+	var said struct {
+		Error *struct {
+			Code    string `json:"code"`
+			Message struct {
+				Value string `json:"value"`
+			} `json:"message"`
+		} `json:"odata.error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(b, &said) != nil || said.Error == nil && said.Description == "" {
+		return fault{}, false
+	}
+	if said.Error == nil {
+		return fault{message: line(said.Description, maxMessage)}, true
+	}
+	return fault{code: line(said.Error.Code, 80), message: line(said.Error.Message.Value, maxMessage)}, true
 }

@@ -155,7 +155,9 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	after, told := retryAfter(err)
 	free := code == "throttled"
 	if free || code == "unavailable" && told {
-		h.tooMuch(work, h.calls(t), after)
+		a, _ := h.e.catalog.Lookup(h.calls(t))
+		class, _ := drawsOn(a, t)
+		h.tooMuch(work, class, after)
 	}
 	if free || failures+1 < attempts && retries(t.step.Retry, code, effect < 0) {
 		wait := max(after, backoff(t.step.Retry, failures))

@@ -26,17 +26,22 @@ func laneOf(run *runContext, a actions.Action) int {
 	return lane
 }
 
+// drawsOn answers of which throttling class a task uses how many units.
+func drawsOn(a actions.Action, t *task) (class string, units int64) {
+	if t.kind == tSend {
+		return a.Throttle, a.Cost.Send
+	}
+	return a.LookThrottle, a.Cost.Look
+}
+
 // room draws what a task uses of the budget of its action. It answers true where
 // the task has to wait for its turn: then that is recorded.
 func (h *holding) room(work context.Context, t *task, action string) (waits bool, err error) {
 	a, _ := h.e.catalog.Lookup(action)
-	b, limited := h.e.o.Budgets[a.Throttle]
+	class, units := drawsOn(a, t)
+	b, limited := h.e.o.Budgets[class]
 	if !limited {
 		return false, nil
-	}
-	units := a.Cost.Look
-	if t.kind == tSend {
-		units = a.Cost.Send
 	}
 	d := Draw{
 		Budget: b.Name, Request: h.lease.Run + "/" + t.path + "/" + strconv.Itoa(t.effect), Units: units,
@@ -56,7 +61,7 @@ func (h *holding) room(work context.Context, t *task, action string) (waits bool
 		case drawn.Go:
 			return false, nil
 		case drawn.Wait > shortWait:
-			return true, h.waitTurn(t, a, drawn)
+			return true, h.waitTurn(t, class, drawn)
 		case !sleep(work, drawn.Wait):
 			return false, ErrLeaseLost
 		}
@@ -64,8 +69,8 @@ func (h *holding) room(work context.Context, t *task, action string) (waits bool
 }
 
 // waitTurn lets go of a task until its turn has come. It uses up no attempt.
-func (h *holding) waitTurn(t *task, a actions.Action, drawn Drawn) error {
-	why := fmt.Sprintf("the turn at %s, with %d before it,", a.Throttle, drawn.Ahead)
+func (h *holding) waitTurn(t *task, class string, drawn Drawn) error {
+	why := fmt.Sprintf("the turn at %s, with %d before it,", class, drawn.Ahead)
 	p := h.st.at(t.path)
 	if t.kind == tCheck {
 		e := p.effects[t.effect]
@@ -81,11 +86,10 @@ func (h *holding) waitTurn(t *task, a actions.Action, drawn Drawn) error {
 	})
 }
 
-// tooMuch tells all workers that an API has refused a call of an action as one
-// too many, and for how long it wants no more.
-func (h *holding) tooMuch(work context.Context, action string, after time.Duration) {
-	a, _ := h.e.catalog.Lookup(action)
-	b, limited := h.e.o.Budgets[a.Throttle]
+// tooMuch tells all workers that an API has refused a call of a throttling class
+// as one too many, and for how long it wants no more.
+func (h *holding) tooMuch(work context.Context, class string, after time.Duration) {
+	b, limited := h.e.o.Budgets[class]
 	if !limited {
 		return
 	}

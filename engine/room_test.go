@@ -117,3 +117,35 @@ func TestContainingGoesBeforeLooking(t *testing.T) {
 		}
 	})
 }
+
+// An action may look at what another class of calls counts.
+func TestLooksDrawOnTheirOwnClass(t *testing.T) {
+	const three = "steps:\n" +
+		"  - {id: a, uses: things.same, with: {thing: x, value: b}}\n" +
+		"  - {id: b, uses: things.same, with: {thing: v, value: b}}\n" +
+		"  - {id: c, uses: things.same, with: {thing: z, value: b}}\n"
+	for class, c := range map[string]struct {
+		units int64
+		least time.Duration
+	}{
+		"things":       {6, 0}, // two for each change, and no look
+		"things.looks": {2, time.Minute},
+	} {
+		t.Run(class, func(t *testing.T) {
+			w := newWorld(map[string]string{"x": "a", "v": "a", "z": "a"})
+			o := engine.Options{Budgets: map[string]engine.Budget{
+				class: {Name: "contoso/" + class, Windows: []engine.Window{{Units: c.units, Per: time.Minute}}},
+			}}
+			rehearse(t, w, o, func(b *bench) {
+				begun := time.Now()
+				r := b.await(b.start(three, 0))
+				if r.Status != "succeeded" {
+					t.Fatalf("the run is %s: %v", r.Status, r.Error)
+				}
+				if took := time.Since(begun); took < c.least || took > c.least+10*time.Second {
+					t.Errorf("it took %s, it must be %s", took, c.least)
+				}
+			})
+		})
+	}
+}

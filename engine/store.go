@@ -75,6 +75,9 @@ var (
 	// ErrLeaseLost is returned by Settle when the strand is not held under
 	// the token, or not at the position, that was given.
 	ErrLeaseLost = errors.New("lease lost")
+	// ErrUnheard goes with ErrLeaseLost where the settlement was sent before and
+	// the answer was not heard: it may have been done then.
+	ErrUnheard = errors.New("an earlier answer was not heard")
 	// ErrNotFound is returned by Run, Get and Signal.
 	ErrNotFound = errors.New("not found")
 	// ErrConflict is returned by Put, Delete and Signal when what was seen

@@ -19,7 +19,7 @@ func (w *world) catalog() *actions.Catalog {
 		},
 	}
 	same := put
-	same.Repeat = actions.RepeatSame
+	same.Repeat, same.LookThrottle = actions.RepeatSame, "things.looks"
 	slow := put
 	slow.Within = time.Hour
 	var accepted time.Time

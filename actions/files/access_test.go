@@ -1,12 +1,16 @@
 package files
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"stanch/actions"
 	"stanch/connectors/graph"
+	"stanch/connectors/incident"
 )
 
 const aGUID = "0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d03"
@@ -144,4 +148,30 @@ func TestASiteAboveProtectsWhatLiesBelow(t *testing.T) {
 			t.Errorf("%s%s: %+v", c.siteURL, c.webURL, e)
 		}
 	}
+}
+
+// Whatever a reference says, it names a file in a folder of a site, or nothing.
+func TestAGraveIsAPlaceOrAnError(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		maybe := func(name string) *string {
+			if rapid.Bool().Draw(t, "no "+name) {
+				return nil
+			}
+			return new(rapid.OneOf(rapid.String(), rapid.Just("https://x.example/sites/a/_layouts/15/Doc.aspx"), rapid.Just("/sites/a")).Draw(t, name))
+		}
+		ref := actions.Ref[incident.File]{Text: rapid.OneOf(rapid.String(), rapid.Just("https://x.example/sites/a/Docs/f.txt")).Draw(t, "text")}
+		if rapid.Bool().Draw(t, "record") {
+			ref.Value = &incident.File{ID: ref.Text, URL: maybe("url"), Site: maybe("site"), Path: maybe("path")}
+		}
+		at, err := burial(ref)
+		if err != nil {
+			return
+		}
+		if u, err := url.Parse(at.Site); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			t.Fatalf("site %q: %v", at.Site, err)
+		}
+		if at.Name == "" || strings.Contains(at.Name, "/") || at.Dir == "" || strings.HasPrefix(at.Dir, "/") || !isWeb(at.address()) {
+			t.Fatalf("grave: %+v", at)
+		}
+	})
 }

@@ -18,6 +18,7 @@ type fileFound struct {
 	File       incident.File `json:"file" doc:"the file with what was looked up: drive_id, item_id, size, label"`
 	Label      *fileLabel    `json:"label,omitempty" doc:"sensitivity label of the organization; absent when there is none"`
 	Unreadable string        `json:"unreadable,omitempty" doc:"why the label cannot be read, as for a file encrypted with a key of its own"`
+	Retention  *retained     `json:"retention,omitempty" doc:"retention label; absent when there is none"`
 	Folder     bool          `json:"folder" doc:"whether it is a folder"`
 	CreatedBy  string        `json:"created_by,omitempty" doc:"address of who created it, else the name"`
 	CreatedAt  time.Time     `json:"created_at" doc:"when it was created"`
@@ -34,8 +35,8 @@ type fileLabel struct {
 // Get looks a file up.
 func (s Shelf) Get() actions.Action {
 	return actions.Spec[onFile, fileFound]{
-		Doc:   "Look a file up in SharePoint or OneDrive, with its sensitivity label.",
-		Class: actions.Reads, Throttle: throttle,
+		Doc:   "Look a file up in SharePoint or OneDrive, with its sensitivity label and its retention label.",
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 5},
 		Permissions: append(readsFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Source:      "https://learn.microsoft.com/graph/api/driveitem-get",
 		Example:     "file: \"${{ file }}\"",
@@ -60,6 +61,9 @@ func (s Shelf) get(ctx context.Context, _ actions.Call, p onFile) (fileFound, er
 		if err != nil {
 			return fileFound{}, err
 		}
+	}
+	if out.Retention, err = s.retention(ctx, f.DriveID, f.ID); err != nil {
+		return fileFound{}, err
 	}
 	if out.Label != nil {
 		f.record.Label = new(orName(out.Label.Name, out.Label.ID))

@@ -45,3 +45,28 @@ func TestGetTellsWhyALabelCannotBeRead(t *testing.T) {
 		t.Errorf("output: %s", raw)
 	}
 }
+
+func TestGetTellsTheRetentionLabel(t *testing.T) {
+	d := open(t)
+	type found struct {
+		Retention *struct {
+			Name, Behavior string
+			Locked         bool
+		}
+	}
+	get := func() found {
+		t.Helper()
+		raw, err := d.Read("files.get", map[string]any{"file": payroll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shelftest.Into[found](t, raw)
+	}
+	if got := get(); got.Retention != nil {
+		t.Errorf("retention label: %+v; want none", got.Retention)
+	}
+	setRetention(d.Tenant, payroll, recorded)
+	if got := get().Retention; got == nil || got.Name != "Board record" || got.Behavior != "retainAsRecord" || !got.Locked {
+		t.Errorf("retention label: %+v", got)
+	}
+}

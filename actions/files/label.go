@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"stanch/actions"
 	"stanch/connectors/graph"
 )
 
@@ -34,7 +35,19 @@ func rank(labels []graph.Label, id string) int {
 	return slices.IndexFunc(labels, func(l graph.Label) bool { return strings.EqualFold(l.ID, id) })
 }
 
-// labelID is the id of a label, "" for none.
+func (s subject) labelTarget() actions.Target {
+	return actions.Target{Kind: "label", ID: s.key() + "/label", Name: "sensitivity label of " + s.Name, Entities: s.entity}
+}
+
+// lost is what setting the label again cannot give back.
+func (l *fileLabel) lost(target string) []actions.Lost {
+	if l == nil || l.Method == "" || l.Method == assignedBy {
+		return nil
+	}
+	return []actions.Lost{{Target: target, Field: "label.method", Why: "the label comes back as set by an administrator, no longer as " + l.Method}}
+}
+
+// id is the id of a label, "" for none.
 func (l *fileLabel) id() string {
 	if l == nil {
 		return ""

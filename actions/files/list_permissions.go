@@ -16,6 +16,7 @@ type filePermissions struct {
 type permission struct {
 	ID            string      `json:"id" doc:"id of the permission on this file"`
 	Scope         string      `json:"scope" enum:"anonymous,external,organization,internal" doc:"how far it reaches: anyone with the link, people of other organizations, the whole organization, named people and groups inside"`
+	Via           string      `json:"via" enum:"link,user,group,site_group,application,unknown" doc:"how it is given: a sharing link, or directly to a person, a group of the directory, a group of the site, an application"`
 	Roles         []string    `json:"roles" doc:"read, write, owner, or a role of SharePoint"`
 	Link          *sharedLink `json:"link,omitempty" doc:"the sharing link; absent for a permission given to people directly"`
 	Grantees      []string    `json:"grantees" doc:"addresses of the people it is for, names where there is no address"`
@@ -36,7 +37,7 @@ type sharedLink struct {
 func (s Shelf) ListPermissions() actions.Action {
 	return actions.Spec[onFile, filePermissions]{
 		Doc:   "List who may do what with a file, and how far each permission reaches.",
-		Class: actions.Reads, Throttle: throttle, Permissions: readsFiles(),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 6}, Permissions: readsFiles(),
 		Source:  "https://learn.microsoft.com/graph/api/driveitem-list-permissions",
 		Example: "file: \"${{ file }}\"",
 		Read:    s.listPermissions,
@@ -65,7 +66,7 @@ func (s Shelf) listPermissions(ctx context.Context, _ actions.Call, p onFile) (f
 
 func (a access) output(f subject, scope string) permission {
 	p := permission{
-		ID: a.ID, Scope: scope, Roles: a.Roles, Grantees: []string{}, Inherited: a.Inherited, Owner: a.owner(), ExpiresAt: a.Expires,
+		ID: a.ID, Scope: scope, Via: a.via(), Roles: a.Roles, Grantees: []string{}, Inherited: a.Inherited, Owner: a.owner(), ExpiresAt: a.Expires,
 	}
 	if a.from != "" {
 		p.InheritedFrom = f.DriveID + "/" + a.from

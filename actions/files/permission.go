@@ -121,8 +121,49 @@ func sameTime(a, b *time.Time) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
 }
 
+// owner reports whether the permission is an owner's, in Graph's word or in
+// SharePoint's.
 func (a access) owner() bool {
-	return slices.ContainsFunc(a.Roles, func(r string) bool { return strings.EqualFold(r, "owner") })
+	return slices.ContainsFunc(a.Roles, func(r string) bool {
+		return strings.EqualFold(r, "owner") || strings.EqualFold(r, "sp.owner")
+	})
+}
+
+// The ways in which a permission is given.
+const (
+	viaLink        = "link"
+	viaUser        = "user"
+	viaGroup       = "group"
+	viaSiteGroup   = "site_group"
+	viaApplication = "application"
+	viaUnknown     = "unknown"
+)
+
+// via is the way in which the permission is given. A grantee in several clothes
+// counts as the widest.
+func (a access) via() string {
+	if a.Link != nil {
+		return viaLink
+	}
+	way := viaUnknown
+	for _, g := range a.To {
+		switch g.Kind {
+		case "siteGroup", "sharePointGroup":
+			return viaSiteGroup
+		case "group":
+			way = viaGroup
+		case "application":
+			way = viaApplication
+		case "user", "siteUser":
+			if way == viaUnknown {
+				way = viaUser
+			}
+			if g.everyoneInside() || strings.EqualFold(g.Login, everyone) {
+				way = viaGroup
+			}
+		}
+	}
+	return way
 }
 
 // writes reports whether the permission lets people change the file.

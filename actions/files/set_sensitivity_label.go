@@ -59,7 +59,7 @@ const assignedBy = "privileged"
 func (s Shelf) SetSensitivityLabel() actions.Action {
 	return actions.Spec[labelParams, labelled]{
 		Doc:   "Put a sensitivity label on a file. Lowering the label needs a justification.",
-		Class: actions.Writes, Throttle: "sharepoint.label",
+		Class: actions.Writes, Throttle: "sharepoint.label", LookThrottle: throttle, Cost: actions.Cost{Look: 3},
 		Permissions: append(writesFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Repeat:      actions.RepeatSame, // a file has one label of the organization
 		Settling:    labelSettles,
@@ -104,13 +104,10 @@ func (s Shelf) planLabel(ctx context.Context, _ actions.Call, p labelParams) ([]
 		return nil, labelled{}, err
 	}
 	out.Set = true
-	target := actions.Target{Kind: "label", ID: f.key() + "/label", Name: "sensitivity label of " + f.Name, Entities: f.entity}
+	target := f.labelTarget()
 	effect := actions.Effect{
-		Target: target, Before: actions.JSON(labelState{before}), After: actions.JSON(labelState{&out.Label}),
+		Target: target, Before: actions.JSON(labelState{before}), After: actions.JSON(labelState{&out.Label}), Lost: before.lost(target.ID),
 		Request: actions.JSON(labelRequest{Drive: f.DriveID, Item: f.ID, Label: want.ID, Justification: p.Justification}),
-	}
-	if before != nil && before.Method != "" && before.Method != assignedBy {
-		effect.Lost = []actions.Lost{{Target: target.ID, Field: "label.method", Why: "the label comes back as set by an administrator, no longer as " + before.Method}}
 	}
 	return []actions.Effect{effect}, out, nil
 }
@@ -165,7 +162,7 @@ func (s Shelf) doLabel(ctx context.Context, c actions.Call, e actions.Effect) (a
 		LabelID: r.Label, Method: assignedBy, Justification: r.Justification,
 	})
 	if err != nil {
-		return actions.Outcome{}, err
+		return actions.Outcome{}, held(err)
 	}
 	return actions.Outcome{Pending: true, Again: again(0), Handle: actions.JSON(accepted{c.Now})}, nil
 }

@@ -1,8 +1,9 @@
 // Package files holds the actions on files in SharePoint and OneDrive: who may
-// open them, their sensitivity label, their existence.
+// open them, their labels, where they lie, their existence.
 //
-// It reaches them through connectors/graph alone, keeps what it downloads in
-// connectors/evidence, and knows nothing of playbooks, runs or the engine: each action reads the state before, names one
+// It reaches them through connectors/graph, and connectors/sharepoint for the
+// recycle bin, keeps what it downloads in connectors/evidence, and knows nothing of
+// playbooks, runs or the engine: each action reads the state before, names one
 // effect per changing request, and tells by reading back what became of it.
 package files
 
@@ -16,6 +17,7 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
+	"stanch/connectors/sharepoint"
 )
 
 // Shelf is the actions on files.
@@ -26,6 +28,12 @@ type Shelf struct {
 	OwnDomains []string
 	// Evidence keeps what is downloaded; nil: nothing can be.
 	Evidence *evidence.Vault
+	// SharePoint is what Graph cannot do; without it nothing comes out of a
+	// recycle bin.
+	SharePoint *sharepoint.Client
+	// QuarantineTo is the path, in each library, of the folder that
+	// files.quarantine moves files to; empty means QuarantineFolder.
+	QuarantineTo string
 }
 
 // How long reads may answer with the state before a change.
@@ -34,6 +42,10 @@ const (
 	labelSettles   = 10 * time.Minute
 )
 
+// throttle is SharePoint's allowance. Costs are its resource units: 1 to get an
+// item, 2 to list, create, change or delete, 5 for anything about permissions;
+// what a file's address needs more, where it is no share, comes rarely and is left
+// out (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
 const throttle = "sharepoint"
 
 func readsFiles() []actions.Permission {
@@ -49,9 +61,13 @@ func problem(code connectors.Code, hint, format string, args ...any) error {
 	return &connectors.Error{Op: "files", Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-func notFound(err error) bool {
+func notFound(err error) bool { return failed(err, connectors.NotFound) }
+
+func conflict(err error) bool { return failed(err, connectors.Conflict) }
+
+func failed(err error, code connectors.Code) bool {
 	e, is := errors.AsType[*connectors.Error](err)
-	return is && e.Code == connectors.NotFound
+	return is && e.Code == code
 }
 
 // gone is the state of what is not there.

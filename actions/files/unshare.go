@@ -14,6 +14,7 @@ import (
 type unshareParams struct {
 	File        actions.Ref[incident.File] `json:"file" entity:"file" doc:"file of the evidence, its URL, or <drive id>/<item id>"`
 	Permissions []string                   `json:"permissions" doc:"ids of the permissions to remove, as files.list_permissions lists them; at least one"`
+	SiteGroups  bool                       `json:"site_groups,omitempty" doc:"take permissions of the site's own groups away, too: Graph cannot give them back, so without it they are refused"`
 }
 
 type unshared struct {
@@ -38,8 +39,9 @@ type sharing struct {
 // Unshare removes permissions from a file.
 func (s Shelf) Unshare() actions.Action {
 	return actions.Spec[unshareParams, unshared]{
-		Doc:   "Remove sharing links and permissions from a file. The owner's permission stays; inherited ones cannot be removed here.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writesFiles(),
+		Doc: "Remove sharing links and permissions from a file. The owner's permission stays, and those of the site's groups unless site_groups says otherwise; " +
+			"inherited ones cannot be removed here.",
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 6, Send: 5}, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // an id names one permission: deleting it again finds nothing
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/permission-delete",
@@ -82,6 +84,9 @@ func (s Shelf) planUnshare(ctx context.Context, _ actions.Call, p unshareParams)
 				"the %s is the owner's, which is never removed", connectors.Plain(a.name(f.Name)))
 		case a.Inherited:
 			return nil, unshared{}, inherited(f, *a)
+		case a.via() == viaSiteGroup && !p.SiteGroups:
+			return nil, unshared{}, problem(connectors.Refused, "leave it out: filter by `.via != 'site_group'`, or say site_groups: true",
+				"the %s is that of a group of the site, which Graph cannot give back", connectors.Plain(a.name(f.Name)))
 		}
 		out.Removed = append(out.Removed, id)
 		effects = append(effects, f.removal(*a))

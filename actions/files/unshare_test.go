@@ -189,3 +189,65 @@ func TestAWholeLibraryIsNotUnshared(t *testing.T) {
 		}
 	}
 }
+
+// grouped makes the file's own permissions one of a person, one of a group of
+// the directory, one of a group of the site, and one of its owner.
+func grouped(d *shelftest.Desk) {
+	d.Tenant.Break(shelftest.Fault{
+		Method: "GET", Path: "/v1.0/drives/*/items/*/permissions", Status: 200, Headers: map[string]string{"Content-Type": "application/json"},
+		Body: json.RawMessage(`{"value":[
+			{"id":"person","roles":["read"],"grantedToV2":{"user":{"id":"u1","displayName":"Kim","email":"kim@contoso.example"},"siteUser":{"id":"9","loginName":"i:0#.f|membership|kim@contoso.example"}}},
+			{"id":"group","roles":["read"],"grantedToV2":{"group":{"id":"0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d03","displayName":"Finance"}}},
+			{"id":"members","roles":["write"],"grantedToV2":{"siteGroup":{"id":"5","displayName":"Payroll Members","loginName":"Payroll Members"}}},
+			{"id":"visitors","roles":["read"],"grantedToV2":{"sharePointGroup":{"id":"6","title":"Payroll Visitors"}}},
+			{"id":"flow","roles":["read"],"grantedToV2":{"application":{"id":"a1","displayName":"Flow"}}},
+			{"id":"link","roles":["read"],"link":{"type":"view","scope":"users"},"grantedToIdentitiesV2":[{"siteGroup":{"id":"5","displayName":"x"}}]},
+			{"id":"owner","roles":["sp.owner"],"grantedToV2":{"user":{"id":"u2","email":"petra@contoso.example"}}}
+		]}`),
+	})
+}
+
+func TestTheWaysOfAccessAreToldApart(t *testing.T) {
+	d := open(t)
+	ways := map[string]string{}
+	for _, p := range list(t, d, payroll).Permissions {
+		ways[p.Via+" "+strings.Join(p.Roles, "")] = p.Scope
+	}
+	for _, want := range []string{"link write", "user read", "user owner", "group read", "site_group write"} {
+		if ways[want] == "" {
+			t.Errorf("no permission by %s among %v", want, ways)
+		}
+	}
+	grouped(d)
+	got := map[string]string{}
+	for _, p := range list(t, d, payroll).Permissions {
+		got[p.ID] = p.Via
+	}
+	for id, want := range map[string]string{
+		"person": "user", "group": "group", "members": "site_group", "visitors": "site_group", "flow": "application", "link": "link", "owner": "user",
+	} {
+		if got[id] != want {
+			t.Errorf("%s is by %s, want %s", id, got[id], want)
+		}
+	}
+}
+
+func TestUnshareTakesAGroupOfTheSiteAwayOnlyWhenToldTo(t *testing.T) {
+	d := open(t)
+	file := id(d.Tenant, payroll)
+	grouped(d)
+	for _, group := range []string{"members", "visitors"} {
+		params := map[string]any{"file": file, "permissions": []string{"person", group}}
+		if r := d.Plan("files.unshare", params); shelftest.Code(r.Err) != "refused" || !strings.Contains(r.Err.Error(), "site_groups: true") {
+			t.Errorf("%s: %v; want refused", group, r.Err)
+		}
+		params["site_groups"] = true
+		r := d.Plan("files.unshare", params)
+		if r.Err != nil || len(r.Effects) != 2 || len(r.Effects[1].Lost) != 1 || r.Effects[1].Lost[0].Field != "permission" {
+			t.Errorf("%s: %v; effects %+v; want both, the group's with what is lost", group, r.Err, r.Effects)
+		}
+	}
+	if r := d.Plan("files.unshare", map[string]any{"file": file, "permissions": []string{"owner"}, "site_groups": true}); shelftest.Code(r.Err) != "refused" || !strings.Contains(r.Err.Error(), "the owner's") {
+		t.Errorf("owner: %v; want refused", r.Err)
+	}
+}

@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/incident"
 )
 
 type assignParams struct {
-	Incident string `json:"incident" doc:"id of the incident, such as defender/123"`
-	To       string `json:"to" doc:"who is to work on it, usually a user principal name"`
+	Incident string `json:"incident" doc:"id of the incident, such as defender/123 or sentinel/workspace/guid"`
+	To       string `json:"to" doc:"who is to work on it, usually a user principal name; of Sentinel always"`
 }
 
 type assigned struct {
@@ -23,7 +25,7 @@ type assigned struct {
 func (s Shelf) Assign() actions.Action {
 	return actions.Spec[assignParams, assigned]{
 		Doc:   "Assign an incident to somebody.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"assigned_to"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nto: dana.officer@contoso.example",
 		Plan:    s.planAssign, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleAssign,
@@ -38,6 +40,9 @@ func (s Shelf) planAssign(ctx context.Context, _ actions.Call, p assignParams) (
 	in, err := s.writable(ctx, p.Incident)
 	if err != nil {
 		return nil, assigned{}, err
+	}
+	if in.Source == incident.Sentinel && !strings.Contains(to, "@") {
+		return nil, assigned{}, problem("expected a user principal name, such as dana.officer@contoso.example", "to is %q: Sentinel assigns to users of the directory", connectors.Plain(to))
 	}
 	out := assigned{Incident: in.ID, AssignedTo: to}
 	if in.AssignedTo != nil {

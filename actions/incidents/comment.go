@@ -10,8 +10,8 @@ import (
 )
 
 type commentParams struct {
-	Incident string `json:"incident" doc:"id of the incident, such as defender/123"`
-	Text     string `json:"text" doc:"the comment"`
+	Incident string `json:"incident" doc:"id of the incident, such as defender/123 or sentinel/workspace/guid"`
+	Text     string `json:"text" doc:"the comment, plain text"`
 }
 
 type commented struct {
@@ -36,10 +36,10 @@ type commentState struct {
 func (s Shelf) Comment() actions.Action {
 	return actions.Spec[commentParams, commented]{
 		Doc:   "Add a comment to an incident.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 2}, Permissions: writes(),
 		Writes:   []string{"comments"},
 		Repeat:   actions.RepeatHarmless, // a second one says the same again
-		Settling: settles, NoUndo: "Graph cannot remove a comment from an incident",
+		Settling: settles, NoUndo: "a comment belongs to the record of an incident; Graph cannot remove one",
 		Source:  "https://learn.microsoft.com/graph/api/security-incident-post-comments",
 		Example: "incident: \"${{ incident.id }}\"\ntext: Access from outside was removed.",
 		Plan:    s.planComment, Do: s.doComment, Check: s.checkComment, Settle: settleComment,
@@ -55,21 +55,32 @@ func (s Shelf) planComment(ctx context.Context, _ actions.Call, p commentParams)
 	if err != nil {
 		return nil, commented{}, err
 	}
-	e := remark(in, text)
-	return []actions.Effect{e}, commented{Incident: in.ID, Comments: len(in.Comments) + 1, Added: true}, nil
+	e, err := s.remark(ctx, in, text)
+	if err != nil {
+		return nil, commented{}, err
+	}
+	after, err := actions.Kept[commentState](e.After, "state after")
+	return []actions.Effect{e}, commented{Incident: in.ID, Comments: after.Comments, Added: true}, err
 }
 
 // remark is the effect that adds a comment.
-func remark(in incident.Incident, text string) actions.Effect {
+func (s Shelf) remark(ctx context.Context, in subject, text string) (actions.Effect, error) {
+	if in.Source == incident.Sentinel {
+		comments, err := s.sentinelComments(ctx, in.ID)
+		if err != nil {
+			return actions.Effect{}, err
+		}
+		in.Comments, text = comments, inert(text)
+	}
 	before := count(in.Comments, text)
 	e := actions.Effect{
-		Target: target(in, "comments"), Before: actions.JSON(before),
+		Target: target(in.Incident, "comments"), Before: actions.JSON(before),
 		After:   actions.JSON(commentState{Comments: before.Comments + 1, Same: before.Same + 1, Added: text}),
 		Request: actions.JSON(commentRequest{Incident: in.ID, Text: text}),
-		Own:     []actions.Own{{Incident: in.ID, Field: "comments", Value: actions.JSON([]string{text})}},
+		Own:     in.own("comments", []string{text}),
 	}
 	e.Target.Kind = "comment"
-	return e
+	return e, nil
 }
 
 func count(comments []incident.Comment, text string) commentState {
@@ -90,11 +101,15 @@ func (s Shelf) doComment(ctx context.Context, c actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	number, err := native(r.Incident)
+	at, err := s.locate(r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	_, err = s.Graph.CommentIncident(ctx, connectors.Change(c.Sending), number, r.Text)
+	if at.source == incident.Sentinel {
+		_, err = s.Sentinel.PutComment(ctx, connectors.Change(c.Sending), at.name, commentName(r.Incident, e.ID), r.Text)
+		return actions.Outcome{}, err
+	}
+	_, err = s.Graph.CommentIncident(ctx, connectors.Change(c.Sending), at.name, r.Text)
 	return actions.Outcome{}, err
 }
 
@@ -113,6 +128,9 @@ func (s Shelf) checkComment(ctx context.Context, _ actions.Call, e actions.Effec
 	in, err := s.find(ctx, r.Incident)
 	if err != nil {
 		return actions.Finding{}, err
+	}
+	if in.Source == incident.Sentinel {
+		return s.checkNamedComment(ctx, e, r, before)
 	}
 	now := count(in.Comments, r.Text)
 	switch now.Same - before.Same {

@@ -8,7 +8,7 @@ import (
 )
 
 type onIncident struct {
-	Incident string `json:"incident" doc:"id of the incident, such as defender/123"`
+	Incident string `json:"incident" doc:"id of the incident, such as defender/123 or sentinel/workspace/guid"`
 }
 
 // Get reads an incident as it is now.
@@ -23,15 +23,53 @@ func (s Shelf) Get() actions.Action {
 }
 
 func (s Shelf) get(ctx context.Context, _ actions.Call, p onIncident) (incident.Incident, error) {
-	number, err := native(p.Incident)
+	return s.Whole(ctx, p.Incident)
+}
+
+// Whole reads an incident of ours with its alerts, evidence and comments. Its
+// errors are those of the connectors; invalid is an id of no incident that the
+// shelf reaches.
+func (s Shelf) Whole(ctx context.Context, id string) (incident.Incident, error) {
+	at, err := s.locate(id)
 	if err != nil {
 		return incident.Incident{}, err
 	}
-	in, err := s.Graph.Incident(ctx, number)
+	if at.source == incident.Sentinel {
+		return s.sentinelWhole(ctx, at.name)
+	}
+	in, err := s.Graph.Incident(ctx, at.name)
 	if err != nil {
 		return incident.Incident{}, err
 	}
 	out, err := incident.FromGraph(in.Raw)
+	if err != nil {
+		return out, unreadable(err)
+	}
+	return out, nil
+}
+
+// sentinelWhole reads an incident of Sentinel with all that belongs to it.
+func (s Shelf) sentinelWhole(ctx context.Context, name string) (incident.Incident, error) {
+	body := incident.SentinelBody{Workspace: s.Sentinel.Workspace().Name}
+	in, err := s.Sentinel.Incident(ctx, name)
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	body.Incident = in.Raw
+	if body.Alerts, err = s.Sentinel.Alerts(ctx, name); err != nil {
+		return incident.Incident{}, err
+	}
+	if body.Entities, err = s.Sentinel.Entities(ctx, name); err != nil {
+		return incident.Incident{}, err
+	}
+	comments, err := s.Sentinel.Comments(ctx, name)
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	for _, c := range comments {
+		body.Comments = append(body.Comments, c.Raw)
+	}
+	out, err := incident.FromSentinel(body)
 	if err != nil {
 		return out, unreadable(err)
 	}

@@ -12,7 +12,9 @@ import (
 	"stanch/connectors/practice"
 )
 
-func shelf(c shelftest.Clients) []any { return []any{incidents.Shelf{Graph: c.Graph}} }
+func shelf(c shelftest.Clients) []any {
+	return []any{incidents.Shelf{Graph: c.Graph, Sentinel: c.Sentinel}}
+}
 
 func open(t *testing.T) *shelftest.Desk {
 	x := shelftest.Start(t, practice.Options{})
@@ -67,7 +69,8 @@ func TestWhatNamesNoIncidentIsRefused(t *testing.T) {
 		"123":               "not an incident id",
 		"defender/":         "not an incident id",
 		"jira/1":            "the source",
-		"sentinel/w/1b2c":   "not one of Defender",
+		"sentinel/w/1b2c":   "workspace w; configured is contoso-sentinel",
+		"sentinel/w":        "not an incident id",
 		"defender/../users": "no id",
 	} {
 		for _, action := range []string{"get", "comment"} {
@@ -171,7 +174,9 @@ func TestUpdateRefuses(t *testing.T) {
 		{map[string]any{"status": "redirected"}, "expected one of"},
 		{map[string]any{"determination": "compromisedUser"}, "compromisedAccount"},
 		{map[string]any{"classification": "unknownFutureValue"}, "expected one of"},
-		{map[string]any{"severity": "high"}, "unknown field"},
+		{map[string]any{"severity": "high"}, "Graph lets nobody write"},
+		{map[string]any{"severity": "critical"}, "expected one of informational, low"},
+		{map[string]any{"classification": "falsePositive", "determination": "incorrectAlertLogic"}, "a word of Sentinel"},
 	} {
 		r := d.Do("incidents.update", with(c.params)(d.Tenant))
 		if shelftest.Code(r.Err) != "invalid" || !strings.Contains(r.Err.Error(), c.want) {

@@ -18,6 +18,7 @@ type fields struct {
 	Classification *string `json:"classification,omitempty"`
 	Determination  *string `json:"determination,omitempty"`
 	AssignedTo     *string `json:"assigned_to,omitempty"`
+	Severity       *string `json:"severity,omitempty"` // of Sentinel alone
 }
 
 type patchRequest struct {
@@ -31,6 +32,7 @@ func (f *fields) each(visit func(name string, value **string)) {
 	visit("classification", &f.Classification)
 	visit("determination", &f.Determination)
 	visit("assigned_to", &f.AssignedTo)
+	visit("severity", &f.Severity)
 }
 
 // names are those of the fields that are meant.
@@ -48,6 +50,7 @@ func (f fields) names() []string {
 func (f fields) of(in incident.Incident) fields {
 	now := map[string]string{
 		"status": string(in.Status), "classification": string(in.Classification), "determination": string(in.Determination),
+		"severity": string(in.Severity),
 	}
 	if in.AssignedTo != nil {
 		now["assigned_to"] = *in.AssignedTo
@@ -74,11 +77,11 @@ func (f fields) different(other fields) fields {
 
 func (f fields) empty() bool { return f == fields{} }
 
-func (f fields) own(id string) []actions.Own {
+func (f fields) own(in subject) []actions.Own {
 	var out []actions.Own
 	f.each(func(name string, value **string) {
 		if *value != nil {
-			out = append(out, actions.Own{Incident: id, Field: name, Value: actions.JSON(**value)})
+			out = append(out, in.own(name, **value)...)
 		}
 	})
 	return out
@@ -86,22 +89,23 @@ func (f fields) own(id string) []actions.Own {
 
 // planPatch answers the effect that gives the incident the fields, none if it
 // has them.
-func planPatch(in incident.Incident, want fields) []actions.Effect {
-	want = want.different(want.of(in))
+func planPatch(in subject, want fields) []actions.Effect {
+	want = want.different(want.of(in.Incident))
 	if want.empty() {
 		return nil
 	}
 	e := actions.Effect{
-		Target: target(in, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
-		Before: actions.JSON(want.of(in)), After: actions.JSON(want), Own: want.own(in.ID),
+		Target: target(in.Incident, strings.ReplaceAll(strings.Join(want.names(), ", "), "_", " ")),
+		Before: actions.JSON(want.of(in.Incident)), After: actions.JSON(want), Own: want.own(in),
 		Request: actions.JSON(patchRequest{Incident: in.ID, Set: want}),
 	}
 	e.Target.ID = in.ID + "/" + strings.Join(want.names(), "+")
 	if want.Status != nil && *want.Status == resolved {
-		e.Lost = []actions.Lost{{
-			Target: e.Target.ID, Field: "alerts.status",
-			Why: "Defender resolves the open alerts of an incident with it; they stay resolved when it is opened again",
-		}}
+		why := "Defender resolves the open alerts of an incident with it; they stay resolved when it is opened again"
+		if in.Source == incident.Sentinel {
+			why = "where the incident came from Defender, that resolves its open alerts with it; they stay resolved when it is opened again"
+		}
+		e.Lost = []actions.Lost{{Target: e.Target.ID, Field: "alerts.status", Why: why}}
 	}
 	return []actions.Effect{e}
 }
@@ -116,11 +120,14 @@ func (s Shelf) doPatch(ctx context.Context, c actions.Call, e actions.Effect) (a
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	number, err := native(r.Incident)
+	at, err := s.locate(r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	in, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{
+	if at.source == incident.Sentinel {
+		return s.putFields(ctx, c, at, e, r.Set)
+	}
+	in, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), at.name, graph.IncidentPatch{
 		Status: r.Set.Status, Classification: r.Set.Classification, Determination: r.Set.Determination, AssignedTo: r.Set.AssignedTo,
 	})
 	if err != nil {
@@ -145,7 +152,7 @@ func (s Shelf) checkPatch(ctx context.Context, _ actions.Call, e actions.Effect)
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	now := r.Set.of(in)
+	now := r.Set.of(in.Incident)
 	switch {
 	case r.Set.different(now).empty():
 		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "the incident has the values"}, nil
@@ -171,7 +178,7 @@ func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Inverse{}, err
 	}
-	now := r.Set.of(in)
+	now := r.Set.of(in.Incident)
 	switch {
 	case in.RedirectedTo != nil && *in.RedirectedTo != "":
 		return actions.Inverse{Changed: true, Present: actions.JSON(now), Why: "the incident was merged into " + *in.RedirectedTo}, nil
@@ -182,6 +189,6 @@ func (s Shelf) undoPatch(ctx context.Context, _ actions.Call, e actions.Effect) 
 	}
 	return actions.Inverse{Present: actions.JSON(now), Effect: &actions.Effect{
 		Action: "incidents.update", Class: actions.Writes, Target: e.Target, Before: actions.JSON(now), After: actions.JSON(before),
-		Request: actions.JSON(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(r.Incident),
+		Request: actions.JSON(patchRequest{Incident: r.Incident, Set: before}), Own: before.own(in),
 	}}, nil
 }

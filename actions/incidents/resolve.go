@@ -8,9 +8,9 @@ import (
 )
 
 type resolveParams struct {
-	Incident       string `json:"incident" doc:"id of the incident, such as defender/123"`
+	Incident       string `json:"incident" doc:"id of the incident, such as defender/123 or sentinel/workspace/guid"`
 	Classification string `json:"classification" enum:"falsePositive,truePositive,informationalExpectedActivity" doc:"verdict"`
-	Determination  string `json:"determination,omitempty" enum:"apt,malware,securityPersonnel,securityTesting,unwantedSoftware,other,multiStagedAttack,compromisedAccount,phishing,maliciousUserActivity,notMalicious,notEnoughDataToValidate,confirmedActivity,lineOfBusinessApplication" doc:"reason of the verdict"`
+	Determination  string `json:"determination,omitempty" enum:"apt,malware,securityPersonnel,securityTesting,unwantedSoftware,other,multiStagedAttack,compromisedAccount,phishing,maliciousUserActivity,notMalicious,notEnoughDataToValidate,confirmedActivity,lineOfBusinessApplication,suspiciousActivity,suspiciousButExpected,incorrectAlertLogic,inaccurateData" doc:"reason of the verdict; the last four of Sentinel only, which reads any other as the one that goes with the classification"`
 	Comment        string `json:"comment,omitempty" doc:"added before the incident is resolved; not when it was resolved so before"`
 }
 
@@ -23,7 +23,7 @@ type closed struct {
 func (s Shelf) Resolve() actions.Action {
 	return actions.Spec[resolveParams, closed]{
 		Doc:   "Resolve an incident with a verdict, and with a comment if one is given.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"status", "classification", "determination", "comments"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nclassification: truePositive\ndetermination: confirmedActivity",
 		Plan:    s.planResolve, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleResolve,
@@ -42,10 +42,22 @@ func (s Shelf) planResolve(ctx context.Context, _ actions.Call, p resolveParams)
 	if err != nil {
 		return nil, closed{}, err
 	}
-	out := closed{updated: outcome(in, want)}
+	if want, err = fitting(in.Incident, want); err != nil {
+		return nil, closed{}, err
+	}
+	return s.withRemark(ctx, in, want, p.Comment)
+}
+
+// withRemark answers the effects that say a comment, where one is given, and
+// give the incident the fields; none if it has them.
+func (s Shelf) withRemark(ctx context.Context, in subject, want fields, comment string) ([]actions.Effect, closed, error) {
+	out := closed{updated: outcome(in.Incident, want)}
 	effects := planPatch(in, want)
-	if text := strings.TrimSpace(p.Comment); text != "" && len(effects) > 0 {
-		e := remark(in, text)
+	if text := strings.TrimSpace(comment); text != "" && len(effects) > 0 {
+		e, err := s.remark(ctx, in, text)
+		if err != nil {
+			return nil, closed{}, err
+		}
 		e.Action = "incidents.comment"
 		effects = append([]actions.Effect{e}, effects...)
 		out.Commented = true

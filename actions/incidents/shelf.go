@@ -1,8 +1,11 @@
-// Package incidents holds the actions on incidents of Microsoft Defender XDR:
-// their status, owner, tags and comments.
+// Package incidents holds the actions on incidents of Microsoft Defender XDR and
+// of Microsoft Sentinel: their status, verdict, severity, owner, tags and
+// comments. Which of the two is acted on follows from the incident's id. One that
+// the Defender XDR connector has brought to Sentinel is written on one side only:
+// the connector carries it over.
 //
-// It reaches them through connectors/graph alone and knows nothing of
-// playbooks, runs or the engine. Each effect names the fields of the incident
+// It reaches them through connectors/graph and connectors/sentinel and knows
+// nothing of playbooks, runs or the engine. Each effect names the fields of the incident
 // model that it writes, so that whoever watches the incident does not take our
 // own writing for news.
 package incidents
@@ -20,23 +23,34 @@ import (
 	"stanch/connectors"
 	"stanch/connectors/graph"
 	"stanch/connectors/incident"
+	"stanch/connectors/sentinel"
 )
 
 // Shelf is the actions on incidents.
-type Shelf struct{ Graph *graph.Client }
+type Shelf struct {
+	Graph    *graph.Client
+	Sentinel *sentinel.Client // nil: no workspace is configured
+}
 
 const (
 	throttle = "graph.security"
 	settles  = 10 * time.Second
-	apiPage  = "https://learn.microsoft.com/graph/api/security-incident-update"
+	apiPage  = "https://learn.microsoft.com/graph/api/security-incident-update" // Sentinel's: learn.microsoft.com/rest/api/securityinsights/incidents/create-or-update
+
+	onDefender = "on incidents of Defender"
+	onSentinel = "on incidents of Sentinel"
 )
 
 func reads() []actions.Permission {
-	return []actions.Permission{{API: "graph", Name: "SecurityIncident.Read.All"}}
+	return []actions.Permission{
+		{API: "graph", Name: "SecurityIncident.Read.All", When: onDefender}, {API: "azure", Name: "Microsoft Sentinel Reader", When: onSentinel},
+	}
 }
 
 func writes() []actions.Permission {
-	return []actions.Permission{{API: "graph", Name: "SecurityIncident.ReadWrite.All"}}
+	return []actions.Permission{
+		{API: "graph", Name: "SecurityIncident.ReadWrite.All", When: onDefender}, {API: "azure", Name: "Microsoft Sentinel Responder", When: onSentinel},
+	}
 }
 
 // problem is an error of this side: nothing was sent.
@@ -49,29 +63,107 @@ func notFound(err error) bool {
 	return is && e.Code == connectors.NotFound
 }
 
-// native is the id of one of our incidents in Defender.
-func native(id string) (string, error) {
-	source, number, err := incident.ParseID(id)
-	if err != nil {
-		return "", problem("take it from incident.id", "incident: %v", err)
-	}
-	if source != incident.Defender {
-		return "", problem("", "incident %s is not one of Defender, the only source these actions write to", connectors.Plain(id))
-	}
-	return number, nil
+// place is where one of our incidents is written.
+type place struct {
+	source incident.Source
+	name   string // Defender: its number; Sentinel: its GUID
 }
 
-// find reads an incident without its alerts, which may be many.
-func (s Shelf) find(ctx context.Context, id string) (incident.Incident, error) {
-	number, err := native(id)
+// locate says where the incident of an id is, and refuses one that this shelf
+// does not reach.
+func (s Shelf) locate(id string) (place, error) {
+	source, native, err := incident.ParseID(id)
 	if err != nil {
-		return incident.Incident{}, err
+		return place{}, problem("take it from incident.id", "incident: %v", err)
 	}
-	in, err := s.Graph.Incident(ctx, number)
+	if source == incident.Defender {
+		return place{source, native}, nil
+	}
+	workspace, name, _ := strings.Cut(native, "/")
+	if err := s.inWorkspace(workspace); err != nil {
+		return place{}, err
+	}
+	return place{source, name}, nil
+}
+
+// inWorkspace refuses what needs Sentinel where none is configured; workspace
+// is the one that is meant, empty for any.
+func (s Shelf) inWorkspace(workspace string) error {
+	if s.Sentinel == nil {
+		return problem("name the workspace in the operator's file: sentinel: {subscription: GUID, resource_group: NAME, workspace: NAME}",
+			"this is about Sentinel, and no workspace of Sentinel is configured")
+	}
+	if have := s.Sentinel.Workspace().Name; workspace != "" && !strings.EqualFold(workspace, have) {
+		return problem("run it where that workspace is configured", "the incident is one of the workspace %s; configured is %s", connectors.Plain(workspace), have)
+	}
+	return nil
+}
+
+// subject is an incident that is acted on.
+type subject struct {
+	incident.Incident
+	// twin is our id of the same incident in Defender, where the one of Sentinel
+	// came from there.
+	twin string
+}
+
+// own says that an effect writes a field of the incident: what the feed sees of
+// it is no news, neither here nor, in Defender's words, at its twin.
+func (in subject) own(field string, value any) []actions.Own {
+	out := []actions.Own{{Incident: in.ID, Field: field, Value: actions.JSON(value)}}
+	if in.twin == "" {
+		return out
+	}
+	if field == "determination" { // which Sentinel does not tell Defender
+		value = "unknown"
+	}
+	return append(out, actions.Own{Incident: in.twin, Field: field, Value: actions.JSON(value)})
+}
+
+// find reads an incident without its alerts, which may be many; one of Sentinel
+// without its comments, too.
+func (s Shelf) find(ctx context.Context, id string) (subject, error) {
+	at, err := s.locate(id)
 	if err != nil {
-		return incident.Incident{}, err
+		return subject{}, err
 	}
-	return head(in.Raw)
+	if at.source == incident.Sentinel {
+		in, err := s.Sentinel.Incident(ctx, at.name)
+		if err != nil {
+			return subject{}, err
+		}
+		out, err := s.modelOf(in)
+		return subject{out, twin(in)}, err
+	}
+	in, err := s.Graph.Incident(ctx, at.name)
+	if err != nil {
+		return subject{}, err
+	}
+	out, err := head(in.Raw)
+	return subject{Incident: out}, err
+}
+
+// twin is the id of the incident in Defender from which the Defender XDR
+// connector made one of Sentinel; empty for any other.
+//
+// Source: learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration.
+func twin(in sentinel.Incident) string {
+	if !strings.EqualFold(in.Provider, "Microsoft XDR") && !strings.EqualFold(in.Provider, "Microsoft 365 Defender") {
+		return ""
+	}
+	if in.ProviderID == "" || strings.Trim(in.ProviderID, "0123456789") != "" {
+		return ""
+	}
+	return incident.NewID(incident.Defender, in.ProviderID)
+}
+
+// modelOf maps what Sentinel says of the incident itself.
+func (s Shelf) modelOf(in sentinel.Incident) (incident.Incident, error) {
+	out, err := incident.FromSentinel(incident.SentinelBody{Workspace: s.Sentinel.Workspace().Name, Incident: in.Raw})
+	if err != nil {
+		return out, unreadable(err)
+	}
+	return out, nil
 }
 
 // head maps what an API answer says of the incident itself.
@@ -97,7 +189,7 @@ func unreadable(err error) error {
 }
 
 // writable answers an incident that is still one of its own.
-func (s Shelf) writable(ctx context.Context, id string) (incident.Incident, error) {
+func (s Shelf) writable(ctx context.Context, id string) (subject, error) {
 	in, err := s.find(ctx, id)
 	if err == nil && in.RedirectedTo != nil && *in.RedirectedTo != "" {
 		return in, problem("act on that one", "incident %s was merged into %s", connectors.Plain(in.ID), connectors.Plain(*in.RedirectedTo))

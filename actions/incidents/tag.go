@@ -13,7 +13,7 @@ import (
 )
 
 type tagParams struct {
-	Incident string   `json:"incident" doc:"id of the incident, such as defender/123"`
+	Incident string   `json:"incident" doc:"id of the incident, such as defender/123 or sentinel/workspace/guid"`
 	Add      []string `json:"add" doc:"tags to add; at least one"`
 }
 
@@ -40,7 +40,7 @@ type tagState struct {
 func (s Shelf) Tag() actions.Action {
 	return actions.Spec[tagParams, tagged]{
 		Doc:   "Add tags to an incident. Those it has stay.",
-		Class: actions.Writes, Throttle: throttle, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"tags"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nadd: [contained-by-stanch]",
 		Plan:    s.planTag, Do: s.doTag, Check: s.checkTag, Undo: s.undoTag, Settle: settleTag,
@@ -51,10 +51,8 @@ func (s Shelf) planTag(ctx context.Context, _ actions.Call, p tagParams) ([]acti
 	if len(p.Add) == 0 {
 		return nil, tagged{}, problem("name at least one tag", "add is empty")
 	}
-	for i, tag := range p.Add {
-		if strings.TrimSpace(tag) == "" {
-			return nil, tagged{}, problem("", "add[%d] is empty", i)
-		}
+	if err := noneEmpty("add", p.Add); err != nil {
+		return nil, tagged{}, err
 	}
 	in, err := s.writable(ctx, p.Incident)
 	if err != nil {
@@ -66,6 +64,15 @@ func (s Shelf) planTag(ctx context.Context, _ actions.Call, p tagParams) ([]acti
 		return nil, out, nil
 	}
 	return []actions.Effect{r.effect(in)}, out, nil
+}
+
+func noneEmpty(param string, tags []string) error {
+	for i, tag := range tags {
+		if strings.TrimSpace(tag) == "" {
+			return problem("", "%s[%d] is empty", param, i)
+		}
+	}
+	return nil
 }
 
 // missing are the tags that have lacks, each once, never nil.
@@ -90,27 +97,30 @@ func (r tagRequest) merge(tags []string) []string {
 	return append(out, missing(r.Add, out)...)
 }
 
-func (r tagRequest) effect(in incident.Incident) actions.Effect {
+func (r tagRequest) effect(in subject) actions.Effect {
 	after := r.merge(in.Tags)
 	return actions.Effect{
-		Target: target(in, "tags"), Before: actions.JSON(tagState{append([]string{}, in.Tags...)}), After: actions.JSON(tagState{after}), Request: actions.JSON(r),
-		Own: []actions.Own{{Incident: in.ID, Field: "tags", Value: actions.JSON(after)}},
+		Target: target(in.Incident, "tags"), Before: actions.JSON(tagState{append([]string{}, in.Tags...)}), After: actions.JSON(tagState{after}), Request: actions.JSON(r),
+		Own: in.own("tags", after),
 	}
 }
 
-// doTag reads the list again, merges and writes it. Graph has no etag here: a
-// tag that somebody sets between this read and the write is lost. A read that
+// doTag reads the list again, merges and writes it. Sentinel takes it only over
+// what was read; Graph has no etag here: a tag that somebody sets between this read and the write is lost. A read that
 // is older than the one before is not built upon.
 func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
 	r, err := actions.Kept[tagRequest](e.Request, "request")
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	in, err := s.writable(ctx, r.Incident)
+	at, err := s.locate(r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	number, err := native(r.Incident)
+	if at.source == incident.Sentinel {
+		return s.putTags(ctx, c, at, r)
+	}
+	in, err := s.writable(ctx, r.Incident)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
@@ -124,7 +134,7 @@ func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (act
 	if slices.Equal(tags, in.Tags) {
 		return actions.Outcome{AlreadySo: true, After: actions.JSON(tagState{tags})}, nil
 	}
-	if _, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), number, graph.IncidentPatch{Tags: &tags}); err != nil {
+	if _, err := s.Graph.UpdateIncident(ctx, connectors.Change(c.Sending), at.name, graph.IncidentPatch{Tags: &tags}); err != nil {
 		return actions.Outcome{}, err
 	}
 	return actions.Outcome{After: actions.JSON(tagState{tags})}, nil

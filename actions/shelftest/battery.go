@@ -51,6 +51,7 @@ func (c Case) Check(t *testing.T) {
 	t.Run("throttled", c.throttled)
 	t.Run("too late to be sent", c.tooLate)
 	t.Run("frozen", c.frozen)
+	t.Run("costs what it says", c.costs)
 	for _, cut := range []string{"before", "after", "middle"} {
 		t.Run("cut "+cut+" it was applied", func(t *testing.T) { c.cut(t, Fault{Cut: cut}, cut == "before") })
 	}

@@ -33,10 +33,12 @@ func collect(t *testing.T) *actions.Catalog {
 func TestTheShelvesHoldTheseActions(t *testing.T) {
 	want := []string{
 		"devices.collect_package", "devices.get", "devices.isolate", "devices.release", "devices.restrict_apps", "devices.scan", "devices.tag", "devices.unrestrict_apps",
-		"files.delete", "files.download", "files.get", "files.list_permissions", "files.set_sensitivity_label", "files.share", "files.unshare",
+		"files.delete", "files.download", "files.find", "files.get", "files.list_permissions", "files.lock_record", "files.quarantine", "files.remove_retention_label",
+		"files.remove_sensitivity_label", "files.restore", "files.set_retention_label", "files.set_sensitivity_label", "files.share",
+		"files.unlock_record", "files.unshare",
 		"http.delete", "http.get", "http.request",
 		"hunting.alert_activity", "hunting.query", "hunting.query_logs",
-		"incidents.assign", "incidents.comment", "incidents.get", "incidents.resolve", "incidents.tag", "incidents.update",
+		"incidents.assign", "incidents.comment", "incidents.get", "incidents.list", "incidents.reopen", "incidents.resolve", "incidents.tag", "incidents.untag", "incidents.update",
 		"mail.delete", "mail.download", "mail.get", "mail.move", "mail.send",
 		"notify.slack", "notify.teams", "notify.webhook",
 		"users.confirm_compromised", "users.disable", "users.dismiss_risk", "users.enable", "users.get", "users.groups", "users.manager", "users.revoke_sessions",
@@ -112,7 +114,7 @@ func exampleFits(t *testing.T, a actions.Action) {
 }
 
 func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
-	want := []string{"devices.collect_package", "devices.scan", "files.delete", "files.download", "http.delete", "http.request", "incidents.comment", "mail.download", "mail.send", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
+	want := []string{"devices.collect_package", "devices.scan", "files.download", "http.delete", "http.request", "incidents.comment", "mail.download", "mail.send", "notify.slack", "notify.teams", "notify.webhook", "users.dismiss_risk", "users.revoke_sessions"}
 	var got []string
 	for a := range collect(t).All() {
 		if a.Class != actions.Reads && !a.Undoable() {
@@ -129,12 +131,12 @@ func TestWhatCannotBeUndoneSaysWhy(t *testing.T) {
 
 func TestAnEffectThatCannotBeReadIsAnErrorAndSendsNothing(t *testing.T) {
 	x := shelftest.Start(t, practice.Options{})
-	d := x.Open(files.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, mail.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
+	d := x.Open(files.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, mail.Shelf{Graph: x.Full.Graph, Evidence: x.Full.Evidence}, http.Shelf{Web: x.Full.Web}, incidents.Shelf{Graph: x.Full.Graph, Sentinel: x.Full.Sentinel}, notify.Shelf{Web: x.Full.Web}, devices.Shelf{Defender: x.Full.Defender}, users.Shelf{Graph: x.Full.Graph})
 	for a := range d.Catalog.All() {
 		if a.Class == actions.Reads {
 			continue
 		}
-		for _, body := range []string{"", "null", "[]", "{}", `"x"`, `{"drive":"..","item":"a/b","incident":"x","machine":"../..","user":"?"}`} {
+		for _, body := range []string{"", "null", "[]", "{}", `"x"`, `{"incident":"sentinel/contoso-sentinel/00000000-0000-0000-0000-000000000001"}`, `{"drive":"..","item":"a/b","incident":"x","set":{"status":"active"},"machine":"../..","user":"?"}`} {
 			e := actions.Effect{ID: "e1", Action: a.Name, Request: json.RawMessage(body), Before: json.RawMessage(body), After: json.RawMessage(body), Handle: json.RawMessage(body)}
 			call := actions.Call{Run: "r1", Sending: actions.Sending{ID: "e1"}}
 			if _, err := a.Do(t.Context(), call, e); err == nil || shelftest.Unsure(err) {

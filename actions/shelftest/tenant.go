@@ -23,6 +23,8 @@ import (
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
 
@@ -42,8 +44,10 @@ type Tenant struct {
 
 // Clients are the clients of one app.
 type Clients struct {
-	Graph    *graph.Client
-	Defender *defender.Client
+	Graph      *graph.Client
+	Defender   *defender.Client
+	Sentinel   *sentinel.Client
+	SharePoint *sharepoint.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
 	// "teams", "slack" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
@@ -97,11 +101,21 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	s, err := sharepoint.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Web: w, Logs: l, Evidence: x.vault}
+	sen, err := sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Web: w, Logs: l, Evidence: x.vault}
 }
 
 // newVault makes a vault of items of at most 8 MB that records nothing.
@@ -189,10 +203,7 @@ func (x *Tenant) Changes() []practice.Change {
 // the actions would, and fails the test unless it is answered as a success.
 func (x *Tenant) Call(method, path, body string) json.RawMessage {
 	x.t.Helper()
-	resource := practicetest.Graph
-	if len(path) > 4 && path[:5] == "/api/" {
-		resource = practicetest.Defender
-	}
+	resource := practicetest.ResourceOf(path)
 	req, err := http.NewRequestWithContext(x.t.Context(), method, x.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		x.t.Fatal(err)

@@ -40,7 +40,7 @@ type userFound struct {
 func (s Shelf) Get() actions.Action {
 	return actions.Spec[getParams, userFound]{
 		Doc:   "Look a user up in Microsoft Entra, with the date on which they leave.",
-		Class: actions.Reads, Throttle: throttle, Permissions: permissions("User-LifeCycleInfo.Read.All"),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 2}, Permissions: permissions("User-LifeCycleInfo.Read.All"),
 		Source:  "https://learn.microsoft.com/graph/api/user-get",
 		Example: "user: \"${{ user }}\"",
 		Read:    s.get,

@@ -40,7 +40,7 @@ const (
 func (s Shelf) Groups() actions.Action {
 	return actions.Spec[groupsParams, groupsFound]{
 		Doc:   "List the groups that a user is in, directly or through other groups.",
-		Class: actions.Reads, Throttle: throttle, Permissions: permissions("GroupMember.Read.All"),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 2}, Permissions: permissions("GroupMember.Read.All"),
 		Source:  "https://learn.microsoft.com/graph/api/user-list-transitivememberof",
 		Example: "user: \"${{ user }}\"",
 		Read:    s.groups,

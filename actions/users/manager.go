@@ -30,7 +30,7 @@ const maxLevels = 20
 func (s Shelf) Manager() actions.Action {
 	return actions.Spec[managerParams, managerFound]{
 		Doc:   "Look up a user's manager, and with levels the chain of managers above.",
-		Class: actions.Reads, Throttle: throttle, Permissions: permissions(),
+		Class: actions.Reads, Throttle: throttle, Cost: actions.Cost{Look: 2}, Permissions: permissions(),
 		Source:  "https://learn.microsoft.com/graph/api/user-list-manager",
 		Example: "user: \"${{ user }}\"\nlevels: 3",
 		Read:    s.manager,

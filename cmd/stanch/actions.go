@@ -128,7 +128,11 @@ func (sh *shell) actionPage(d actionDoc) {
 		if i > 0 {
 			label = ""
 		}
-		t.Add(label, p.Name+" ("+p.API+")")
+		what := p.Name + " (" + p.API + ")"
+		if p.When != "" {
+			what += ", " + p.When
+		}
+		t.Add(label, what)
 	}
 	t.Add("source", d.Source)
 	sh.facts(t)

@@ -21,30 +21,35 @@ import (
 	"stanch/connectors/graph"
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
+	"stanch/connectors/sentinel"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
 const maxPEM = 1 << 20
 
-// clients are the connections to a tenant. The zero value is enough to tell
-// what actions there are.
+// clients are the connections to a tenant, and where in it the operator wants
+// things to go. The zero value is enough to tell what actions there are.
 type clients struct {
-	graph    *graph.Client
-	defender *defender.Client
-	web      *web.Client
-	logs     *loganalytics.Client
-	evidence *evidence.Vault // nil: downloads cannot be kept
+	graph      *graph.Client
+	defender   *defender.Client
+	sentinel   *sentinel.Client
+	sharepoint *sharepoint.Client
+	web        *web.Client
+	logs       *loganalytics.Client
+	quarantine string          // path of a folder in each library; "": the default
+	evidence   *evidence.Vault // nil: downloads cannot be kept
 }
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return actions.Collect(
 		devices.Shelf{Defender: c.defender},
-		files.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
+		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
 		hunting.Shelf{Graph: c.graph, Logs: c.logs},
-		incidents.Shelf{Graph: c.graph},
+		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
@@ -70,8 +75,16 @@ func connect(c *config.Config) (clients, error) {
 	if err != nil {
 		return clients{}, err
 	}
-	out := clients{graph: g}
+	out := clients{graph: g, quarantine: c.Quarantine}
+	if at := workspaceOf(c); at != (sentinel.Workspace{}) {
+		if out.sentinel, err = sentinel.New(cloud, s.as("azure"), at, nil); err != nil {
+			return clients{}, fmt.Errorf("sentinel: %w", err)
+		}
+	}
 	if out.logs, err = loganalytics.New(cloud, s.as("azure"), nil); err != nil {
+		return clients{}, err
+	}
+	if out.sharepoint, err = sharepoint.New(cloud, s.as("sharepoint"), nil); err != nil {
 		return clients{}, err
 	}
 	if out.web, err = webOf(c, cloud); err != nil {
@@ -85,6 +98,19 @@ func connect(c *config.Config) (clients, error) {
 	}
 	out.defender, err = defender.New(cloud, s.as("defender"), nil)
 	return out, err
+}
+
+// workspaceOf is the configured workspace of Sentinel; without one it is that
+// of the practice tenant on that, else none.
+func workspaceOf(c *config.Config) sentinel.Workspace {
+	if c.Sentinel == (config.Sentinel{}) && c.Tenant.Cloud == config.Practice {
+		return practiceWorkspace()
+	}
+	return sentinel.Workspace{Subscription: c.Sentinel.Subscription, ResourceGroup: c.Sentinel.ResourceGroup, Name: c.Sentinel.Workspace}
+}
+
+func practiceWorkspace() sentinel.Workspace {
+	return sentinel.Workspace{Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace}
 }
 
 // cloudOf answers the addresses of a tenant's cloud with what the operator

@@ -172,15 +172,20 @@ func engineOptions(cfg *config.Config, log *slog.Logger) engine.Options {
 }
 
 // budgets are what the tenant's APIs let us use: as published, unless the
-// operator's file says more of a class.
+// operator's file says more of a class. The practice tenant throttles nothing
+// unless it is told to: there only what the operator's file says limits.
 func budgets(cfg *config.Config) map[string]engine.Budget {
 	all := map[string]engine.Budget{}
 	for class, limits := range connectors.Allowances() {
+		t, told := cfg.Throttle[class]
+		if cfg.Tenant.Cloud == config.Practice && !told {
+			continue
+		}
 		b := engine.Budget{Name: cfg.Tenant.ID + "/" + class}
 		for _, l := range limits {
 			b.Windows = append(b.Windows, engine.Window{Units: l.Units, Per: l.Per})
 		}
-		if t, told := cfg.Throttle[class]; told {
+		if told {
 			b.Windows = []engine.Window{{Units: t.Units, Per: t.Per}}
 		}
 		all[class] = b

@@ -22,6 +22,8 @@ import (
 	"stanch/connectors/loganalytics"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
+	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
@@ -36,7 +38,7 @@ type lab struct {
 	server *practicetest.Server
 	store  *hurried
 	engine *engine.Engine
-	sent   *sentinel
+	sent   *sentry
 	stop   func()
 }
 
@@ -87,9 +89,9 @@ func (h *hurried) Wait(ctx context.Context, until time.Time) error {
 	return h.Store.Wait(ctx, until.Add(time.Duration(h.ahead.Load())))
 }
 
-// sentinel keeps the changing requests that reached the tenant, each with its
+// sentry keeps the changing requests that reached the tenant, each with its
 // id and the tenant's time.
-type sentinel struct {
+type sentry struct {
 	mu   sync.Mutex
 	seen []sending
 }
@@ -100,13 +102,13 @@ type sending struct {
 	faulty           bool
 }
 
-func (s *sentinel) add(x sending) {
+func (s *sentry) add(x sending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = append(s.seen, x)
 }
 
-func (s *sentinel) all() []sending {
+func (s *sentry) all() []sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]sending{}, s.seen...)
@@ -115,7 +117,7 @@ func (s *sentinel) all() []sending {
 // openLab serves a tenant and makes an engine; its app may do what may says.
 func openLab(t *testing.T, may practice.App) *lab {
 	t.Helper()
-	l := &lab{t: t, store: &hurried{}, sent: &sentinel{}}
+	l := &lab{t: t, store: &hurried{}, sent: &sentry{}}
 	l.server = practicetest.Start(t, practice.Options{
 		Now: l.store.now, TokenLife: 48 * time.Hour,
 		Observe: func(x practice.Exchange) {
@@ -145,7 +147,13 @@ func openLab(t *testing.T, may practice.App) *lab {
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
+	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
+		t.Fatal(err)
+	}
 	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.web, err = web.New(web.Options{
@@ -199,13 +207,9 @@ func (l *lab) get(path string, into any) {
 // call does a request as somebody else than the engine.
 func (l *lab) call(method, path, body string, into any) {
 	l.t.Helper()
-	resource := practicetest.Graph
-	if strings.HasPrefix(path, "/api/") {
-		resource = practicetest.Defender
-	}
 	token := practice.DeskToken
 	if !strings.HasPrefix(path, "/desk/") {
-		token = l.server.Token(l.t, practice.FullApp(), resource)
+		token = l.server.Token(l.t, practice.FullApp(), practicetest.ResourceOf(path))
 	}
 	raw, err := l.ask(method, path, body, token)
 	if err != nil {

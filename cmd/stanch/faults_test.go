@@ -58,7 +58,25 @@ func uses() map[string]use {
 		"files.set_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
 			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Confidential"}
 		}, 0},
-		"files.delete": {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.delete":     {http.MethodDelete, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.quarantine": {http.MethodPatch, "/v1.0/drives/*/items/*", onPayroll, 0},
+		"files.find": {http.MethodGet, "/v1.0/drives/*/root/*", func(*lab) map[string]any {
+			return map[string]any{"name": "payroll november", "site": faultHost + "/sites/payroll"}
+		}, 0},
+		"files.restore": {http.MethodPost, "/sites/*/_api/web/*/*", func(l *lab) map[string]any {
+			drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+			l.call(http.MethodDelete, "/v1.0/drives/"+drive+"/items/"+item, "", nil)
+			return map[string]any{"file": faultPayroll}
+		}, 1},
+		"files.remove_sensitivity_label": {http.MethodPost, "/v1.0/drives/*/items/*/assignSensitivityLabel", func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "justification": "under fault"}
+		}, 0},
+		"files.set_retention_label": {http.MethodPatch, retentionLabel, func(l *lab) map[string]any {
+			return map[string]any{"file": itemOf(l, faultPayroll), "label": "Keep 7 years"}
+		}, 0},
+		"files.remove_retention_label": {http.MethodDelete, retentionLabel, retained(`{"name":"Keep 7 years"}`), 1},
+		"files.unlock_record":          {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`), 1},
+		"files.lock_record":            {http.MethodPatch, retentionLabel, retained(`{"name":"Board record"}`, `{"retentionSettings":{"isRecordLocked":false}}`), 2},
 		"hunting.query": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(*lab) map[string]any {
 			return map[string]any{"query": "AlertInfo | where AlertId == alert", "let": map[string]any{"alert": "dl53f12236-e5ec-43b3-9d9e-1bae9f3ff8bf"}}
 		}, 0},
@@ -68,11 +86,22 @@ func uses() map[string]use {
 		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
 			return map[string]any{"alert": freshAlert(l)}
 		}, 0},
-		"files.download":    {http.MethodGet, "/_layouts/**", onPayroll, 0},
-		"incidents.get":     {http.MethodGet, patched, incident(nil), 0},
-		"incidents.update":  {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
-		"incidents.assign":  {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
-		"incidents.tag":     {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
+		"files.download":   {http.MethodGet, "/_layouts/**", onPayroll, 0},
+		"incidents.get":    {http.MethodGet, patched, incident(nil), 0},
+		"incidents.update": {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
+		"incidents.assign": {http.MethodPatch, patched, incident(map[string]any{"to": "dana.officer@contoso.example"}), 0},
+		"incidents.tag":    {http.MethodPatch, patched, incident(map[string]any{"add": []string{"under-fault"}}), 0},
+		"incidents.list":   {http.MethodGet, "/v1.0/security/incidents", func(*lab) map[string]any { return map[string]any{"status": "active"} }, 0},
+		"incidents.untag": {http.MethodPatch, patched, func(l *lab) map[string]any {
+			with := incident(map[string]any{"remove": []string{"stale"}})(l)
+			l.call(http.MethodPatch, "/v1.0/security/incidents/"+strings.TrimPrefix(with["incident"].(string), "defender/"), `{"customTags":["stale","kept"]}`, nil)
+			return with
+		}, 1},
+		"incidents.reopen": {http.MethodPatch, patched, func(l *lab) map[string]any {
+			with := incident(nil)(l)
+			l.call(http.MethodPatch, "/v1.0/security/incidents/"+strings.TrimPrefix(with["incident"].(string), "defender/"), `{"status":"resolved"}`, nil)
+			return with
+		}, 1},
 		"incidents.comment": {http.MethodPost, "/v1.0/security/incidents/*/comments", incident(map[string]any{"text": "Seen."}), 0},
 		"incidents.resolve": {http.MethodPatch, patched, incident(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}), 0},
 		"devices.isolate": {http.MethodPost, "/api/machines/*/isolate", func(*lab) map[string]any {
@@ -129,6 +158,20 @@ func uses() map[string]use {
 		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
 			return map[string]any{"channel": "webhook", "event": "seen", "data": 1}
 		}, 0},
+	}
+}
+
+const retentionLabel = "/v1.0/drives/*/items/*/retentionLabel"
+
+// retained are the params of a file whose retention label somebody has changed
+// so.
+func retained(bodies ...string) func(*lab) map[string]any {
+	return func(l *lab) map[string]any {
+		drive, item, _ := strings.Cut(itemOf(l, faultPayroll), "/")
+		for _, body := range bodies {
+			l.call(http.MethodPatch, "/v1.0/drives/"+drive+"/items/"+item+"/retentionLabel", body, nil)
+		}
+		return onPayroll(l)
 	}
 }
 

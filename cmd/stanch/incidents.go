@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stanch/actions/incidents"
 	"stanch/cmd/stanch/internal/terminal"
 	"stanch/connectors/incident"
 )
@@ -34,7 +35,8 @@ func incidentsShow(sh *shell) *cobra.Command {
 		Short: "Show one incident with its alerts and evidence",
 		Long: `Show one incident as playbooks see it: the model that expressions read. FILE
 is a Graph incident as the API sends it (with $expand=alerts), - is standard
-input; ID, such as defender/1234, is asked of the tenant.`,
+input; ID, such as defender/1234 or sentinel/WORKSPACE/GUID, is asked of the
+tenant.`,
 		Example: `  stanch incidents show examples/fixtures/external-share.json
   stanch incidents show defender/1234 --output json --config stanch.yaml`,
 		Args: exactArgs(1),
@@ -73,12 +75,13 @@ func (sh *shell) incident(ctx context.Context, named string, tenant func() (clie
 		return incident.Incident{}, fmt.Errorf("%s is neither a file nor an incident id such as defender/1234", named)
 	case notID != nil:
 		return incident.Incident{}, err
-	case source != incident.Defender:
-		return incident.Incident{}, fmt.Errorf("%s: this version reads incidents of Defender only", named)
 	}
 	c, err := tenant()
 	if err != nil {
 		return incident.Incident{}, err
+	}
+	if source != incident.Defender {
+		return incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel}.Whole(ctx, named)
 	}
 	got, err := c.graph.Incident(ctx, native)
 	if err != nil {

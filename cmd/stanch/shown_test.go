@@ -35,7 +35,10 @@ func shown() map[string]struct {
 func operations() map[string][]string {
 	return map[string][]string{
 		"files.unshare": {"permission.delete"}, "files.share": {"permission.invite", "permission.createLink", "permission.update"},
-		"files.set_sensitivity_label": {"label.assign"}, "files.delete": {"item.delete"},
+		"files.set_sensitivity_label": {"label.assign"}, "files.remove_sensitivity_label": {"label.assign"},
+		"files.delete": {"item.delete"}, "files.restore": {"item.restore"}, "files.quarantine": {"item.move"},
+		"files.set_retention_label": {"retention.set"}, "files.remove_retention_label": {"retention.remove"},
+		"files.lock_record": {"retention.lock"}, "files.unlock_record": {"retention.lock"},
 		"incidents.update": {"incident.update"}, "incidents.assign": {"incident.update"}, "incidents.tag": {"incident.update"},
 		"incidents.resolve": {"incident.update"}, "incidents.comment": {"incident.comment"},
 		"devices.isolate": {"machine.isolate"}, "devices.release": {"machine.unisolate"}, "users.revoke_sessions": {"user.revokeSessions"},
@@ -70,6 +73,37 @@ func TestWhatIsPlannedIsDoneAndUndone(t *testing.T) {
 			p.undoes(live, before, store, c.lost)
 		})
 	}
+}
+
+// TestWhatIsDoneToFilesIsUndone is the same for what no example does.
+func TestWhatIsDoneToFilesIsUndone(t *testing.T) {
+	p := newPerson(t, practice.Options{})
+	const place = "https://contoso.sharepoint.com/sites/"
+	book := filepath.Join(p.dir, "all-that-files-can.yaml")
+	text := `playbook: all-that-files-can
+title: All that can be done to files
+status: stable
+on: {manual: {}, incident: {events: [created]}}
+steps:
+  - {uses: files.quarantine, with: {file: "` + place + `payroll/Shared Documents/2026/Payroll November 2026.xlsx"}}
+  - {uses: files.set_retention_label, with: {file: "` + place + `engineering/Shared Documents/Designs/Turbine Mk4/Rotor drawing 01.pdf", label: Board record}}
+  - {uses: files.remove_sensitivity_label, with: {file: "` + place + `engineering/Shared Documents/Designs/Turbine Mk4/Stator drawing 02.pdf", justification: It is published.}}
+  - {uses: files.delete, with: {file: "` + place + `sales/Shared Documents/Reports/Read me 001.docx"}}
+`
+	if err := os.WriteFile(book, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fixture := example("fixtures/external-share.json")
+	before := p.asks("/practice/state")
+	planned := p.plans(book, fixture)
+	store := "sqlite:" + filepath.Join(p.dir, "stanch.db")
+	var live engine.Run
+	if s := p.reads(&live, "run", book, "--incident", fixture, "--config", "tenant.yaml", "--store", store, "--live", "--output", "json"); s.code != 0 || live.Status != "succeeded" {
+		t.Fatalf("run: exit code %d, %s\n%s%s", s.code, live.Status, s.out, s.err)
+	}
+	p.sameAsPlanned(planned, live)
+	p.sameAsAudit(live, 0)
+	p.undoes(live, before, store, nil)
 }
 
 // plans answers the plan and holds it against what a plan promises.

@@ -27,7 +27,7 @@ func signIn(t config.Tenant) (appSet, error) {
 		return appSet{}, fmt.Errorf("tenant: %w", err)
 	}
 	s := appSet{cloud: cloud, creds: map[string]connectors.Credential{}}
-	for _, connector := range []string{"", "graph", "defender", "azure"} {
+	for _, connector := range []string{"", "graph", "defender", "azure", "sharepoint"} {
 		a, own := t.Of(connector)
 		if connector != "" && !own {
 			continue

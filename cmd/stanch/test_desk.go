@@ -14,6 +14,8 @@ import (
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
+	"stanch/connectors/sentinel"
+	"stanch/connectors/sharepoint"
 	"stanch/engine/rehearse"
 )
 
@@ -93,12 +95,26 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
 		return c, err
 	}
+	if c.sharepoint, err = sharepoint.New(cloud, credential, nil); err != nil {
+		return c, err
+	}
+	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
+		return c, err
+	}
 	// The first call signs in, at the time the tenant has now.
 	ctx := context.Background()
 	if _, err := c.graph.User(ctx, "breakglass@"+practice.ContosoDomain); err != nil {
 		return c, fmt.Errorf("practice tenant: %w", err)
 	}
 	if _, err := c.defender.MachinesNamed(ctx, "byod-tablet."+practice.ContosoDomain); err != nil {
+		return c, fmt.Errorf("practice tenant: %w", err)
+	}
+	for _, site := range []string{"https://contoso.sharepoint.com/sites/payroll", "https://contoso-my.sharepoint.com/personal/sam_ortiz_contoso_example"} {
+		if _, err := c.sharepoint.Recycled(ctx, site, "none"); err != nil {
+			return c, fmt.Errorf("practice tenant: %w", err)
+		}
+	}
+	if _, err := c.sentinel.Rules(ctx); err != nil {
 		return c, fmt.Errorf("practice tenant: %w", err)
 	}
 	return c, nil

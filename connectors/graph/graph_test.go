@@ -477,3 +477,67 @@ func TestGroupMembersAreUsers(t *testing.T) {
 	_, err = s.GroupMembers(t.Context(), "00000000-0000-0000-0000-000000000000")
 	wantCode(t, err, connectors.NotFound)
 }
+
+func TestRetentionLabelsAreSetLockedAndRemoved(t *testing.T) {
+	s := start(t, practice.FullApp(), practice.Options{})
+	item := s.shared(t)
+	ctx, g := t.Context(), s.Client
+	if l, err := g.RetentionLabel(ctx, item.DriveID, item.ID); l != nil || err != nil {
+		t.Fatalf("label: %+v, %v; want none", l, err)
+	}
+	_, err := g.RetentionLabel(ctx, item.DriveID, "01NOSUCHITEM")
+	wantCode(t, err, connectors.NotFound)
+	l := must[graph.RetentionLabel](t)(g.SetRetentionLabel(ctx, effect(), item.DriveID, item.ID, "Board record", false))
+	if !l.Record() || l.Regulatory() || !l.Locked || l.DeleteAllowed || !l.Explicit || l.AppliedAt.IsZero() || l.AppliedBy.Kind != "user" {
+		t.Errorf("label: %+v", l)
+	}
+	err = g.DeleteItem(ctx, effect(), item.DriveID, item.ID, "")
+	wantCode(t, err, connectors.Locked, "Board record")
+	if l := must[graph.RetentionLabel](t)(g.LockRecord(ctx, effect(), item.DriveID, item.ID, false)); l.Locked {
+		t.Errorf("label: %+v; want unlocked", l)
+	}
+	must[graph.RetentionLabel](t)(g.LockRecord(ctx, effect(), item.DriveID, item.ID, true))
+	if err := g.RemoveRetentionLabel(ctx, effect(), item.DriveID, item.ID, true); err != nil {
+		t.Error(err)
+	}
+	wantCode(t, g.RemoveRetentionLabel(ctx, effect(), item.DriveID, item.ID, false), connectors.NotFound)
+	_, err = g.SetRetentionLabel(ctx, effect(), item.DriveID, item.ID, "", false)
+	wantCode(t, err, connectors.Invalid, "has no name")
+	_, err = g.LockRecord(ctx, effect(), item.DriveID, item.ID, true)
+	wantCode(t, err, connectors.Invalid, "not a record")
+}
+
+func TestItemsAreFoundAndMoved(t *testing.T) {
+	s := start(t, practice.FullApp(), practice.Options{})
+	item := s.shared(t)
+	ctx, g := t.Context(), s.Client
+	site := must[graph.DriveItem](t)(g.Item(ctx, item.DriveID, item.ID)).SiteURL
+	libraries := must[[]graph.Library](t)(g.Libraries(ctx, site))
+	if len(libraries) != 1 || libraries[0].ID != item.DriveID || libraries[0].WebURL == "" {
+		t.Fatalf("libraries: %+v", libraries)
+	}
+	_, err := g.Libraries(ctx, "http://contoso.sharepoint.com/sites/payroll")
+	wantCode(t, err, connectors.Invalid, "no https address")
+	own := must[graph.Library](t)(g.OneDrive(ctx, "sam.ortiz@contoso.example"))
+	if own.ID == item.DriveID || !strings.Contains(own.WebURL, "-my.") {
+		t.Errorf("OneDrive: %+v", own)
+	}
+	var found []graph.DriveItem
+	if err := g.Search(ctx, item.DriveID, item.Name, func(d graph.DriveItem) bool { found = append(found, d); return false }); err != nil || len(found) != 1 || found[0].DriveID != item.DriveID {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	wantCode(t, g.Search(ctx, item.DriveID, " ", nil), connectors.Invalid)
+	wantCode(t, g.Search(ctx, item.DriveID, "a/b", nil), connectors.Invalid, "holds a slash")
+	folder := must[graph.DriveItem](t)(g.ItemAt(ctx, item.DriveID, "/Quarantine/"))
+	moved := must[graph.DriveItem](t)(g.MoveItem(ctx, effect(), item.DriveID, item.ID, item.ETag, folder.ID, "x.xlsx"))
+	if moved.ParentID != folder.ID || moved.Name != "x.xlsx" {
+		t.Errorf("moved: %+v", moved)
+	}
+	if child := must[graph.DriveItem](t)(g.Child(ctx, item.DriveID, folder.ID, "x.xlsx")); child.ID != item.ID {
+		t.Errorf("child: %+v", child)
+	}
+	_, err = g.MoveItem(ctx, effect(), item.DriveID, item.ID, item.ETag, item.ParentID, item.Name)
+	wantCode(t, err, connectors.Conflict)
+	_, err = g.MoveItem(ctx, effect(), item.DriveID, item.ID, "", "", item.Name)
+	wantCode(t, err, connectors.Invalid)
+}

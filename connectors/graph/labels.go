@@ -193,9 +193,13 @@ func (c *Client) PollLabel(ctx context.Context, at connectors.Location) (Work, e
 }
 
 // encrypted tells a file that stays locked from one that is locked for a
-// while: of the codes of 423 only fileDecryptionDeferred ends by itself.
+// while: of the codes of 423 only fileDecryptionDeferred ends by itself. It
+// also says what a call that is not paid for needs.
 func encrypted(err error) error {
 	e, is := errors.AsType[*connectors.Error](err)
+	if is && e.Status == http.StatusPaymentRequired {
+		e.Hint = "sensitivity labels are a metered API: bind the app to an Azure subscription (learn.microsoft.com/graph/metered-api-setup)"
+	}
 	if !is || e.Code != connectors.Locked {
 		return err
 	}

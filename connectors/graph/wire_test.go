@@ -273,3 +273,61 @@ func TestTheIncidentListStopsAtWhatCannotBeRead(t *testing.T) {
 		t.Errorf("%d yields", n)
 	}
 }
+
+// The requests of Microsoft's pages, as they stand there.
+func TestDocumentedRequestsAreSent(t *testing.T) {
+	sent := make(chan string, 1)
+	c := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent <- r.Method + " " + r.URL.Path + " " + string(body)
+		_, _ = io.WriteString(w, `{"id":"i","name":"Retention label for Contracts","value":[]}`)
+	})
+	for name, x := range map[string]struct {
+		send func() error
+		want string
+	}{
+		// graph_driveItem_retentionLabel_set_request.json
+		"set retention label": {func() error {
+			_, err := c.SetRetentionLabel(t.Context(), effect(), "d", "i", "Retention label for Contracts", false)
+			return err
+		}, `PATCH /v1.0/drives/d/items/i/retentionLabel {"name":"Retention label for Contracts"}`},
+		// graph_driveItem_retentionLabel_lock_request.json
+		"lock record": {func() error {
+			_, err := c.LockRecord(t.Context(), effect(), "d", "i", true)
+			return err
+		}, `PATCH /v1.0/drives/d/items/i/retentionLabel {"retentionSettings":{"isRecordLocked":true}}`},
+		// learn.microsoft.com/graph/api/driveitem-move
+		"move": {func() error {
+			_, err := c.MoveItem(t.Context(), effect(), "d", "i", "", "new-parent-folder-id", "new-item-name.txt")
+			return err
+		}, `PATCH /v1.0/drives/d/items/i {"name":"new-item-name.txt","parentReference":{"id":"new-parent-folder-id"}}`},
+		// learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel: an empty id takes it off
+		"remove sensitivity label": {func() error {
+			_, err := c.AssignLabel(t.Context(), effect(), "d", "i", graph.LabelAssignment{Method: "privileged", Justification: "test_justification"})
+			return err
+		}, `POST /v1.0/drives/d/items/i/assignSensitivityLabel {"assignmentMethod":"privileged","justificationText":"test_justification","sensitivityLabelId":""}`},
+		// learn.microsoft.com/graph/api/driveitem-removeretentionlabel
+		"remove retention label": {func() error {
+			return c.RemoveRetentionLabel(t.Context(), effect(), "d", "i", false)
+		}, `DELETE /v1.0/drives/d/items/i/retentionLabel `},
+		// learn.microsoft.com/graph/api/driveitem-search
+		"search": {func() error {
+			return c.Search(t.Context(), "d", "Contoso Project", nil)
+		}, `GET /v1.0/drives/d/root/search(q='Contoso Project') `},
+	} {
+		if err := x.send(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := <-sent; got != x.want {
+			t.Errorf("%s: sent %s, want %s", name, got, x.want)
+		}
+	}
+}
+
+func TestALabelThatIsNotPaidForSaysWhatToDo(t *testing.T) {
+	c := scripted(t, says(402, `{"error":{"code":"paymentRequired","message":"The app is not bound to a subscription."}}`))
+	_, err := c.AssignLabel(t.Context(), effect(), "d", "i", graph.LabelAssignment{LabelID: "l"})
+	if e := wantCode(t, err, connectors.Failed, "metered API"); e.Unsure() {
+		t.Errorf("%v; want an error that is sure", e)
+	}
+}

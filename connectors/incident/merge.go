@@ -192,7 +192,10 @@ func combine[T any](kind, id string, list []sighting[T], group []int) (T, []Conf
 				return list[group[by[field]]].at.Equal(s.at)
 			}, n)...)
 		}
-		alerts, roles = append(alerts, s.alert), append(roles, s.roles...)
+		if s.alert != "" { // a source may not say which
+			alerts = append(alerts, s.alert)
+		}
+		roles = append(roles, s.roles...)
 		if s.verdict != nil && (verdict == nil || worse(*s.verdict, *verdict)) {
 			verdict = s.verdict
 		}

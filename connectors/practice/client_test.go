@@ -84,10 +84,7 @@ type response struct {
 }
 
 func (c *client) token(path string) string {
-	resource := practicetest.Graph
-	if strings.HasPrefix(path, "/api/") {
-		resource = practicetest.Defender
-	}
+	resource := practicetest.ResourceOf(path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tokens[resource] == "" {

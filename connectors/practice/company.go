@@ -31,6 +31,18 @@ type Company struct {
 	Mail            []Mail            `json:"mail,omitempty"`
 	Apps            []App             `json:"apps"`
 	Incidents       []json.RawMessage `json:"incidents,omitempty"`
+	Sentinel        *Workspace        `json:"sentinel,omitempty"`
+}
+
+// Workspace is the Log Analytics workspace in which Microsoft Sentinel is, with
+// the Defender XDR connector on: every incident of the company stands in it,
+// too. AutomationRules are bodies as its API answers them; id, type and etag are
+// added.
+type Workspace struct {
+	Subscription    string            `json:"subscription"`
+	ResourceGroup   string            `json:"resource_group"`
+	Name            string            `json:"name"`
+	AutomationRules []json.RawMessage `json:"automation_rules,omitempty"`
 }
 
 // Label is a sensitivity label; their order in the file is their priority,
@@ -97,9 +109,12 @@ type Site struct {
 }
 
 // Folder is a folder that is shared as such: what it holds inherits its shares.
+// A locked one, which may be empty, does not inherit itself: besides its shares
+// it is open to the owners of the site alone.
 type Folder struct {
 	Path   string  `json:"path"`
-	Shares []Share `json:"shares"`
+	Shares []Share `json:"shares,omitempty"`
+	Locked bool    `json:"locked,omitempty"`
 }
 
 // OneDrive is the library of one user.
@@ -164,7 +179,8 @@ type Mail struct {
 }
 
 // App is an app registration: who may ask for tokens, and the application
-// roles an administrator has consented to.
+// roles an administrator has consented to. Azure roles among them, such as
+// Microsoft Sentinel Responder, are assigned on the workspace.
 type App struct {
 	ID     string   `json:"id"`
 	Name   string   `json:"name"`

@@ -31,10 +31,10 @@ const (
 func FullApp() App {
 	return App{ID: FullClientID, Name: "practice-full", Secret: FullClientSecret, Roles: []string{
 		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "ThreatHunting.Read.All", "Files.ReadWrite.All",
-		"Sites.Read.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
+		"Sites.Read.All", "Sites.FullControl.All", "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All", "GroupMember.Read.All",
 		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "Mail.Send", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
-		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader, vaultReader,
+		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader, vaultReader, sentinelResponder,
 	}}
 }
 
@@ -44,7 +44,7 @@ func ReaderApp() App {
 	return App{ID: ReaderClientID, Name: "practice-reader", Secret: ReaderClientSecret, Roles: []string{
 		"SecurityIncident.Read.All", "SecurityAlert.Read.All", "ThreatHunting.Read.All", "Files.Read.All", "Sites.Read.All",
 		"User.Read.All", "GroupMember.Read.All", "IdentityRiskyUser.Read.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "SensitivityLabels.Read.All",
-		"AuditLogsQuery.Read.All", "Machine.Read.All", logReader,
+		"AuditLogsQuery.Read.All", "Machine.Read.All", logReader, sentinelReader,
 	}}
 }
 
@@ -53,7 +53,7 @@ func ReaderApp() App {
 func AnalystApp() App {
 	return App{ID: AnalystClientID, Name: "practice-analyst", Secret: AnalystClientSecret, Roles: []string{
 		"SecurityIncident.ReadWrite.All", "SecurityAlert.ReadWrite.All", "Files.ReadWrite.All", "Sites.Read.All", "User.Read.All",
-		"Machine.Read.All", "Machine.Isolate",
+		"Machine.Read.All", "Machine.Isolate", sentinelResponder,
 	}}
 }
 
@@ -90,6 +90,7 @@ func Contoso(seed uint64) Company {
 	c.Devices = g.devices()
 	c.Mail = g.mail()
 	c.Incidents = fixtureIncidents()
+	c.Sentinel = contosoWorkspace()
 	return c
 }
 

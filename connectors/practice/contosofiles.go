@@ -32,6 +32,9 @@ func (g *generator) sites() []Site {
 		out[at].Files = append(out[at].Files, oversharedFiles(n)...)
 	}
 	out[2].Folders = []Folder{{Path: "Reports", Shares: []Share{{Role: "read", To: []string{"kim.abercrombie@fabrikam.example"}}}}}
+	for n := range out {
+		out[n].Folders = append(out[n].Folders, Folder{Path: "Quarantine", Locked: true, Shares: []Share{{Role: "read", Groups: []string{"dlp-officers"}}}})
+	}
 	return out
 }
 

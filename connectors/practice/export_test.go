@@ -1,16 +1,18 @@
 package practice
 
+import "slices"
+
 // Route is a served call, for tests.
 type Route struct {
 	Method, Pattern string
 	Roles           []string
-	Defender        bool
+	Defender, Azure bool
 }
 
 func Routes() []Route {
 	var out []Route
-	for _, r := range append(graphRoutes(), defenderRoutes()...) {
-		out = append(out, Route{r.method, r.pattern, r.roles, r.api == defender})
+	for _, r := range slices.Concat(graphRoutes(), defenderRoutes(), sentinelRoutes()) {
+		out = append(out, Route{r.method, r.pattern, r.roles, r.api == defender, r.api == azure})
 	}
 	return out
 }

@@ -1,11 +1,15 @@
 package practice_test
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"stanch/connectors/practice"
+	"stanch/connectors/practice/practicetest"
 )
 
 func TestUnshareAndShareAgainLeavesTheStateAsItWas(t *testing.T) {
@@ -280,9 +284,90 @@ func TestRetentionLabelsHoldFiles(t *testing.T) {
 	if got := c.do(423, "DELETE", item, ""); got.code() != "resourceLocked" {
 		t.Errorf("%s", got.raw)
 	}
+	c.do(400, "PATCH", item+"/retentionLabel", `{"retentionSettings":{"isRecordLocked":true}}`)
 	c.do(204, "DELETE", item+"/retentionLabel", "")
-	c.do(201, "PATCH", item+"/retentionLabel", `{"name":"Board record"}`)
-	c.do(200, "PATCH", item+"/retentionLabel", `{"retentionSettings":{"isRecordLocked":true}}`)
-	c.do(403, "DELETE", item+"/retentionLabel", "")
-	c.do(403, "PATCH", item+"/retentionLabel", `{"name":"Keep 7 years"}`)
+}
+
+func TestRecordsAreLocked(t *testing.T) {
+	c := full(t, practice.Options{})
+	analyst := newClient(t, c.s, practice.AnalystApp())
+	item := c.file(payrollURL)
+	label := item + "/retentionLabel"
+	set := analyst.do(201, "PATCH", label, `{"name":"Board record"}`)
+	if settings := set.body["retentionSettings"].(map[string]any); settings["isRecordLocked"] != true || settings["isContentUpdateAllowed"] != false {
+		t.Errorf("a record is not locked: %s", set.raw)
+	}
+	const labelled = `{"sensitivityLabelId":"0f6f4b1e-3c2a-4a57-9d0b-1c5e7a9b2d03","assignmentMethod":"privileged"}`
+	analyst.do(423, "POST", item+"/assignSensitivityLabel", labelled)
+	analyst.do(423, "DELETE", item, "")
+	analyst.do(403, "DELETE", label, "")
+	analyst.do(403, "PATCH", label, `{"name":"Keep 7 years"}`)
+	analyst.do(200, "PATCH", label, `{"retentionSettings":{"isRecordLocked":false}}`)
+	analyst.do(202, "POST", item+"/assignSensitivityLabel", labelled)
+	c.do(423, "DELETE", item, "")
+	c.do(403, "DELETE", label, "") // of an unlocked record, nobody
+	c.do(200, "PATCH", label, `{"retentionSettings":{"isRecordLocked":true}}`)
+	c.do(200, "PATCH", label, `{"name":"Keep 7 years"}`)
+	c.do(204, "DELETE", label, "")
+}
+
+func TestTheRecycleBinGivesBackWhatWasDeleted(t *testing.T) {
+	c := full(t, practice.Options{})
+	item := c.file(payrollURL)
+	before := c.state()
+	c.do(204, "DELETE", item, "")
+	token := c.s.Token(t, practice.FullApp(), "https://contoso.sharepoint.com")
+	ask := func(status int, method, path, token string) map[string]any {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, c.s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := c.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		raw, _ := io.ReadAll(res.Body)
+		var body map[string]any
+		if err := json.Unmarshal(raw, &body); err != nil || res.StatusCode != status {
+			t.Fatalf("%s %s: %s, want %d: %s", method, path, res.Status, status, raw)
+		}
+		return body
+	}
+	const bin = "/sites/payroll/_api/web/RecycleBin"
+	named := bin + query("$filter", "LeafName eq 'Payroll November 2026.xlsx'")
+	list := ask(200, "GET", named, token)["value"].([]any)
+	if len(list) != 1 || list[0].(map[string]any)["DirName"] != "sites/payroll/Shared Documents/2026" {
+		t.Fatalf("bin: %v", list)
+	}
+	if e := ask(401, "GET", named, c.s.Token(t, practice.FullApp(), practicetest.Graph))["odata.error"].(map[string]any); e["message"].(map[string]any)["value"] == "" {
+		t.Errorf("error: %v", e)
+	}
+	ask(403, "GET", named, c.s.Token(t, practice.ReaderApp(), "https://contoso.sharepoint.com"))
+	ask(404, "POST", bin+"('00000000-0000-0000-0000-000000000000')/restore()", token)
+	ask(400, "GET", bin+query("$filter", "Size gt 3"), token)
+	entry := list[0].(map[string]any)["Id"].(string)
+	ask(200, "POST", bin+"('"+entry+"')/restore()", token)
+	if c.state() != before {
+		t.Error("the state is another than before")
+	}
+	ask(404, "POST", bin+"('"+entry+"')/restore()", token)
+	if last := c.s.Tenant.Changes(); last[len(last)-1].Operation != "item.restore" {
+		t.Errorf("audit: %+v", last)
+	}
+}
+
+func TestSearchFindsNamesInALibrary(t *testing.T) {
+	c := full(t, practice.Options{})
+	drive, _, _ := strings.Cut(c.file(payrollURL), "/items/")
+	found := c.do(200, "GET", drive+"/root/search(q='november%20PAYROLL')", "").list()
+	if len(found) != 1 || found[0]["name"] != "Payroll November 2026.xlsx" {
+		t.Errorf("found: %v", found)
+	}
+	if none := c.do(200, "GET", drive+"/root/search(q='o''neill')", "").list(); len(none) != 0 {
+		t.Errorf("found: %v", none)
+	}
+	c.do(400, "GET", drive+"/root/search(q='')", "")
 }

@@ -14,6 +14,10 @@ import (
 type incident struct {
 	body   object
 	alerts []string
+	// What only Sentinel's side knows, see sentinel.go.
+	name     string // there
+	number   int    // there
+	sentinel sentinelSide
 }
 
 type alert struct {
@@ -26,7 +30,9 @@ func (a *alert) id() string        { return a.body["id"].(string) }
 func (a *alert) target() string    { return "/security/alerts_v2/" + a.id() }
 
 func (i *incident) clone() *incident {
-	return &incident{body: deepCopy(i.body).(object), alerts: slices.Clone(i.alerts)}
+	out := *i
+	out.body, out.alerts, out.sentinel = deepCopy(i.body).(object), slices.Clone(i.alerts), i.sentinel.clone()
+	return &out
 }
 
 func (a *alert) clone() *alert { return &alert{body: deepCopy(a.body).(object)} }

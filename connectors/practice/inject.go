@@ -35,7 +35,8 @@ func (w *world) addIncident(raw json.RawMessage, now *time.Time) (string, error)
 		body["id"] = id
 	}
 	w.defaults(body, id)
-	in := &incident{body: body}
+	w.nextNumber++
+	in := &incident{body: body, name: guid(w.company.TenantID, "sentinel incident", id), number: w.nextNumber}
 	for n, a := range list {
 		in.alerts = append(in.alerts, w.addAlert(a, in, n, taken))
 	}

@@ -49,11 +49,12 @@ func (c *call) writable() (*item, error) {
 	return i, nil
 }
 
-// locked refuses what a record or a retention label without deletion forbids;
-// the documentation names no code for it.
-func (i *item) locked() error {
-	if r := i.retention; r != nil && (!r.DeleteAllowed && r.Behavior != "doNotRetain" || r.locked) {
-		return fail(http.StatusLocked, "resourceLocked", "The item has the retention label '%s', which forbids this.", r.Name)
+// undeletable refuses to delete what a retention label keeps, a record above
+// all; the documentation names no code for it
+// (learn.microsoft.com/purview/records-management, compare restrictions).
+func (i *item) undeletable() error {
+	if r := i.retention; r != nil && (!r.DeleteAllowed && r.Behavior != "doNotRetain" || r.record()) {
+		return r.forbids()
 	}
 	return nil
 }
@@ -132,7 +133,7 @@ func (c *call) remove(operation string) (reply, error) {
 		return reply{}, err
 	}
 	for at := range i.all() {
-		if err := at.locked(); err != nil {
+		if err := at.undeletable(); err != nil {
 			return reply{}, err
 		}
 	}
@@ -140,6 +141,11 @@ func (c *call) remove(operation string) (reply, error) {
 	for at := range i.all() {
 		c.keepItem(at)
 		at.deleted, at.recycled = true, operation == "item.delete"
+	}
+	if operation == "item.delete" {
+		c.t.serial++
+		dir := strings.Trim(i.drive.site.path+"/"+i.drive.library+prefixed(i.parent.path()), "/")
+		i.bin = &recycledAt{id: guid(i.unique, "bin", itoa(c.t.serial)), dir: dir, at: c.now, by: c.app.Name}
 	}
 	delete(i.parent.children, strings.ToLower(i.name))
 	c.record(Change{Operation: operation, Target: i.target(), Before: before, Status: http.StatusNoContent})

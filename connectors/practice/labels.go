@@ -136,8 +136,8 @@ func (c *call) checkLabel(i *item, in labelBody) (string, error) {
 			return "", fail(http.StatusBadRequest, "invalidRequest", "justificationText is required to lower or remove a sensitivity label.")
 		}
 	}
-	if err := i.locked(); err != nil && i.retention.locked {
-		return "", err
+	if r := i.retention; r != nil && r.locked { // its content stays as it is
+		return "", r.forbids()
 	}
 	return strings.ToLower(*in.Label), nil
 }

@@ -107,9 +107,18 @@ func (b *builder) fill(field string, st *site, folders []Folder, files []File) {
 	for i, f := range folders {
 		at := fmt.Sprintf("%s.folders[%d]", field, i)
 		dir := st.drive.root.find(f.Path)
+		if f.Locked && dir == nil && !slices.ContainsFunc(strings.Split(f.Path, "/"), badName) {
+			dir = b.mkdir(st.drive.root, strings.Split(f.Path, "/"))
+		}
 		if dir == nil || !dir.folder {
 			b.fail("%s.path %q holds no file", at, f.Path)
 			continue
+		}
+		if f.Locked {
+			dir.broken = true
+			dir.perms = append(dir.perms, slices.DeleteFunc(slices.Clone(st.drive.root.perms), func(p *permission) bool {
+				return !slices.Contains(p.roles, "owner")
+			})...)
 		}
 		for j, s := range f.Shares {
 			b.share(fmt.Sprintf("%s.shares[%d]", at, j), dir, s)
@@ -165,6 +174,7 @@ func (b *builder) dress(at string, it *item, f File) {
 			return
 		}
 		it.retention = &retention{RetentionLabel: r, applied: f.Created, by: it.owner, explicit: true}
+		it.retention.locked = it.retention.record()
 	}
 	it.perms = append(it.perms, b.w.grant(b.w.identityOf(it.owner), "owner"))
 	for j, s := range f.Shares {

@@ -15,6 +15,7 @@ import (
 type limiter struct {
 	scale   float64
 	windows map[string]*window
+	spent   map[string]int64 // see Tenant.Spent
 }
 
 type window struct {
@@ -33,6 +34,9 @@ type quota struct {
 // take counts the call and answers a 429 when a limit is passed. A throttled
 // call counts too, as in SharePoint.
 func (l *limiter) take(c *call, rt *route) *failure {
+	if rt.api == azure {
+		return l.takeAzure(c, rt)
+	}
 	if l.scale == 0 {
 		return nil
 	}
@@ -61,7 +65,7 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if rt.pattern == huntingPattern {
 		text = "You have run too many queries: at most 45 in a minute for each tenant. " + text
 	}
-	if rt.api == files {
+	if rt.api == files || rt.api == sharepoint {
 		code, text = "activityLimitReached", "The app or user has been throttled. Retry after the time named by Retry-After."
 	}
 	f := fail(http.StatusTooManyRequests, code, "%s", text)
@@ -133,7 +137,7 @@ func quotas(c *call, rt *route) []quota {
 		}
 	case mailbox:
 		out = append(out, quota{"outlook/" + app + "/" + c.args["user"], 10_000, 10 * time.Minute, 1})
-	case files:
+	case files, sharepoint:
 		out = append(out, quota{"spo/" + app, 1250, time.Minute, float64(rt.cost.units)})
 		if rt.cost.sharing {
 			out = append(out, quota{"spo-sharing/" + app, 300, 5 * time.Minute, 1})

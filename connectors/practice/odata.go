@@ -58,11 +58,13 @@ func page[T any](c *call, list []T, p paging, wire func(T) object) (reply, error
 				q[k] = v
 			}
 		}
-		q.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte("at:"+itoa(to))))
+		q.Set("$skiptoken", skipToken(to))
 		body["@odata.nextLink"] = next + strings.ReplaceAll(q.Encode(), "%24", "$")
 	}
 	return ok(body), nil
 }
+
+func skipToken(at int) string { return base64.RawURLEncoding.EncodeToString([]byte("at:" + itoa(at))) }
 
 // window reads $top, $skip and $skiptoken.
 func (c *call) window(p paging) (top, skip, offset int, f *failure) {

@@ -1,7 +1,8 @@
 // Package practice is the practice tenant: a server that speaks the protocols
-// of Microsoft Graph, Defender for Endpoint, Log Analytics and the Entra token
-// endpoint over a made-up company. It serves the demo, the tests and authors who
-// want to try a playbook without a tenant of their own.
+// of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager),
+// Log Analytics and the Entra token endpoint over a made-up company. It serves
+// the demo, the tests and authors who want to try a playbook without a tenant of
+// their own.
 //
 // It answers as the documented services do: their URLs, verbs, status codes and
 // error bodies, permission checks against the token's roles, paging, filters,
@@ -15,8 +16,9 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, audit queries, ARM, the recycle bin of SharePoint's own
-// REST API, the content of files, encryption by labels and their precedence,
+// permissions, $batch, audit queries, of Azure Resource Manager all but
+// incidents and automation rules, of SharePoint's own REST API all but the
+// recycle bin, the content of files, encryption by labels and their precedence,
 // HTTP/2.
 package practice
 
@@ -87,7 +89,10 @@ type Tenant struct {
 	key      []byte
 	graph    []route
 	machines []route
+	azure    []route
 	logs     []route
+	// sharePoint is what is served of SharePoint's own REST API.
+	sharePoint []route
 
 	mu      sync.Mutex
 	world   *world
@@ -128,8 +133,8 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), logs: logRoutes(), world: w,
-		limits: limiter{scale: o.Throttle, windows: map[string]*window{}},
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), world: w,
+		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}},
 		stale:  map[string]*version{},
 	}, nil
 }
@@ -141,8 +146,9 @@ func setDefault(d *time.Duration, v time.Duration) {
 }
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
-// under /api, Log Analytics under /v1, the token endpoint, the monitor of
-// long-running work, channels and desk, and the tenant's own /practice.
+// under /api, Azure Resource Manager under /subscriptions, Log Analytics under
+// /v1, the token endpoint, the monitor of long-running work, channels and desk,
+// and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -57,16 +57,22 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 
 // errorReply dresses f as the error body of the API.
 //
-// Graph: {"error":{code,message,innerError{date,request-id,client-request-id}}}
+// SharePoint: {"odata.error":{code,message{lang,value}}}. Graph:
+// {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
-// [defender-docs defender-endpoint/api/common-errors.md]; Log Analytics:
+// [defender-docs defender-endpoint/api/common-errors.md]; Azure Resource Manager:
+// {"error":{code,message}} [azure-rest-api-specs, CloudError]; Log Analytics:
 // {"error":{message,code,correlationId,innererror}} [azure-monitor
 // logs/api/errors.md].
 func (c *call) errorReply(f *failure) reply {
 	body := object{"code": f.code, "message": f.message}
 	switch c.api {
+	case sharepoint:
+		body["message"] = object{"lang": "en-US", "value": f.message}
+		return reply{status: f.status, header: f.header, body: object{"odata.error": body}}
 	case defender:
 		body["target"] = c.id
+	case azure:
 	case logs:
 		body["correlationId"] = c.id
 		if f.inner != nil {
@@ -93,8 +99,12 @@ func (c *call) encode(r reply) sent {
 	if r.header != nil {
 		maps.Copy(h, r.header)
 	}
-	h.Set("request-id", c.id)
-	h.Set("client-request-id", c.clientID)
+	if c.api == azure {
+		c.azureHeaders(h)
+	} else {
+		h.Set("request-id", c.id)
+		h.Set("client-request-id", c.clientID)
+	}
 	h.Set("Date", c.now.UTC().Format(http.TimeFormat))
 	h.Set("Cache-Control", "no-store")
 	var body []byte
@@ -114,7 +124,7 @@ func (c *call) encode(r reply) sent {
 	}
 	if len(body) > 0 && h.Get("Content-Type") == "" {
 		kind := "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
-		if c.api == logs || strings.HasPrefix(c.r.URL.Path, "/_api/") {
+		if c.api == azure || c.api == logs || strings.HasPrefix(c.r.URL.Path, "/_api/") {
 			kind = "application/json; charset=utf-8"
 		}
 		h.Set("Content-Type", kind)

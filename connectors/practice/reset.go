@@ -46,8 +46,9 @@ func (w *world) clone() *world {
 	out.messages = cloneEach(w.messages, func(m *message) { m.To = slices.Clone(m.To) })
 	out.mailFolders = cloneEach(w.mailFolders, func(*mailFolder) {})
 	out.incidents = cloneEach(w.incidents, func(i *incident) {
-		i.body, i.alerts = deepCopy(i.body).(object), slices.Clone(i.alerts)
+		*i = *i.clone()
 	})
+	out.ownIncidents = cloneEach(w.ownIncidents, func(i *incident) { *i = *i.clone() })
 	out.alerts = cloneEach(w.alerts, func(a *alert) { a.body = deepCopy(a.body).(object) })
 	out.cloneLibraries(w)
 	return &out

@@ -2,8 +2,16 @@ package practice
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
+
+// record reports whether the label makes a record of its item.
+func (r *retention) record() bool { return strings.HasPrefix(r.Behavior, "retainAs") }
+
+func (r *retention) forbids() error {
+	return fail(http.StatusLocked, "resourceLocked", "The item has the retention label '%s', which forbids this.", r.Name)
+}
 
 func (c *call) retentionWire(i *item) object {
 	r := i.retention
@@ -68,24 +76,36 @@ func patchRetention(c *call) (reply, error) {
 	}
 	c.keepItem(i)
 	i.retention = &retention{RetentionLabel: label, applied: c.now, by: c.app.ID, explicit: true}
+	i.retention.locked = i.retention.record()
 	c.record(Change{Operation: "retention.set", Target: i.target(), Before: before, After: label.Name, Status: status})
 	out, err := c.entity(c.retentionWire(i))
 	out.status = status
 	return out, err
 }
 
-// recordGuard refuses to change the label of a record without
-// Sites.FullControl.All, which no app here has.
+// recordGuard refuses to change the label of a record: of a locked one it needs
+// Sites.FullControl.All [graph-docs driveitem-setretentionlabel.md], of an
+// unlocked or a regulatory one nobody may
+// (learn.microsoft.com/purview/records-management, compare restrictions).
 func (c *call) recordGuard(i *item) error {
-	if r := i.retention; r != nil && strings.HasPrefix(r.Behavior, "retainAs") {
+	r := i.retention
+	switch {
+	case r == nil || !r.record():
+		return nil
+	case r.Behavior == "retainAsRegulatoryRecord" || !r.locked:
+		return fail(http.StatusForbidden, "accessDenied", "The retention label '%s' of this record can't be changed.", r.Name)
+	case !slices.Contains(c.app.Roles, "Sites.FullControl.All"):
 		return fail(http.StatusForbidden, "accessDenied", "Missing application roles. API required roles: Sites.FullControl.All.")
 	}
 	return nil
 }
 
 func (c *call) lockRecord(i *item, lock bool) (reply, error) {
-	if i.retention == nil || !strings.HasPrefix(i.retention.Behavior, "retainAs") {
+	if i.retention == nil || !i.retention.record() {
 		return reply{}, fail(http.StatusBadRequest, "invalidRequest", "The item is not a record.")
+	}
+	if i.retention.Behavior == "retainAsRegulatoryRecord" {
+		return reply{}, fail(http.StatusForbidden, "accessDenied", "A regulatory record can't be unlocked.")
 	}
 	before := i.retention.locked
 	c.keepItem(i)

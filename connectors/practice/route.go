@@ -34,12 +34,16 @@ func (c *call) route(path string) (*route, error) {
 	case strings.HasPrefix(path, "/v1.0/"), strings.HasPrefix(path, "/beta/"):
 		_, rest, _ := strings.Cut(path[1:], "/")
 		segments, table = normalize(rest), c.t.graph
+	case apiOf(path) == azure:
+		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.azure
+	case isSharePoint(path):
+		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.sharePoint
 	case strings.HasPrefix(path, "/api/"):
 		segments, table = strings.Split(strings.Trim(path[len("/api/"):], "/"), "/"), c.t.machines
 	case strings.HasPrefix(path, "/v1/"):
 		segments, table = strings.Split(strings.Trim(path[len("/v1/"):], "/"), "/"), c.t.logs
 	default:
-		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Log Analytics under /v1.", path)
+		return nil, fail(http.StatusNotFound, "ResourceNotFound", "There is nothing at %q: Graph is under /v1.0 and /beta, Defender under /api, Azure Resource Manager under /subscriptions, Log Analytics under /v1.", path)
 	}
 	var found bool
 	for i := range table {
@@ -52,6 +56,9 @@ func (c *call) route(path string) (*route, error) {
 			c.args, c.pattern = args, table[i].pattern
 			return &table[i], nil
 		}
+	}
+	if c.api == azure {
+		return nil, c.noAzureRoute(path, found)
 	}
 	if found {
 		return nil, fail(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
@@ -80,11 +87,24 @@ func match(pattern string, segments []string) (map[string]string, bool) {
 				return nil, false
 			}
 			args[strings.Trim(part, "{}")] = s
+		} else if name, value, is := indexed(part, s); is {
+			args[name] = value
 		} else if !strings.EqualFold(part, s) {
 			return nil, false
 		}
 	}
 	return args, n == len(segments)
+}
+
+// indexed matches a segment with a pattern like search(q='{q}'), whose value is
+// an OData string.
+func indexed(part, s string) (name, value string, is bool) {
+	before, rest, is := strings.Cut(part, "{")
+	name, after, ends := strings.Cut(rest, "}")
+	if !is || !ends || len(s) < len(before)+len(after) || !strings.EqualFold(s[:len(before)], before) || !strings.HasSuffix(s, after) {
+		return "", "", false
+	}
+	return name, strings.ReplaceAll(s[len(before):len(s)-len(after)], "''", "'"), true
 }
 
 // normalize splits a Graph path and folds the ways to address an item into

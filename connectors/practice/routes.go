@@ -56,6 +56,7 @@ func fileRoutes() []route {
 		{files, http.MethodPost, it + "/restore", write, nil, cost{units: 2}, restoreItem},
 		{files, http.MethodGet, it + "/content", read, nil, cost{units: 1}, contentOf},
 		{files, http.MethodGet, it + "/children", read, list, cost{units: 2}, listChildren},
+		{files, http.MethodGet, it + "/search(q='{q}')", read, []string{"$select", "$top", "$skiptoken"}, cost{units: 2}, searchItems},
 		{files, http.MethodGet, it + "/permissions", read, selects, cost{units: 5}, listPermissions},
 		{files, http.MethodGet, it + "/permissions/{permission}", read, selects, cost{units: 5}, getPermission},
 		{files, http.MethodPatch, it + "/permissions/{permission}", write, nil, share, patchPermission},

@@ -24,8 +24,10 @@ const (
 	directory
 	mailbox
 	defender
+	azure
 	logs // Log Analytics
 	keyVault
+	sharepoint
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -45,6 +47,8 @@ type call struct {
 	lag int
 	// behind makes this call read what was before the last write.
 	behind bool
+	// left is what Azure says of the budget for such requests.
+	left string
 }
 
 // serveCloud answers one request of the cloud's protocols, after the latency
@@ -52,6 +56,9 @@ type call struct {
 func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	c := &call{t: t, r: r, body: body, id: uuid.NewString(), clientID: r.Header.Get("client-request-id")}
+	if apiOf(r.URL.Path) == azure {
+		c.clientID = r.Header.Get("x-ms-client-request-id")
+	}
 	if c.clientID == "" {
 		c.clientID = c.id
 	}
@@ -142,6 +149,7 @@ func (c *call) dispatch() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	c.t.limits.count(rt)
 	if f := c.t.limits.take(c, rt); f != nil {
 		return reply{}, f
 	}
@@ -178,10 +186,14 @@ func (c *call) open(path string) (reply, bool, error) {
 func apiOf(path string) api {
 	lower := strings.ToLower(path)
 	switch {
+	case strings.HasPrefix(lower, "/subscriptions/"):
+		return azure
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):
 		return logs
+	case isSharePoint(path):
+		return sharepoint
 	case strings.Contains(lower, "/drive"), strings.Contains(lower, "/sites/"), strings.Contains(lower, "/shares/"):
 		return files
 	case strings.Contains(lower, "/security/"):

@@ -139,7 +139,9 @@ func (w *world) mailStates() []object {
 
 func (w *world) incidentStates() []object {
 	out := []object{}
-	for _, i := range slices.SortedFunc(maps.Values(w.incidents), func(a, b *incident) int { return cmp.Compare(a.id(), b.id()) }) {
+	all := slices.Concat(slices.Collect(maps.Values(w.incidents)), slices.Collect(maps.Values(w.ownIncidents)))
+	slices.SortFunc(all, func(a, b *incident) int { return cmp.Compare(a.id(), b.id()) })
+	for _, i := range all {
 		alerts := []object{}
 		for _, id := range i.alerts {
 			b := w.alerts[id].body
@@ -155,6 +157,9 @@ func (w *world) incidentStates() []object {
 			"classification": b["classification"], "determination": b["determination"], "assigned_to": b["assignedTo"],
 			"tags": append([]any{}, tags...), "comments": comments(b), "redirect": b["redirectIncidentId"], "alerts": alerts,
 		})
+		if s := i.sentinelState(); s != nil {
+			out[len(out)-1]["sentinel"] = s
+		}
 	}
 	return out
 }

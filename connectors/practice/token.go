@@ -21,9 +21,11 @@ type audience int
 const (
 	graphAudience audience = iota
 	defenderAudience
+	azureAudience
 	logsAudience
 	otherAudience
 	vaultAudience
+	sharePointAudience
 )
 
 // audienceOf reads a resource as named in a scope or a token, in any of the
@@ -38,12 +40,23 @@ func audienceOf(resource string) (audience, bool) {
 		"https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us",
 		"https://securitycenter.onmicrosoft.com/windowsatpservice":
 		return defenderAudience, true
-	case "https://management.azure.com", "https://management.core.windows.net", "https://manage.office.com":
+	case "https://management.azure.com", "https://management.core.windows.net",
+		"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net",
+		"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn":
+		return azureAudience, true
+	case "https://manage.office.com":
 		return otherAudience, true
 	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
 		return logsAudience, true
 	case "https://vault.azure.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn":
 		return vaultAudience, true
+	}
+	if u, err := url.Parse(strings.ToLower(resource)); err == nil && u.Scheme == "https" {
+		for _, domain := range []string{".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us", ".sharepoint.cn"} {
+			if strings.HasSuffix(u.Host, domain) {
+				return sharePointAudience, true
+			}
+		}
 	}
 	return 0, false
 }
@@ -131,7 +144,7 @@ func (c *call) issue(app App, scope string) reply {
 		resource = before
 	}
 	aud, known := audienceOf(resource)
-	if !known {
+	if !known || aud == sharePointAudience && !c.w.ownHost(resource) {
 		return c.refuseToken(http.StatusBadRequest, "invalid_resource", 500011, "The resource principal named %s was not found in the tenant named %s.", resource, c.w.company.Name)
 	}
 	now := c.now
@@ -146,19 +159,20 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, everything else is Graph's. Azure's roles, whose names have spaces, are
-// assigned there and stand in no token.
+// roles, SharePoint's own have the names of Graph's for sites, everything else
+// is Graph's. Azure's roles, whose names have spaces, are assigned there and stand
+// in no token.
 func rolesFor(app App, aud audience) []string {
 	var out []string
 	for _, r := range app.Roles {
-		if strings.Contains(r, " ") { // a role of Azure, which stands in no token
+		if isAzureRole(r) {
 			continue
 		}
 		at := graphAudience
 		if strings.HasPrefix(r, "Machine.") {
 			at = defenderAudience
 		}
-		if at == aud {
+		if at == aud || aud == sharePointAudience && strings.HasPrefix(r, "Sites.") {
 			out = append(out, r)
 		}
 	}
@@ -230,10 +244,14 @@ func (c *call) authenticate() ([]string, error) {
 	switch c.api {
 	case defender:
 		want = defenderAudience
+	case azure:
+		want = azureAudience
 	case logs:
 		want = logsAudience
 	case keyVault:
 		want = vaultAudience
+	case sharepoint:
+		want = sharePointAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		if c.api == logs {
@@ -251,8 +269,11 @@ func (c *call) authenticate() ([]string, error) {
 
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
-	if c.api == defender || c.api == keyVault {
+	switch c.api {
+	case defender, keyVault:
 		code = "Unauthorized"
+	case azure:
+		code = azureUnauthorized(message)
 	}
 	f := fail(http.StatusUnauthorized, code, "%s", message)
 	f.header = http.Header{"Www-Authenticate": {fmt.Sprintf(
@@ -264,6 +285,9 @@ func (c *call) unauthorized(message string) *failure {
 // authorize refuses a call that none of the token's roles allows, naming the
 // roles that would.
 func (c *call) authorize(rt *route, roles []string) *failure {
+	if rt.api == azure {
+		return c.authorizeAzure(rt)
+	}
 	if rt.api == logs { // roles of Azure are assigned there
 		roles = c.app.Roles
 	}
@@ -276,6 +300,8 @@ func (c *call) authorize(rt *route, roles []string) *failure {
 		return fail(http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
 	case files:
 		code = "accessDenied"
+	case sharepoint:
+		code = "-2147024891, System.UnauthorizedAccessException"
 	case directory:
 		code = "Authorization_RequestDenied"
 	case mailbox:

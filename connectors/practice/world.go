@@ -32,9 +32,14 @@ type world struct {
 	pending     []*job // those that are not done
 	upns        map[string]string
 	nextID      int
-	posts       []post            // what came to channels, in order
-	tickets     map[string]object // of the desk
-	made        map[string]string // ticket by the idempotency key that made it
+	// ownIncidents are those that Sentinel alone has, by name; nextNumber is
+	// the last number that it gave.
+	ownIncidents map[string]*incident
+	nextNumber   int
+	rules        []object          // Sentinel's automation rules
+	posts        []post            // what came to channels, in order
+	tickets      map[string]object // of the desk
+	made         map[string]string // ticket by the idempotency key that made it
 }
 
 type user struct {
@@ -85,6 +90,7 @@ type item struct {
 	broken      bool
 	deleted     bool
 	recycled    bool // deleted to the recycle bin
+	bin         *recycledAt
 }
 
 type retention struct {
@@ -179,6 +185,7 @@ func build(c Company) (*world, error) {
 		drives: map[string]*drive{}, items: map[string]*item{}, machines: map[string]*machine{},
 		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{}, mailFolders: map[string]*mailFolder{},
 		apps: map[string]App{}, jobs: map[string]*job{}, upns: map[string]string{}, nextID: 9000,
+		ownIncidents: map[string]*incident{},
 	}
 	b := &builder{w: w}
 	for field, v := range map[string]string{"tenant_id": c.TenantID, "name": c.Name, "domain": c.Domain, "sharepoint": c.SharePoint} {
@@ -202,6 +209,7 @@ func build(c Company) (*world, error) {
 			b.fail("incidents[%d]: %v", i, err)
 		}
 	}
+	b.addSentinel(c)
 	return w, b.err
 }
 

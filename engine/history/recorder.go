@@ -100,6 +100,9 @@ func (c *call) unknown(why error) error {
 
 // ending tells what certainly changed nothing from what may have been done.
 func ending(err error) string {
+	if errors.Is(err, engine.ErrUnheard) {
+		return Info
+	}
 	for _, certain := range []error{engine.ErrLeaseLost, engine.ErrConflict, engine.ErrNotFound, engine.ErrEnded, engine.ErrRefused} {
 		if errors.Is(err, certain) {
 			return Fail

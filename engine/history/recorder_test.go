@@ -200,7 +200,7 @@ func TestEndings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history")
 	s := &failing{both: memory(t)}
 	r := record(t, s, path, "w")
-	errs := []error{engine.ErrLeaseLost, engine.ErrConflict, engine.ErrNotFound, engine.ErrEnded, engine.ErrRefused, engine.ErrFull, context.DeadlineExceeded, errors.New("no answer")}
+	errs := []error{engine.ErrLeaseLost, engine.ErrConflict, engine.ErrNotFound, engine.ErrEnded, engine.ErrRefused, engine.ErrFull, context.DeadlineExceeded, errors.New("no answer"), fmt.Errorf("%w: %w", engine.ErrLeaseLost, engine.ErrUnheard)}
 	for _, err := range errs {
 		s.err = fmt.Errorf("wrapped: %w", err)
 		if _, got := r.Settle(t.Context(), engine.Settlement{Request: "q"}); !errors.Is(got, err) {

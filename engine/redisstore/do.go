@@ -55,20 +55,28 @@ func (s *Store) do(ctx context.Context, p *part, name string, args ...any) (*lis
 
 // ask is do with the reply as it is; proved waits for replicas.
 func (s *Store) ask(ctx context.Context, p *part, name string, proved bool, args []any) (reply any, err error) {
+	reply, _, err = s.askHeard(ctx, p, name, proved, args)
+	return reply, err
+}
+
+// askHeard is ask, which tells also whether it was sent before and the answer was
+// not heard.
+func (s *Store) askHeard(ctx context.Context, p *part, name string, proved bool, args []any) (reply any, unheard bool, err error) {
 	sc := s.scripts[name]
 	if sc.writes && s.o.ReadOnly {
-		return nil, errReadOnly
+		return nil, false, errReadOnly
 	}
 	if isHasty(ctx) {
 		if err := s.silence(ctx, p); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	err = s.patiently(ctx, func() error {
+		unheard = unheard || err != nil
 		reply, err = s.once(ctx, &call{part: p, script: sc, args: args, proved: proved && s.o.Replicas > 0, done: make(chan struct{}, 1)})
 		return err
 	})
-	return reply, err
+	return reply, unheard, err
 }
 
 // once sends a call and waits for its answer. When ctx ends first, either the

@@ -45,12 +45,15 @@ func (s *Store) settle(ctx context.Context, in *engine.Settlement) (engine.Settl
 		}
 	}
 	high := p.high.Load()
-	reply, err := s.ask(ctx, p, "settle", in.Proved, s.settleArgs(p, in, local, refused))
+	reply, unheard, err := s.askHeard(ctx, p, "settle", in.Proved, s.settleArgs(p, in, local, refused))
 	if err != nil {
 		return engine.Settled{}, err
 	}
 	l := listOf(reply)
 	settled, err := s.settled(ctx, p, in, l)
+	if unheard && errors.Is(err, engine.ErrLeaseLost) {
+		err = fmt.Errorf("%w: %w", err, engine.ErrUnheard)
+	}
 	switch l.int(0) {
 	case settledOn:
 		s.saw(p, high, l.int(2))

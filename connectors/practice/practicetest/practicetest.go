@@ -93,8 +93,22 @@ func (s *Server) Client() *http.Client {
 const (
 	Graph    = "https://graph.microsoft.com"
 	Defender = "https://api.securitycenter.microsoft.com"
+	Azure    = "https://management.azure.com"
 	Logs     = "https://api.loganalytics.azure.com"
 )
+
+// ResourceOf answers the resource whose tokens open a path of the tenant.
+func ResourceOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/api/"):
+		return Defender
+	case strings.HasPrefix(path, "/subscriptions/"):
+		return Azure
+	case strings.HasPrefix(path, "/v1/"):
+		return Logs
+	}
+	return Graph
+}
 
 // Token fetches an access token of app for resource, over the wire.
 func (s *Server) Token(t testing.TB, app practice.App, resource string) string {

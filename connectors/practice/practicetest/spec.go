@@ -21,13 +21,17 @@ var subset []byte
 // testdata/SOURCES.txt.
 var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(subset) })
 
-// operation answers the description of the call, nil for a call that is not
-// Graph's or that met no route.
+// operation answers the description of the call, nil for a call of Defender or
+// one that met no route.
 func operation(x practice.Exchange) (*openapi3.Operation, error) {
-	if x.Route == "" || strings.HasPrefix(x.Request.URL.Path, "/api/") || strings.HasPrefix(x.Request.URL.Path, "/v1/") {
+	path := x.Request.URL.Path
+	if x.Route == "" || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
 		return nil, nil
 	}
 	doc, err := spec()
+	if isAzure(x) {
+		doc, err = azureSpec()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func operation(x practice.Exchange) (*openapi3.Operation, error) {
 			return op, nil
 		}
 	}
-	return nil, fmt.Errorf("%s %s is not in the description of Graph", x.Request.Method, x.Route)
+	return nil, fmt.Errorf("%s %s is not in the description of the API", x.Request.Method, x.Route)
 }
 
 func samePattern(a, b string) bool {
@@ -55,12 +59,17 @@ func samePattern(a, b string) bool {
 	return true
 }
 
-// CheckRequest tells where a request that Graph has accepted breaks the
-// description of Graph: body missing, of the wrong shape, or not asked for.
+// CheckRequest tells where a request that Graph or Sentinel has accepted breaks
+// the description of its API: body missing, of the wrong shape, or not asked for.
 func CheckRequest(x practice.Exchange) error {
 	op, err := operation(x)
 	if op == nil {
 		return err
+	}
+	if isAzure(x) {
+		if err := checkQuery(op, "request of "+x.Route, x.Request.URL.Query()); err != nil {
+			return err
+		}
 	}
 	if op.RequestBody == nil {
 		if len(x.RequestBody) > 0 && string(x.RequestBody) != "{}" {
@@ -74,9 +83,9 @@ func CheckRequest(x practice.Exchange) error {
 	return visit(op.RequestBody.Value.Content["application/json"], x.RequestBody, "request of "+x.Route)
 }
 
-// CheckResponse tells where an answer breaks the description of Graph: a
-// status that is not described, a body of the wrong shape, or a property that
-// Graph does not have.
+// CheckResponse tells where an answer breaks the description of Graph or
+// Sentinel: a status that is not described, a body of the wrong shape, or a property that
+// the API does not have.
 func CheckResponse(x practice.Exchange) error {
 	op, err := operation(x)
 	if op == nil {
@@ -86,6 +95,9 @@ func CheckResponse(x practice.Exchange) error {
 	described := op.Responses.Status(x.Status)
 	if described == nil {
 		described = op.Responses.Value(fmt.Sprintf("%dXX", x.Status/100))
+	}
+	if described == nil && x.Status >= http.StatusBadRequest {
+		described = op.Responses.Default()
 	}
 	if described == nil && x.Status == http.StatusNotModified {
 		return nil
@@ -150,7 +162,7 @@ func present(v any) any {
 }
 
 // strangers finds properties that the schema does not know, which JSON schema
-// alone lets pass. Evidence is judged by its @odata.type.
+// alone lets pass. What has a discriminator, such as evidence, is judged by it.
 func strangers(s *openapi3.Schema, v any, at string) error {
 	switch v := v.(type) {
 	case []any:
@@ -163,10 +175,13 @@ func strangers(s *openapi3.Schema, v any, at string) error {
 			}
 		}
 	case map[string]any:
-		kind, _ := v["@odata.type"].(string)
 		if s.Discriminator != nil {
+			kind, _ := v[s.Discriminator.PropertyName].(string)
 			if to, is := s.Discriminator.Mapping[kind]; is {
 				doc, _ := spec()
+				if s.Discriminator.PropertyName != "@odata.type" {
+					doc, _ = azureSpec()
+				}
 				s = doc.Components.Schemas[strings.TrimPrefix(to.Ref, "#/components/schemas/")].Value
 				if err := s.VisitJSON(v); err != nil {
 					return fmt.Errorf("%s: %w", at, err)

@@ -41,6 +41,7 @@ func (c *Config) check(d *decoder) {
 		c.checkTenant(d)
 	}
 	c.checkVaults(d)
+	c.checkSentinel(d)
 }
 
 func (d *decoder) note(path, what string) {
@@ -123,6 +124,11 @@ func (c *Config) checkPeople(d *decoder) {
 		if label == "" || slices.ContainsFunc(c.Labels[:i], same) {
 			d.fault(d.places[fmt.Sprintf("labels[%d]", i)], "name each label once, the least protected first", "%q is no label of its own", label)
 		}
+	}
+	if c.Quarantine != "" && slices.ContainsFunc(strings.Split(strings.Trim(c.Quarantine, "/"), "/"), func(name string) bool {
+		return name == "" || name == "." || name == ".." || strings.ContainsAny(name, `\*:<>?|"`)
+	}) {
+		d.fault(d.places["quarantine"], "such as Quarantine or Security/Quarantine", "%q is no path of a folder in a library", c.Quarantine)
 	}
 	for i, domain := range c.OwnDomains {
 		if !domainName.MatchString(domain) {

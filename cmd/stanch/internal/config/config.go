@@ -25,11 +25,13 @@ type Config struct {
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
+	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
+	Quarantine string              `yaml:"quarantine" doc:"path, in each library, of the locked folder that files.quarantine moves files to; default Quarantine"`
 	Labels     []string            `yaml:"labels" doc:"sensitivity labels, the least protected first"`
-	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}"`
+	Throttle   map[string]Throttle `yaml:"throttle" doc:"what the tenant's APIs allow, by class, where it is more than Microsoft publishes for the smallest tenants, such as {sharepoint: {units: 5000, per: 1m}}; of the practice tenant, which throttles nothing unless it is told to, only what stands here limits"`
 	Guardrails Guardrails          `yaml:"guardrails" doc:"limits that no playbook can loosen"`
 	Undo       Undo                `yaml:"undo" doc:"what undoing needs"`
 	Egress     Egress              `yaml:"egress" doc:"which addresses the actions http.* may reach"`
@@ -73,7 +75,7 @@ type Worker struct {
 }
 
 // Connectors are the names that Worker.Connectors may have.
-func Connectors() []string { return []string{"defender", "graph", "http", "notify"} }
+func Connectors() []string { return []string{"azure", "defender", "graph", "http", "notify"} }
 
 // Lanes are the names that Worker.Lanes may have, in the order of the lanes.
 func Lanes() []string { return []string{"high", "medium", "low", "others"} }
@@ -91,10 +93,11 @@ type Tenant struct {
 
 // Apps are the apps of connectors that do not sign in as tenant.auth says.
 type Apps struct {
-	Graph    Auth `yaml:"graph" doc:"how the app for Microsoft Graph signs in"`
-	Defender Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
-	Azure    Auth `yaml:"azure" doc:"how the app for Azure signs in: Log Analytics"`
-	KeyVault Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
+	Graph      Auth `yaml:"graph" doc:"how the app for Microsoft Graph signs in"`
+	Defender   Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
+	Azure      Auth `yaml:"azure" doc:"how the app for Azure signs in: Sentinel, Log Analytics"`
+	SharePoint Auth `yaml:"sharepoint" doc:"how the app for SharePoint's recycle bins signs in: with a certificate, SharePoint takes no other"`
+	KeyVault   Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
 }
 
 // each yields the apps that are given, with the name of their connector.
@@ -102,7 +105,7 @@ func (a *Apps) each(yield func(connector string, auth *Auth) bool) {
 	for _, app := range []struct {
 		name string
 		auth *Auth
-	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"keyvault", &a.KeyVault}} {
+	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"sharepoint", &a.SharePoint}, {"keyvault", &a.KeyVault}} {
 		if *app.auth != (Auth{}) && !yield(app.name, app.auth) {
 			return
 		}
@@ -128,6 +131,13 @@ type Auth struct {
 	Certificate string    `yaml:"certificate" doc:"PEM or PKCS#12 file with certificate and private key"`
 	Password    Reference `yaml:"password" doc:"where the password of the certificate is: {env: NAME} or {file: PATH}; in tenant.apps also {vault: URL, secret: NAME}"`
 	TokenFile   string    `yaml:"token_file" doc:"federated token of a workload; default $AZURE_FEDERATED_TOKEN_FILE"`
+}
+
+// Sentinel names the Log Analytics workspace in which Microsoft Sentinel is.
+type Sentinel struct {
+	Subscription  string `yaml:"subscription" doc:"id (a GUID) of the Azure subscription"`
+	ResourceGroup string `yaml:"resource_group" doc:"name of the resource group"`
+	Workspace     string `yaml:"workspace" doc:"name of the Log Analytics workspace"`
 }
 
 // Feed says how incidents are fetched.
