@@ -137,7 +137,11 @@ func (sh *shell) permissionTable(p permissionSheet) {
 		if n.As != "" {
 			held.Text += ", as " + n.As
 		}
-		row := []any{n.API, n.Permission, held, strings.Join(n.For, ", ")}
+		use := strings.Join(n.For, ", ")
+		if n.When != "" {
+			use += ", only " + n.When
+		}
+		row := []any{n.API, n.Permission, held, use}
 		if len(p.Apps) == 0 {
 			row = slices.Delete(row, 2, 3)
 		}

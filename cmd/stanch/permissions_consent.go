@@ -39,7 +39,7 @@ const (
 func (p permissionSheet) consent(t config.Tenant) []string {
 	names := map[string][]string{} // by API
 	for _, n := range p.Needed {
-		if n.Held != heldYes {
+		if n.Held != heldYes && (n.Held != heldUnknown || t.Cloud != config.Practice) {
 			names[n.API] = append(names[n.API], n.Permission)
 		}
 	}

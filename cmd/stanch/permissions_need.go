@@ -21,6 +21,7 @@ type permissionSheet struct {
 type neededPermission struct {
 	API        string   `json:"api"`
 	Permission string   `json:"permission"`
+	When       string   `json:"when"`      // only then, such as "on incidents of Sentinel"; empty: always
 	For        []string `json:"for"`       // actions, and trigger
 	Playbooks  []string `json:"playbooks"` // ids
 	Held       string   `json:"held"`      // yes, no, or unknown where no token tells; empty: not looked
@@ -80,10 +81,19 @@ func (p *permissionSheet) need(n actions.Permission, action, book string) {
 	i := slices.IndexFunc(p.Needed, func(x neededPermission) bool { return x.is().Same(n) })
 	if i < 0 {
 		i = len(p.Needed)
-		p.Needed = append(p.Needed, neededPermission{API: n.API, Permission: n.Name})
+		p.Needed = append(p.Needed, neededPermission{API: n.API, Permission: n.Name, When: n.When})
 	}
+	p.Needed[i].sometimes(n.When)
 	p.Needed[i].For = with(p.Needed[i].For, action)
 	p.Needed[i].Playbooks = with(p.Needed[i].Playbooks, book)
+}
+
+// sometimes notes when a use needs the permission: always, if two need it at
+// different times.
+func (n *neededPermission) sometimes(when string) {
+	if when != n.When {
+		n.When = ""
+	}
 }
 
 func (n neededPermission) is() actions.Permission {
@@ -108,6 +118,7 @@ func (p *permissionSheet) least() {
 	for _, n := range p.Needed {
 		for i := range kept {
 			if kept[i].is().Covers(n.is()) {
+				kept[i].sometimes(n.When)
 				kept[i].For, kept[i].Playbooks = with(kept[i].For, n.For...), with(kept[i].Playbooks, n.Playbooks...)
 			}
 		}
