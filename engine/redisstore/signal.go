@@ -107,8 +107,11 @@ func (s *Store) frozen(ctx context.Context) (state engine.Frozen, now time.Time,
 	}
 	for _, l := range all {
 		f := frozenOf(l)
-		if l == all[0] || f.On && !state.On {
+		switch {
+		case l == all[0], f.On && !state.On:
 			state = f // half a freeze is one
+		case f.On == state.On && f.At.After(state.At):
+			state.At = f.At
 		}
 		if t := at(l.int(4)); t.After(now) {
 			now = t
@@ -142,7 +145,14 @@ func (s *Store) setFreeze(ctx context.Context, in *engine.Freeze) (engine.Frozen
 	if err != nil {
 		return engine.Frozen{}, fmt.Errorf("it does not stand everywhere, repeat it: %w", err)
 	}
-	return frozenOf(all[0]), all[0].err()
+	state := frozenOf(all[0])
+	for _, l := range all {
+		if f := frozenOf(l); f.At.After(state.At) { // until then it did not stand everywhere
+			state.At = f.At
+		}
+		err = errors.Join(err, l.err())
+	}
+	return state, err
 }
 
 // nextDue is a time at which something falls due, by our own clock.
