@@ -45,7 +45,7 @@ func (s Shelf) Delete() actions.Action {
 	return actions.Spec[onFile, deleted]{
 		Doc: "Delete a file: it goes to the recycle bin of its site, from where files.restore and undo bring it back for 93 days. " +
 			"Folders are refused, and what a retention label keeps.",
-		Class: actions.Destroys, Throttle: throttle, Cost: actions.Cost{Look: 4, Send: 2}, Permissions: writesFiles(),
+		Class: actions.Destroys, Throttle: throttle, Cost: actions.Cost{Look: 4, Send: 2}, Permissions: append(writesFiles(), restores(toUndo)...),
 		Settling: sharingSettles, // Repeat: never, a person decides what nobody can tell
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-delete",
 		Example:  "file: \"${{ file }}\"",

@@ -47,7 +47,7 @@ func (s Shelf) Restore() actions.Action {
 		Doc: "Take a deleted file out of the recycle bin of its site, back to where it was, with its permissions and links. " +
 			"This is SharePoint's own API, which takes apps that sign in with a certificate only.",
 		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 7, Send: 3},
-		Permissions: append(readsFiles(), actions.Permission{API: "sharepoint", Name: "Sites.FullControl.All"}),
+		Permissions: append(restores(""), actions.Permission{API: "graph", Name: "Files.ReadWrite.All", When: toUndo}),
 		Repeat:      actions.RepeatSame, // an entry leaves the bin once
 		Settling:    sharingSettles,
 		Source:      "https://learn.microsoft.com/previous-versions/office/sharepoint-visio/jj246549(v=office.15)",

@@ -56,6 +56,18 @@ func writesFiles() []actions.Permission {
 	return []actions.Permission{{API: "graph", Name: "Files.ReadWrite.All"}}
 }
 
+// toUndo is when a permission is needed that only the inverse asks for.
+const toUndo = "to undo it"
+
+// restores are the permissions to bring files back from a recycle bin.
+func restores(when string) []actions.Permission {
+	all := append(readsFiles(), actions.Permission{API: "sharepoint", Name: "Sites.FullControl.All"})
+	for i := range all {
+		all[i].When = when
+	}
+	return all
+}
+
 // problem is an error of this side: nothing was sent.
 func problem(code connectors.Code, hint, format string, args ...any) error {
 	return &connectors.Error{Op: "files", Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}

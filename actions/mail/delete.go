@@ -24,7 +24,7 @@ type deleted struct {
 func (s Shelf) Delete() actions.Action {
 	return actions.Spec[deleteParams, deleted]{
 		Doc:   "Delete a mail softly: every copy of the mailbox goes to Deleted Items, or to the recoverable items behind it, whose retention then applies.",
-		Class: actions.Destroys, Throttle: throttle, Permissions: permission("Mail.ReadWrite"),
+		Class: actions.Destroys, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 1}, Permissions: permission("Mail.ReadWrite"),
 		Repeat:   actions.RepeatSame, // moving it to where it lies changes nothing
 		Settling: settles,
 		Source:   "https://learn.microsoft.com/graph/api/message-move",

@@ -40,7 +40,7 @@ type lying struct {
 func (s Shelf) Move() actions.Action {
 	return actions.Spec[moveParams, moved]{
 		Doc:   "Move a mail to another folder of its mailbox, such as a hidden one for quarantine: every copy that the mailbox has.",
-		Class: actions.Writes, Throttle: throttle, Permissions: permission("Mail.ReadWrite"),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 1}, Permissions: permission("Mail.ReadWrite"),
 		Repeat:   actions.RepeatSame, // moving it to where it lies changes nothing
 		Settling: settles,
 		Source:   "https://learn.microsoft.com/graph/api/message-move",
