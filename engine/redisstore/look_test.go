@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stanch/engine/redisstore"
 	"stanch/engine/redisstore/redistest"
@@ -190,9 +191,12 @@ func answering(t *testing.T, words string) string {
 			if err != nil {
 				return
 			}
-			_, _ = c.Read(make([]byte, 64))
-			_, _ = c.Write([]byte(words))
-			c.Close()
+			go func() { // a connection that asks for nothing keeps no other waiting
+				_ = c.SetDeadline(time.Now().Add(time.Second))
+				_, _ = c.Read(make([]byte, 64))
+				_, _ = c.Write([]byte(words))
+				c.Close()
+			}()
 		}
 	}()
 	return l.Addr().String()
