@@ -47,6 +47,9 @@ func (h *holding) room(work context.Context, t *task, action string) (waits bool
 		Budget: b.Name, Request: h.lease.Run + "/" + t.path + "/" + strconv.Itoa(t.effect), Units: units,
 		Windows: b.Windows, Lane: laneOf(h.st.run, a), By: h.st.run.book.ID,
 	}
+	for _, w := range b.Windows {
+		d.Units = min(d.Units, w.Units) // one that costs more goes when nothing else does
+	}
 	backoff := pause()
 	for {
 		drawn, err := h.e.store.Draw(work, d)

@@ -58,6 +58,22 @@ func TestNoMoreIsAskedThanAnAPIAllows(t *testing.T) {
 	}
 }
 
+// A call that costs more than the operator lets be used goes when nothing else
+// does: it does not wait for ever.
+func TestACallThatCostsMoreThanThereIs(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a"})
+	rehearse(t, w, aMinute(1), func(b *bench) { // to put costs 2
+		begun := time.Now()
+		r := b.run("steps:\n  - uses: things.put\n    with: {thing: x, value: b}\n", 0)
+		if r.Status != "succeeded" || w.changes()["x"] != 1 {
+			t.Errorf("the run is %s (%v) after %s, changes %v", r.Status, r.Error, time.Since(begun), w.changes())
+		}
+		if took := time.Since(begun); took < time.Minute {
+			t.Errorf("to look and to put took %s, one of them goes in a minute", took)
+		}
+	})
+}
+
 // What the API refuses as too many stops the others, too, and costs no attempt.
 func TestOneRefusalStopsAll(t *testing.T) {
 	w := newWorld(map[string]string{"x": "a", "z": "a"})
