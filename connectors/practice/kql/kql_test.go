@@ -80,6 +80,7 @@ func TestQueriesAnswer(t *testing.T) {
 		`Events | distinct User | take 1`:           `User:string | ["petra.novak@contoso.example"]`,
 		`Events | extend cid = tostring(parse_json(tostring(Raw.Data)).cid) | project-away Raw, T* | project-rename who = User | take 1`: `who:string Size:long cid:string | ["petra.novak@contoso.example",10,"p1"]`,
 		`Events | where Raw.CreationTime > datetime(2026-11-20 07:38) and Raw.Count == 3 | count`:                                        `Count:long | [3]`,
+
 		`Events | order by Size asc | project Size`:                                                                         `Size:long | [null] | [10] | [20] | [30]`,
 		`Events | order by Size | project Size`:                                                                             `Size:long | [30] | [20] | [10] | [null]`,
 		`let who = "sam.ortiz@contoso.example"; let Mine = Events | where User == who; Mine | count`:                        `Count:long | [1]`,
