@@ -64,7 +64,7 @@ func (p shareParams) valid(now time.Time) error {
 		return problem(connectors.Invalid, "", "expires_at is %s, which has passed", p.ExpiresAt.Format(time.RFC3339))
 	}
 	for i, r := range p.Recipients {
-		if !strings.Contains(r, "@") && !isGUID(r) {
+		if !strings.Contains(r, "@") && !connectors.IsGUID(r) {
 			return problem(connectors.Invalid, "expected an address or an object id", "recipients[%d] is %q", i, connectors.Plain(r))
 		}
 	}
@@ -82,7 +82,7 @@ func (p shareParams) requests(f subject) []shareRequest {
 		if slices.ContainsFunc(p.Recipients[:i], func(o string) bool { return strings.EqualFold(o, who) }) {
 			continue
 		}
-		if isGUID(who) {
+		if connectors.IsGUID(who) {
 			to = append(to, graph.Recipient{ObjectID: who})
 		} else {
 			to = append(to, graph.Recipient{Email: who})
@@ -340,12 +340,12 @@ func (a access) again() (shareRequest, string) {
 func (g grantee) recipient() (graph.Recipient, bool) {
 	switch g.Kind {
 	case "group":
-		return graph.Recipient{ObjectID: g.ID}, isGUID(g.ID)
+		return graph.Recipient{ObjectID: g.ID}, connectors.IsGUID(g.ID)
 	case "user", "siteUser":
 		if g.Email != "" {
 			return graph.Recipient{Email: g.Email}, true
 		}
-		return graph.Recipient{ObjectID: g.ID}, isGUID(g.ID)
+		return graph.Recipient{ObjectID: g.ID}, connectors.IsGUID(g.ID)
 	}
 	return graph.Recipient{}, false
 }
@@ -359,17 +359,4 @@ func settleShare(out shared, effects []actions.Effect) shared {
 		}
 	}
 	return out
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, r := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
 }

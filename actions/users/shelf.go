@@ -44,7 +44,7 @@ func (s Shelf) find(ctx context.Context, ref actions.Ref[incident.User]) (graph.
 	}
 	for _, name := range given {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "entra:")
-		if !strings.Contains(name, "@") && !isGUID(name) {
+		if !strings.Contains(name, "@") && !connectors.IsGUID(name) {
 			continue
 		}
 		u, err := s.Graph.User(ctx, name)
@@ -73,17 +73,4 @@ func entity(u graph.User, given []string) actions.Entity {
 		}
 	}
 	return e
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, r := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
 }

@@ -85,7 +85,7 @@ func (c *Client) MachinesNamed(ctx context.Context, dnsName string) ([]Machine, 
 //
 // Source: learn.microsoft.com/defender-endpoint/api/get-machines.
 func (c *Client) MachinesOfEntra(ctx context.Context, deviceID string) ([]Machine, error) {
-	if !isGUID(deviceID) {
+	if !connectors.IsGUID(deviceID) {
 		return nil, &connectors.Error{
 			Op: "defender: find machine", Code: connectors.Invalid,
 			Message: fmt.Sprintf("%q is no Entra device id; expected a GUID", connectors.Plain(deviceID)),

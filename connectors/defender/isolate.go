@@ -100,16 +100,3 @@ func other(op, asked, got, request string) *connectors.Error {
 		Message: fmt.Sprintf("the answer is about %q; asked was %q", connectors.Plain(got), connectors.Plain(asked)),
 	}
 }
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, r := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
-}

@@ -46,14 +46,7 @@ func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[Incid
 		Header: http.Header{"Prefer": {evolving}},
 		Query:  []connectors.Param{{Key: "$expand", Value: "alerts"}},
 	}
-	filter := q.Filter
-	if !q.Since.IsZero() {
-		filter = "lastUpdateDateTime ge " + q.Since.UTC().Format("2006-01-02T15:04:05.9999999Z")
-		if q.Filter != "" {
-			filter += " and (" + q.Filter + ")"
-		}
-	}
-	if filter != "" {
+	if filter := connectors.ChangedSince("lastUpdateDateTime", q.Since, q.Filter); filter != "" {
 		r.Query = append(r.Query, connectors.Param{Key: "$filter", Value: filter})
 	}
 	if q.Top > 0 {

@@ -56,7 +56,7 @@ func (c *Client) DismissRisk(ctx context.Context, ch connectors.Change, id strin
 
 func (c *Client) judge(ctx context.Context, ch connectors.Change, what, verb, id string) error {
 	op := what + " user " + connectors.Plain(id)
-	if !isObjectID(id) { // a UPN would be taken, and do nothing
+	if !connectors.IsGUID(id) { // a UPN would be taken, and do nothing
 		return invalid(op, "%q is no object id", connectors.Plain(id))
 	}
 	_, err := c.api.Send(ctx, ch, connectors.Request{
@@ -72,18 +72,4 @@ func premium(err error) error {
 		e.Hint += "; Identity Protection also needs a licence of Microsoft Entra ID P2"
 	}
 	return err
-}
-
-// isObjectID reports whether s is a GUID.
-func isObjectID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, r := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
 }

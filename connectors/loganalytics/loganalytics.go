@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -50,8 +49,6 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 	return &Client{api: api}, nil
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // Query runs a query in a workspace and answers at most so many rows of its
 // first table. The timespan is one of ISO 8601; empty means all data. A result
 // that the service had to cut is an error with the code limit.
@@ -61,7 +58,7 @@ var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 func (c *Client) Query(ctx context.Context, workspace, query, timespan string, most int) (kusto.Table, error) {
 	op := "query workspace " + connectors.Plain(workspace)
 	switch {
-	case !guid.MatchString(workspace):
+	case !connectors.IsGUID(workspace):
 		return kusto.Table{}, &connectors.Error{
 			Op: "logs: " + op, Code: connectors.Invalid, Message: fmt.Sprintf("workspace %q is no workspace id; expected a GUID", connectors.Plain(workspace)),
 			Hint: "take it from the workspace's overview in the Azure portal: Workspace ID",

@@ -92,14 +92,7 @@ type Page struct {
 // Source: learn.microsoft.com/rest/api/securityinsights/incidents/list.
 func (c *Client) Incidents(ctx context.Context, q Query) iter.Seq2[Page, error] {
 	more := []connectors.Param{{Key: "$orderby", Value: "properties/lastModifiedTimeUtc desc"}}
-	filter := q.Filter
-	if !q.Since.IsZero() {
-		filter = "properties/lastModifiedTimeUtc ge " + q.Since.UTC().Format("2006-01-02T15:04:05.9999999Z")
-		if q.Filter != "" {
-			filter += " and (" + q.Filter + ")"
-		}
-	}
-	if filter != "" {
+	if filter := connectors.ChangedSince("properties/lastModifiedTimeUtc", q.Since, q.Filter); filter != "" {
 		more = append(more, connectors.Param{Key: "$filter", Value: filter})
 	}
 	if q.Top > 0 {

@@ -1,0 +1,35 @@
+package connectors
+
+import (
+	"strings"
+	"time"
+)
+
+// IsGUID reports whether s is a GUID as Microsoft's APIs write ids: 36
+// characters, hexadecimal digits of either case and four dashes.
+func IsGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// ChangedSince is an OData filter for what changed at a time or after, told by
+// one of its fields, and fulfils another filter; "" for all where neither is
+// given. Microsoft's APIs tell times to 100 ns.
+func ChangedSince(field string, since time.Time, filter string) string {
+	if since.IsZero() {
+		return filter
+	}
+	changed := field + " ge " + since.UTC().Format("2006-01-02T15:04:05.9999999Z")
+	if filter == "" {
+		return changed
+	}
+	return changed + " and (" + filter + ")"
+}
