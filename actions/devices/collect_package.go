@@ -83,11 +83,7 @@ func (s Shelf) planCollect(ctx context.Context, c actions.Call, p collectParams)
 }
 
 func (s Shelf) stateCollect(ctx context.Context, _ actions.Call, p collectParams) (any, error) {
-	m, _, err := s.find(ctx, p.Device)
-	if err != nil {
-		return nil, err
-	}
-	return stateOf(m), nil
+	return s.seen(ctx, p.Device)
 }
 
 func (s Shelf) doCollect(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
@@ -113,13 +109,6 @@ func (s Shelf) checkCollect(ctx context.Context, c actions.Call, e actions.Effec
 }
 
 func settleCollect(out collected, effects []actions.Effect) collected {
-	for _, e := range effects {
-		if e.Status != actions.Done {
-			continue
-		}
-		if now, err := actions.Kept[packages](e.After, "state"); err == nil {
-			out.MachineAction = now.MachineAction
-		}
-	}
+	out.MachineAction = doneBy(effects)
 	return out
 }

@@ -121,7 +121,7 @@ func (s Shelf) undo(ctx context.Context, c actions.Call, e actions.Effect) (acti
 		return actions.Inverse{}, err
 	}
 	if _, err := s.Defender.Machine(ctx, r.Machine); notFound(err) {
-		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "Defender no longer knows the device"}, nil
+		return forgotten(), nil
 	} else if err != nil {
 		return actions.Inverse{}, err
 	}

@@ -144,7 +144,7 @@ func (s Shelf) undoRestriction(ctx context.Context, c actions.Call, e actions.Ef
 		return actions.Inverse{}, err
 	}
 	if _, err := s.Defender.Machine(ctx, r.Machine); notFound(err) {
-		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "Defender no longer knows the device"}, nil
+		return forgotten(), nil
 	} else if err != nil {
 		return actions.Inverse{}, err
 	}

@@ -55,7 +55,7 @@ func (s Shelf) Scan() actions.Action {
 		NoUndo:  "a scan changes nothing that could be given back; what it quarantines is released in Defender",
 		Source:  "https://learn.microsoft.com/defender-endpoint/api/run-av-scan",
 		Example: "device: \"${{ device }}\"\ntype: full\ncomment: Mass download to a USB stick",
-		Plan:    s.planScan, State: s.stateSeen, Do: s.doScan, Check: s.checkScan, Settle: settleScan,
+		Plan:    s.planScan, State: s.stateScan, Do: s.doScan, Check: s.checkScan, Settle: settleScan,
 	}.Action()
 }
 
@@ -94,12 +94,8 @@ func scanOf(a defender.MachineAction) scans {
 	return scans{Last: strings.ToLower(a.Scope), MachineAction: a.ID}
 }
 
-func (s Shelf) stateSeen(ctx context.Context, _ actions.Call, p scanParams) (any, error) {
-	m, _, err := s.find(ctx, p.Device)
-	if err != nil {
-		return nil, err
-	}
-	return stateOf(m), nil
+func (s Shelf) stateScan(ctx context.Context, _ actions.Call, p scanParams) (any, error) {
+	return s.seen(ctx, p.Device)
 }
 
 func (s Shelf) doScan(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
@@ -129,13 +125,6 @@ func (s Shelf) checkScan(ctx context.Context, c actions.Call, e actions.Effect) 
 }
 
 func settleScan(out scanned, effects []actions.Effect) scanned {
-	for _, e := range effects {
-		if e.Status != actions.Done {
-			continue
-		}
-		if now, err := actions.Kept[scans](e.After, "state"); err == nil {
-			out.MachineAction = now.MachineAction
-		}
-	}
+	out.MachineAction = doneBy(effects)
 	return out
 }

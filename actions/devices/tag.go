@@ -128,11 +128,7 @@ func (r tagRequest) effect(m defender.Machine, e actions.Entity) actions.Effect 
 }
 
 func (s Shelf) stateTag(ctx context.Context, _ actions.Call, p tagParams) (any, error) {
-	m, _, err := s.find(ctx, p.Device)
-	if err != nil {
-		return nil, err
-	}
-	return stateOf(m), nil
+	return s.seen(ctx, p.Device)
 }
 
 func (s Shelf) doTag(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
@@ -169,7 +165,7 @@ func (s Shelf) undoTag(ctx context.Context, _ actions.Call, e actions.Effect) (a
 	}
 	m, err := s.Defender.Machine(ctx, r.Machine)
 	if notFound(err) {
-		return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "Defender no longer knows the device"}, nil
+		return forgotten(), nil
 	}
 	if err != nil {
 		return actions.Inverse{}, err

@@ -11,6 +11,7 @@ import (
 	"stanch/actions"
 	"stanch/connectors"
 	"stanch/connectors/defender"
+	"stanch/connectors/incident"
 )
 
 // handle is a machine action that was accepted.
@@ -129,6 +130,29 @@ type seen struct {
 	Tags   []string `json:"tags"`
 }
 
-func stateOf(m defender.Machine) seen {
-	return seen{Device: m.Name, ID: m.ID, Health: m.Health, Tags: append([]string{}, m.Tags...)}
+func (s Shelf) seen(ctx context.Context, device actions.Ref[incident.Device]) (any, error) {
+	m, _, err := s.find(ctx, device)
+	if err != nil {
+		return nil, err
+	}
+	return seen{Device: m.Name, ID: m.ID, Health: m.Health, Tags: append([]string{}, m.Tags...)}, nil
+}
+
+// doneBy answers the machine action that has done what was asked for, by the
+// state that it left; "" where nothing was done.
+func doneBy(effects []actions.Effect) (machineAction string) {
+	for _, e := range effects {
+		after, err := actions.Kept[struct {
+			MachineAction string `json:"machine_action"`
+		}](e.After, "state")
+		if e.Status == actions.Done && err == nil {
+			machineAction = after.MachineAction
+		}
+	}
+	return machineAction
+}
+
+// forgotten is that nothing can be taken back of a device that is no more.
+func forgotten() actions.Inverse {
+	return actions.Inverse{Changed: true, Present: actions.JSON(nil), Why: "Defender no longer knows the device"}
 }
