@@ -61,8 +61,8 @@ func (d *Desk) countEffect(tally map[string]*held, a actions.Action, e actions.E
 }
 
 // count adds to the tally what the tenant counts while do runs, of the API that it
-// counts most of where a class has several. It fails the test where all is counted
-// as something else than the uses.
+// counts most of where a class has several. It fails the test where what is counted
+// is none of the uses.
 func (d *Desk) count(tally map[string]*held, what string, whole bool, uses []actions.Use, do func()) {
 	d.t.Helper()
 	before := d.Tenant.server.Tenant.Spent()
@@ -80,8 +80,14 @@ func (d *Desk) count(tally map[string]*held, what string, whole bool, uses []act
 		}
 		tally[key].counted = max(tally[key].counted, spent[u.Class])
 	}
-	if main := uses[len(uses)-1].Class; limited(main) && len(spent) > 0 && spent[main] == 0 {
+	main := uses[len(uses)-1].Class
+	if limited(main) && len(spent) > 0 && spent[main] == 0 {
 		d.t.Errorf("%s: the tenant counted %v, and nothing of %s", what, spent, main)
+	}
+	for class := range spent { // such as sharepoint.sharing beside sharepoint
+		if strings.HasPrefix(class, main+".") && tally[what+" as "+class] == nil {
+			d.t.Errorf("%s: the tenant counted it as %s, too", what, class)
+		}
 	}
 }
 
