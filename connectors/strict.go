@@ -5,7 +5,42 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
+
+// StrictJSON reports why a text is not exactly one JSON value in UTF-8, without
+// doubled keys, and with at most so many lists and objects in each other.
+func StrictJSON(b []byte, most int) error {
+	if !utf8.Valid(b) {
+		return errors.New("it is not UTF-8")
+	}
+	if deepest(b) > most {
+		return fmt.Errorf("lists and objects stand in each other more than %d deep", most)
+	}
+	_, err := strictJSON(b)
+	return err
+}
+
+// deepest answers how many lists and objects stand in each other at most.
+func deepest(b []byte) int {
+	depth, deep := 0, 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{', '[':
+			depth++
+			deep = max(deep, depth)
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return deep
+}
 
 // strictJSON refuses what is not exactly one JSON value without doubled keys,
 // and reports whether it is an object with a key "error" that is not null.

@@ -41,8 +41,8 @@ func (c Channel) valid() (string, error) {
 		return "", fmt.Errorf("the address is not https://host/path, see where it is kept")
 	case c.Kind != Teams && c.Kind != Slack && c.Kind != Webhook:
 		return "", fmt.Errorf("kind %q is not known; expected teams, slack or webhook", connectors.Plain(string(c.Kind)))
-	case c.Kind == Webhook && len(signingKey(c.Key)) < leastKey:
-		return "", fmt.Errorf("the key that signs has less than %d bytes; `openssl rand -base64 32` makes one", leastKey)
+	case c.Kind == Webhook && len(connectors.WebhookKey(c.Key)) < connectors.LeastWebhookKey:
+		return "", fmt.Errorf("the key that signs has less than %d bytes; `openssl rand -base64 32` makes one", connectors.LeastWebhookKey)
 	}
 	at, err := egress.HostPort(u.Scheme, u.Host)
 	if err != nil {

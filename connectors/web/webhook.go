@@ -2,20 +2,14 @@ package web
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"stanch/connectors"
 )
-
-// leastKey is the shortest key that signs, in bytes.
-const leastKey = 24
 
 // Event is what a webhook is told.
 type Event struct {
@@ -42,26 +36,7 @@ func (c *Client) Webhook(ctx context.Context, change connectors.Change, channel 
 	head, at := http.Header{}, strconv.FormatInt(time.Now().Unix(), 10)
 	head.Set("Webhook-Id", change.ID)
 	head.Set("Webhook-Timestamp", at)
-	head.Set("Webhook-Signature", "v1,"+signature(signingKey(to.Key), change.ID, at, body))
+	signature := connectors.WebhookSignature(connectors.WebhookKey(to.Key), change.ID, at, body)
+	head.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(signature))
 	return c.post(ctx, change, channel, to, head, body, func(r connectors.HTTPReply) bool { return !page(r) })
-}
-
-func signature(key []byte, id, at string, body []byte) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(id + "." + at + "."))
-	mac.Write(body)
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// signingKey reads a key: behind whsec_ it is base64, else it is the text
-// itself.
-func signingKey(s connectors.Secret) []byte {
-	text := string(s)
-	if coded, is := strings.CutPrefix(text, "whsec_"); is {
-		if key, err := base64.StdEncoding.DecodeString(coded); err == nil {
-			return key
-		}
-		return nil
-	}
-	return []byte(text)
 }
