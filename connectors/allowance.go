@@ -19,7 +19,8 @@ type Allowance struct {
 // learn.microsoft.com/defender-endpoint/api/common-errors and the pages of its
 // machine actions (Defender for Endpoint, per call), and
 // learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
-// (ARM refills 25 reads and 10 writes a second).
+// (ARM refills 25 reads and 10 writes a second), and
+// learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference.
 func Allowances() map[string][]Allowance {
 	const day = 24 * time.Hour
 	return map[string][]Allowance{
@@ -33,5 +34,6 @@ func Allowances() map[string][]Allowance {
 		"defender":                  {{100, time.Minute}, {1500, time.Hour}},
 		"azure":                     {{600, time.Minute}},
 		"loganalytics":              {{200, 30 * time.Second}},
+		"activity":                  {{2000, time.Minute}},
 	}
 }
