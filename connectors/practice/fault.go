@@ -142,7 +142,11 @@ func (f *fault) answers() bool          { return f != nil && f.Status != 0 }
 
 // faulty is the answer of a fault with a status.
 func (c *call) faulty(f *fault) reply {
-	out := c.errorReply(fail(f.Status, faultCode(f.Status), "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
+	code := faultCode(f.Status)
+	if c.api == activityFeed {
+		code = map[bool]string{true: "AF429", false: "AF50000"}[f.Status == http.StatusTooManyRequests]
+	}
+	out := c.errorReply(fail(f.Status, code, "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
 	if len(f.Body) > 0 {
 		out.body = []byte(f.Body)
 		var text string

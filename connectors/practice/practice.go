@@ -1,6 +1,7 @@
 // Package practice is the practice tenant: a server that speaks the protocols
 // of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager),
-// Log Analytics and the Entra token endpoint over a made-up company. It serves
+// Log Analytics, the Office 365 Management Activity API and the Entra token
+// endpoint over a made-up company. It serves
 // the demo, the tests and authors who want to try a playbook without a tenant of
 // their own.
 //
@@ -91,6 +92,7 @@ type Tenant struct {
 	machines []route
 	azure    []route
 	logs     []route
+	feed     []route
 	// sharePoint is what is served of SharePoint's own REST API.
 	sharePoint []route
 
@@ -133,7 +135,7 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), world: w,
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), feed: feedRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}},
 		stale:  map[string]*version{},
 	}, nil
@@ -147,7 +149,7 @@ func setDefault(d *time.Duration, v time.Duration) {
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
 // under /api, Azure Resource Manager under /subscriptions, Log Analytics under
-// /v1, the token endpoint, the monitor of long-running work, channels and desk,
+// /v1, the Activity API under /api/v1.0, the token endpoint, the monitor of long-running work, channels and desk,
 // and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()

@@ -33,6 +33,7 @@ func (t *Tenant) Reset() error {
 func (w *world) clone() *world {
 	out := *w
 	out.labels = slices.Clone(w.labels)
+	out.feeds = maps.Clone(w.feeds)
 	out.retentions, out.apps, out.upns = maps.Clone(w.retentions), maps.Clone(w.apps), maps.Clone(w.upns)
 	out.actions, out.running, out.pending = nil, nil, nil
 	out.jobs = map[string]*job{}

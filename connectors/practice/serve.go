@@ -28,6 +28,7 @@ const (
 	logs // Log Analytics
 	keyVault
 	sharepoint
+	activityFeed // Office 365 Management Activity API
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -188,6 +189,8 @@ func apiOf(path string) api {
 	switch {
 	case strings.HasPrefix(lower, "/subscriptions/"):
 		return azure
+	case isFeed(path):
+		return activityFeed
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):
