@@ -121,13 +121,16 @@ func TestMatchedContentNeverLeaves(t *testing.T) {
 
 	for name, content := range map[string]func(http.ResponseWriter){
 		"not JSON":       func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/plain"); says(planted)(w) },
-		"a page":         func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); says("<p>"+planted)(w) },
+		"a page":         func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); says("<p>" + planted)(w) },
 		"broken JSON":    says(`[{"Id":"` + planted + `"`),
 		"doubled keys":   says(`[{"` + planted + `":1,"` + planted + `":2}]`),
 		"another shape":  says(`{"` + planted + `":"` + planted + `"}`),
 		"a text":         says(`"` + planted + `"`),
 		"an error as OK": says(`{"error":{"code":"` + planted + `","message":"` + planted + `"}}`),
-		"an error":       func(w http.ResponseWriter) { w.WriteHeader(500); says(`{"error":{"code":"AF50000","message":"` + planted + `"}}`)(w) },
+		"an error": func(w http.ResponseWriter) {
+			w.WriteHeader(500)
+			says(`{"error":{"code":"AF50000","message":"` + planted + `"}}`)(w)
+		},
 		"another error": func(w http.ResponseWriter) {
 			w.WriteHeader(400)
 			says(`{"error":{"code":"` + planted + `","message":"x","innererror":{"code":"` + planted + `","request-id":"` + planted + `"}}}`)(w)

@@ -86,16 +86,16 @@ func TestFeedErrorsAreThoseOfThePage(t *testing.T) {
 	c, clock := fed(t)
 	const content = feedRoot + "subscriptions/content?contentType=DLP.All"
 	for path, code := range map[string]string{
-		feedRoot + "subscriptions/content":                                        "AF20001",
-		feedRoot + "subscriptions/content?contentType=All":                        "AF20020",
-		content + "&startTime=2026-11-22":                                         "AF20055",
-		content + windowOf("2026-11-21", "2026-11-22T00:01"):                      "AF20055",
-		content + windowOf("2026-11-22", "2026-11-22"):                            "AF20055",
-		content + windowOf("2026-11-16T08:59:59", "2026-11-17"):                   "AF20055",
-		content + windowOf("yesterday", "today"):                                  "AF20002",
-		content + windowOf("2026-11-22", "2026-11-23") + "&nextPage=x":            "AF20031",
-		feedRoot + "audit/ab":                                                     "AF20052",
-		"/api/v1.0/contoso/activity/feed/subscriptions/list":                      "AF20013",
+		feedRoot + "subscriptions/content":                                                         "AF20001",
+		feedRoot + "subscriptions/content?contentType=All":                                         "AF20020",
+		content + "&startTime=2026-11-22":                                                          "AF20055",
+		content + windowOf("2026-11-21", "2026-11-22T00:01"):                                       "AF20055",
+		content + windowOf("2026-11-22", "2026-11-22"):                                             "AF20055",
+		content + windowOf("2026-11-16T08:59:59", "2026-11-17"):                                    "AF20055",
+		content + windowOf("yesterday", "today"):                                                   "AF20002",
+		content + windowOf("2026-11-22", "2026-11-23") + "&nextPage=x":                             "AF20031",
+		feedRoot + "audit/ab":                                                                      "AF20052",
+		"/api/v1.0/contoso/activity/feed/subscriptions/list":                                       "AF20013",
 		"/api/v1.0/9a3b7c51-5e0d-4c58-8f0e-5d2f1c7b6a11/activity/feed/resources/dlpSensitiveTypes": "AF20010",
 	} {
 		if got := c.do(400, "GET", path, ""); got.code() != code || got.at("error", "innerError") != nil {

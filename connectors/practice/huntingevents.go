@@ -340,7 +340,7 @@ func (a *alert) address() string {
 func (h *hunted) match(a *alert, x activity, t thing) object {
 	o := h.record(x)
 	policy := a.kind(h.w.company.TenantID)
-	o["Operation"], o["RecordType"], o["UserKey"] = "DlpRuleMatch", 11, "DlpAgent"
+	o["Id"], o["Operation"], o["RecordType"], o["UserKey"] = guid(textOf(o["Id"]), policy), "DlpRuleMatch", 11, "DlpAgent"
 	o["IncidentId"] = textOf(a.body["providerAlertId"])
 	o["PolicyDetails"] = []object{{"PolicyId": policy, "PolicyName": a.policy(), "Rules": []object{{
 		"RuleId": guid("dlp rule", policy), "RuleName": a.policy() + ": high volume", "Severity": capital(textOf(a.body["severity"])), "RuleMode": "Enable",
