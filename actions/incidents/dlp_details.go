@@ -2,11 +2,13 @@ package incidents
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"stanch/actions"
+	"stanch/connectors"
 	"stanch/connectors/activity"
 	"stanch/connectors/incident"
 )
@@ -169,4 +171,12 @@ func (s Shelf) named(ctx context.Context, d *dlpDetails) error {
 		}
 	}
 	return nil
+}
+
+// unsubscribed says how to begin where nobody has.
+func (s Shelf) unsubscribed(err error) error {
+	if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound {
+		e.Hint = "run hunting.start_dlp_feed once; the first events come after up to twelve hours"
+	}
+	return err
 }

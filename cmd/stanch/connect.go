@@ -50,7 +50,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
-		hunting.Shelf{Graph: c.graph, Logs: c.logs},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs, Activity: c.activity},
 		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel, Activity: c.activity},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		notify.Shelf{Web: c.web},

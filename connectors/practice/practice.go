@@ -61,6 +61,9 @@ type Options struct {
 	// Clients of the Microsoft identity library refetch tokens that live less
 	// than five minutes on every call.
 	TokenLife time.Duration
+	// Notify sends change notifications; nil means a client that trusts the
+	// certificates of the system.
+	Notify *http.Client
 	// Observe, where set, is told every call of the cloud's protocols once it
 	// is answered. It runs on the connection's goroutine, so it may be called
 	// from several at once.
@@ -102,6 +105,8 @@ type Tenant struct {
 	faults  []*fault
 	limits  limiter
 	stale   map[string]*version
+	outbox  []notice
+	sending bool // notices are being sent
 	serial  int
 	amended bool   // something came into the company that the changes do not tell
 	origin  *world // as it was at the start; kept by the first Reset
@@ -116,6 +121,9 @@ func New(o Options) (*Tenant, error) {
 	setDefault(&o.MachineActionTime, 200*time.Millisecond)
 	setDefault(&o.LabelTime, 100*time.Millisecond)
 	setDefault(&o.TokenLife, 15*time.Minute)
+	if o.Notify == nil {
+		o.Notify = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	if o.Throttle < 0 || o.StaleReads < 0 || o.Latency < 0 {
 		return nil, fmt.Errorf("practice tenant: throttle, stale reads and latency are not negative")
 	}

@@ -28,6 +28,7 @@ const (
 	logs // Log Analytics
 	keyVault
 	sharepoint
+	notices      // subscriptions to changes
 	activityFeed // Office 365 Management Activity API
 )
 
@@ -117,6 +118,8 @@ func (t *Tenant) apply(c *call, f *fault) reply {
 		c.lag, c.behind = f.StaleReads, true
 	}
 	t.world.settle(c.now)
+	t.lapse(c.now)
+	defer t.dispatchNotices()
 	out, err := c.dispatch()
 	if err == nil {
 		return out

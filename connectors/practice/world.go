@@ -37,6 +37,8 @@ type world struct {
 	ownIncidents map[string]*incident
 	nextNumber   int
 	rules        []object              // Sentinel's automation rules
+	// subscriptions are those to changes, by id.
+	subscriptions map[string]*subscription
 	feeds        map[string]subscribed // to content, by app and type, see feedKey
 	posts        []post                // what came to channels, in order
 	tickets      map[string]object     // of the desk
@@ -186,7 +188,7 @@ func build(c Company) (*world, error) {
 		drives: map[string]*drive{}, items: map[string]*item{}, machines: map[string]*machine{},
 		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{}, mailFolders: map[string]*mailFolder{},
 		apps: map[string]App{}, jobs: map[string]*job{}, upns: map[string]string{}, nextID: 9000,
-		ownIncidents: map[string]*incident{}, feeds: map[string]subscribed{},
+		ownIncidents: map[string]*incident{}, feeds: map[string]subscribed{}, subscriptions: map[string]*subscription{},
 	}
 	b := &builder{w: w}
 	for field, v := range map[string]string{"tenant_id": c.TenantID, "name": c.Name, "domain": c.Domain, "sharepoint": c.SharePoint} {

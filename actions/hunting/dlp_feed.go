@@ -1,4 +1,4 @@
-package incidents
+package hunting
 
 import (
 	"context"
@@ -23,7 +23,7 @@ const (
 	feedSettles = time.Minute
 )
 
-// StartDlpFeed subscribes the app to the events that DlpDetails reads.
+// StartDlpFeed subscribes the app to the events that incidents.dlp_details reads.
 func (s Shelf) StartDlpFeed() actions.Action {
 	return s.switching(true, actions.Spec[noParams, feedState]{
 		Doc: "Begin to gather the audit log's events of data loss prevention for this app, which incidents.dlp_details reads. Once for each app is enough; the first events come after up to twelve hours.",
@@ -39,7 +39,9 @@ func (s Shelf) StopDlpFeed() actions.Action {
 
 // switching is the action that turns the subscription on or off.
 func (s Shelf) switching(on bool, spec actions.Spec[noParams, feedState]) actions.Action {
-	spec.Class, spec.Throttle, spec.Repeat, spec.Settling, spec.Source, spec.Permissions = actions.Writes, "activity", actions.RepeatSame, feedSettles, feedPage, readsFeed()
+	spec.Class, spec.Throttle, spec.Repeat, spec.Settling, spec.Source, spec.Permissions = actions.Writes, "activity", actions.RepeatSame, feedSettles, feedPage, []actions.Permission{
+		{API: "activity", Name: activity.Read}, {API: "activity", Name: activity.ReadDLP},
+	}
 	spec.Example = "{}"
 	spec.Plan = func(ctx context.Context, _ actions.Call, _ noParams) ([]actions.Effect, feedState, error) {
 		was, err := s.subscribed(ctx)
@@ -67,6 +69,14 @@ func (s Shelf) switching(on bool, spec actions.Spec[noParams, feedState]) action
 	return spec.Action()
 }
 
+// hasFeed refuses what needs the activity feed where the cloud has none.
+func (s Shelf) hasFeed() error {
+	if s.Activity == nil {
+		return invalid("", "the cloud of this tenant has no Office 365 Management Activity API")
+	}
+	return nil
+}
+
 // subscribed reports whether this app gets the events.
 func (s Shelf) subscribed(ctx context.Context) (bool, error) {
 	if err := s.hasFeed(); err != nil {
@@ -77,9 +87,9 @@ func (s Shelf) subscribed(ctx context.Context) (bool, error) {
 }
 
 func feedEffect(was, on bool) actions.Effect {
-	action := "incidents.stop_dlp_feed"
+	action := "hunting.stop_dlp_feed"
 	if on {
-		action = "incidents.start_dlp_feed"
+		action = "hunting.start_dlp_feed"
 	}
 	effect := actions.Effect{
 		Action: action, Class: actions.Writes, Before: actions.JSON(feedState{was}), After: actions.JSON(feedState{on}), Request: actions.JSON(feedState{on}),
@@ -120,7 +130,7 @@ func wished(raw json.RawMessage) (bool, error) {
 		return false, err
 	}
 	if kept.Subscribed == nil {
-		return false, problem("", "the request of the effect does not say whether to begin or to end")
+		return false, invalid("", "the request of the effect does not say whether to begin or to end")
 	}
 	return *kept.Subscribed, nil
 }
@@ -146,12 +156,4 @@ func (s Shelf) undoFeed(ctx context.Context, _ actions.Call, e actions.Effect) (
 	}
 	back := feedEffect(is, !did)
 	return actions.Inverse{Effect: &back, Present: present}, nil
-}
-
-// unsubscribed says how to begin where nobody has.
-func (s Shelf) unsubscribed(err error) error {
-	if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound {
-		e.Hint = "run incidents.start_dlp_feed once; the first events come after up to twelve hours"
-	}
-	return err
 }
