@@ -43,6 +43,14 @@ func start(t *testing.T, o practice.Options) *tenant {
 			x.mu.Lock()
 			defer x.mu.Unlock()
 			x.asked = append(x.asked, e.Request.Method+" "+e.Request.URL.RequestURI())
+			if e.Faulty || e.Status >= 300 {
+				return
+			}
+			for _, err := range []error{practicetest.CheckRequest(e), practicetest.CheckResponse(e)} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
 		}
 	}
 	x.Server = practicetest.Start(t, o)

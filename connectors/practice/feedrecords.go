@@ -221,7 +221,7 @@ func (h *hunted) sharePointData(x activity, t thing) object {
 
 // endpointData is what an event tells of a document on a device.
 func (h *hunted) endpointData(t thing) object {
-	o := object{"DeviceName": "", "EnforcementMode": 1, "FileExtension": strings.TrimPrefix(path.Ext(t.name), "."), "FileType": strings.ToUpper(strings.TrimPrefix(path.Ext(t.name), "."))}
+	o := object{"DeviceName": "", "EnforcementMode": "1", "FileExtension": strings.TrimPrefix(path.Ext(t.name), "."), "FileType": strings.ToUpper(strings.TrimPrefix(path.Ext(t.name), "."))}
 	if m := h.w.machines[t.device]; m != nil {
 		o["DeviceName"] = m.Name
 	}

@@ -31,7 +31,6 @@ const (
 
 // notice is a notification on its way.
 type notice struct {
-	of       string // id of the subscription
 	address  string
 	body     object
 	born     time.Time
@@ -101,7 +100,7 @@ func (c *call) tell(events ...event) {
 			if e.data == nil {
 				body["resource"], body["resourceData"] = strings.Trim(s.resource, "/"), object{"@odata.type": "#Microsoft.Graph.DriveItem"}
 			}
-			n := notice{of: s.id, address: s.notify, body: body, born: c.now, next: c.now}
+			n := notice{address: s.notify, body: body, born: c.now, next: c.now}
 			if s.watch.kind == "messages" {
 				n.outlook, n.whenLost = s.lifecycle, s.event(c.w.company.TenantID, "missed")
 			}
@@ -140,7 +139,7 @@ func (t *Tenant) lapse(now time.Time) {
 
 func (t *Tenant) tellLifecycle(s *subscription, kind string, now time.Time) {
 	if s.lifecycle != "" {
-		t.outbox = append(t.outbox, notice{of: s.id, address: s.lifecycle, body: s.event(t.world.company.TenantID, kind), born: now, next: now})
+		t.outbox = append(t.outbox, notice{address: s.lifecycle, body: s.event(t.world.company.TenantID, kind), born: now, next: now})
 	}
 }
 
@@ -213,7 +212,7 @@ func (t *Tenant) delivered(n notice, taken bool) {
 	if n.next.Sub(n.born) <= retriedFor {
 		t.outbox = append(t.outbox, n)
 	} else if n.outlook != "" {
-		t.outbox = append(t.outbox, notice{of: n.of, address: n.outlook, body: n.whenLost, born: now, next: now})
+		t.outbox = append(t.outbox, notice{address: n.outlook, body: n.whenLost, born: now, next: now})
 	}
 }
 
