@@ -22,7 +22,7 @@ type ofAlert struct {
 
 type alertActivities struct {
 	Alert      huntedAlert `json:"alert" doc:"the alert as the logs have it"`
-	Activities []logged  `json:"activities" doc:"what was done, oldest first"`
+	Activities []logged    `json:"activities" doc:"what was done, oldest first"`
 	Truncated  bool        `json:"truncated" doc:"whether there are, or may be, more activities than these"`
 }
 

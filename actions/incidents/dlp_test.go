@@ -138,10 +138,7 @@ func TestDetailsByWhatTheAlertIsAbout(t *testing.T) {
 
 func TestDetailsOfMailAndDevices(t *testing.T) {
 	d := auditedDesk(t)
-	var machines struct {
-		Value []struct{ ID string }
-	}
-	machines = shelftest.Into[struct {
+	machines := shelftest.Into[struct {
 		Value []struct{ ID string }
 	}](t, d.Tenant.Call("GET", "/api/machines?$filter=computerDnsName%20eq%20'wks-sortiz.contoso.example'", ""))
 	const at = "2026-11-22T10:00:00Z"

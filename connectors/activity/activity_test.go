@@ -26,18 +26,13 @@ type tenant struct {
 	cloud connectors.Cloud
 	mu    sync.Mutex
 	asked []string // method and request URI
-	now   time.Time
 }
 
 func start(t *testing.T, o practice.Options) *tenant {
 	t.Helper()
-	x := &tenant{t: t, now: day()}
+	x := &tenant{t: t}
 	o.TokenLife = 24 * time.Hour
-	o.Now = func() time.Time {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		return x.now
-	}
+	o.Now = day
 	o.Observe = func(e practice.Exchange) {
 		if strings.Contains(e.Request.URL.Path, "/activity/feed/") {
 			x.mu.Lock()
@@ -79,12 +74,6 @@ func (x *tenant) calls() []string {
 	out := x.asked
 	x.asked = nil
 	return out
-}
-
-func (x *tenant) advance(d time.Duration) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.now = x.now.Add(d)
 }
 
 func (x *tenant) control(path, body string) {

@@ -1,6 +1,7 @@
 package practice
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -144,7 +145,9 @@ func (f *fault) answers() bool          { return f != nil && f.Status != 0 }
 func (c *call) faulty(f *fault) reply {
 	code := faultCode(f.Status)
 	if c.api == activityFeed {
-		code = map[bool]string{true: "AF429", false: "AF50000"}[f.Status == http.StatusTooManyRequests]
+		code = cmp.Or(map[int]string{
+			http.StatusUnauthorized: "Unauthorized", http.StatusForbidden: "AF10001", http.StatusNotFound: "AF20050", http.StatusTooManyRequests: "AF429",
+		}[f.Status], "AF50000")
 	}
 	out := c.errorReply(fail(f.Status, code, "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
 	if len(f.Body) > 0 {

@@ -104,12 +104,11 @@ func (c *call) feedType() (string, error) {
 
 func feedKey(of App, kind string) string { return strings.ToLower(of.ID) + " " + kind }
 
-func feedWire(kind string, s subscribed) object {
-	status := "enabled"
-	if !s.enabled {
-		status = "disabled"
-	}
-	return object{"contentType": kind, "status": status, "webhook": nil}
+// feedTarget is under what a subscription's state before a write is kept.
+func feedTarget(key string) string { return "/activity/feed/" + key }
+
+func feedWire(kind string) object {
+	return object{"contentType": kind, "status": "enabled", "webhook": nil}
 }
 
 // startFeed begins a subscription. One that is enabled already is AF20024, which
@@ -138,9 +137,10 @@ func startFeed(c *call) (reply, error) {
 		return reply{}, fail(http.StatusBadRequest, "AF20024", "The subscription is already enabled. No property change.")
 	}
 	after := subscribed{since: c.now.UTC(), enabled: true}
+	c.keep(feedTarget(key), before)
 	c.w.feeds[key] = after
 	c.record(Change{Operation: "feed.start", Target: "/activity/feed/" + kind, Before: before.enabled, After: true, Status: http.StatusOK})
-	return ok(feedWire(kind, after)), nil
+	return ok(feedWire(kind)), nil
 }
 
 func stopFeed(c *call) (reply, error) {
@@ -148,10 +148,12 @@ func stopFeed(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if !c.w.feeds[feedKey(c.app, kind)].enabled {
+	key := feedKey(c.app, kind)
+	if !c.w.feeds[key].enabled {
 		return reply{}, noFeed()
 	}
-	delete(c.w.feeds, feedKey(c.app, kind))
+	c.keep(feedTarget(key), c.w.feeds[key])
+	delete(c.w.feeds, key)
 	c.record(Change{Operation: "feed.stop", Target: "/activity/feed/" + kind, Before: true, After: false, Status: http.StatusOK})
 	return reply{status: http.StatusOK}, nil
 }
@@ -166,8 +168,9 @@ func listFeeds(c *call) (reply, error) {
 	}
 	out := []object{}
 	for _, kind := range feedContentTypes() {
-		if s, is := c.w.feeds[feedKey(c.app, kind)]; is {
-			out = append(out, feedWire(kind, s))
+		key := feedKey(c.app, kind)
+		if s := seen(c, feedTarget(key), c.w.feeds[key]); s.enabled {
+			out = append(out, feedWire(kind))
 		}
 	}
 	return ok(out), nil

@@ -140,7 +140,7 @@ func sensitiveIn(policy, thing string) []object {
 		count := 1 + int(binary.BigEndian.Uint16(in[2*n:]))%60
 		out = append(out, object{
 			"SensitiveType": s.id, "SensitiveInformationTypeName": s.name, "Count": count, "UniqueCount": 1 + count/2,
-			"Confidence": []int{75, 85, 95}[int(in[8+n])%3], "ClassifierType": "Content",
+			"Confidence": []int{75, 85, 95}[binary.BigEndian.Uint16(in[8+2*n:])%3], "ClassifierType": "Content",
 		})
 	}
 	return out

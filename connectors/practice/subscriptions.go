@@ -42,7 +42,7 @@ type subscription struct {
 
 // longest is how long a subscription lives at most.
 func (w watch) longest() time.Duration {
-	return map[string]time.Duration{"drive": 42_300, "messages": 4_230, "users": 41_760}[w.kind] * time.Minute
+	return map[string]time.Duration{"drive": 42_300 * time.Minute, "messages": 4_230 * time.Minute, "users": 41_760 * time.Minute}[w.kind]
 }
 
 // readers are the roles that may subscribe.

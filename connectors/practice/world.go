@@ -36,13 +36,13 @@ type world struct {
 	// the last number that it gave.
 	ownIncidents map[string]*incident
 	nextNumber   int
-	rules        []object              // Sentinel's automation rules
+	rules        []object // Sentinel's automation rules
 	// subscriptions are those to changes, by id.
 	subscriptions map[string]*subscription
-	feeds        map[string]subscribed // to content, by app and type, see feedKey
-	posts        []post                // what came to channels, in order
-	tickets      map[string]object     // of the desk
-	made         map[string]string     // ticket by the idempotency key that made it
+	feeds         map[string]subscribed // to content, by app and type, see feedKey
+	posts         []post                // what came to channels, in order
+	tickets       map[string]object     // of the desk
+	made          map[string]string     // ticket by the idempotency key that made it
 }
 
 type user struct {
