@@ -3,7 +3,6 @@ package hunting
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -115,7 +114,7 @@ func (s Shelf) switchFeed(ctx context.Context, call actions.Call, e actions.Effe
 	change := connectors.Change(call.Sending)
 	if want {
 		_, err = s.Activity.Start(ctx, change, activity.DLP)
-	} else if err = s.Activity.Stop(ctx, change, activity.DLP); gone(err) {
+	} else if err = s.Activity.Stop(ctx, change, activity.DLP); activity.NoSubscription(err) {
 		return actions.Outcome{AlreadySo: true}, nil
 	}
 	return actions.Outcome{}, err
@@ -133,12 +132,6 @@ func wished(raw json.RawMessage) (bool, error) {
 		return false, invalid("", "the request of the effect does not say whether to begin or to end")
 	}
 	return *kept.Subscribed, nil
-}
-
-// gone reports that there was no subscription to end.
-func gone(err error) bool {
-	e, is := errors.AsType[*connectors.Error](err)
-	return is && e.Code == connectors.NotFound && !e.Open
 }
 
 func (s Shelf) undoFeed(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {

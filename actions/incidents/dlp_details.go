@@ -175,7 +175,7 @@ func (s Shelf) named(ctx context.Context, d *dlpDetails) error {
 
 // unsubscribed says how to begin where nobody has.
 func (s Shelf) unsubscribed(err error) error {
-	if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound {
+	if e, is := errors.AsType[*connectors.Error](err); is && activity.NoSubscription(err) {
 		e.Hint = "run hunting.start_dlp_feed once; the first events come after up to twelve hours"
 	}
 	return err

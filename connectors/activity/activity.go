@@ -13,6 +13,7 @@ package activity
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"stanch/connectors"
 )
@@ -135,13 +136,19 @@ func (c *Client) Start(ctx context.Context, ch connectors.Change, t ContentType)
 	}
 	r.Method = http.MethodPost
 	var wire wireSubscription
-	if _, err := c.api.Send(ctx, ch, about(r, t), &wire); err != nil {
+	reply, err := c.api.Send(ctx, ch, about(r, t), &wire)
+	if err != nil {
 		if serviceCode(err) == alreadyEnabled {
 			return Subscription{Type: t, Enabled: true}, nil
 		}
 		return Subscription{}, explained(err, t.permission())
 	}
-	wire.Type = t
+	if !strings.EqualFold(string(wire.Type), string(t)) {
+		return Subscription{}, &connectors.Error{
+			Op: "activity: " + r.Op, Code: connectors.Failed, Status: reply.Status, RequestID: reply.RequestID, Open: true,
+			Message: "the answer does not name the content that was asked for",
+		}
+	}
 	return wire.typed(), nil
 }
 

@@ -127,7 +127,7 @@ func (c *Client) DLP(ctx context.Context, from, to time.Time) (Events, error) {
 	out, seen := Events{Records: []Record{}}, map[string]bool{}
 	for _, x := range contents {
 		events, err := c.events(ctx, x)
-		if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound && e.ServiceCode != noSubscription {
+		if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound && !NoSubscription(err) {
 			out.Unreadable++
 			continue
 		}

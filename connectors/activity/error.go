@@ -31,6 +31,10 @@ func serviceCode(err error) string {
 	return ""
 }
 
+// NoSubscription reports whether an error says that this app has not subscribed
+// to the content.
+func NoSubscription(err error) bool { return serviceCode(err) == noSubscription }
+
 // explained says what an error of the API means and what to do about it.
 func explained(err error, permission string) error {
 	e, is := errors.AsType[*connectors.Error](err)

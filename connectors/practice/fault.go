@@ -151,8 +151,9 @@ func (c *call) faulty(f *fault) reply {
 	code := faultCode(f.Status)
 	if c.api == activityFeed {
 		code = cmp.Or(map[int]string{
-			http.StatusUnauthorized: "Unauthorized", http.StatusForbidden: "AF10001", http.StatusNotFound: "AF20050", http.StatusTooManyRequests: "AF429",
-		}[f.Status], "AF50000")
+			http.StatusForbidden: "AF10001", http.StatusNotFound: "AF20050", http.StatusTooManyRequests: "AF429",
+			http.StatusInternalServerError: "AF50000", http.StatusServiceUnavailable: "AF50000",
+		}[f.Status], code)
 	}
 	out := c.errorReply(fail(f.Status, code, "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
 	if len(f.Body) > 0 {
