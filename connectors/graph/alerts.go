@@ -30,17 +30,11 @@ type Alert struct {
 	Raw        json.RawMessage
 }
 
-// AlertPage is one page of the list.
-type AlertPage struct {
-	Alerts    []Alert
-	RequestID string
-}
-
 // Alerts yields the pages of the alerts, newest first. After an error the list
 // is incomplete. An alert that changes does not have to change its incident.
 //
 // Source: learn.microsoft.com/graph/api/security-list-alerts_v2.
-func (c *Client) Alerts(ctx context.Context, q AlertQuery) iter.Seq2[AlertPage, error] {
+func (c *Client) Alerts(ctx context.Context, q AlertQuery) iter.Seq2[connectors.PageOf[Alert], error] {
 	r := connectors.Request{
 		Op: "list alerts", Path: connectors.To("security", "alerts_v2"), Permission: alertRead, Header: http.Header{"Prefer": {evolving}},
 	}
@@ -50,25 +44,7 @@ func (c *Client) Alerts(ctx context.Context, q AlertQuery) iter.Seq2[AlertPage, 
 	if q.Top > 0 {
 		r.Query = append(r.Query, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
 	}
-	return func(yield func(AlertPage, error) bool) {
-		for page, err := range c.api.Pages(ctx, r) {
-			out := AlertPage{RequestID: page.Reply.RequestID}
-			for _, raw := range page.Items {
-				var a Alert
-				if a, err = alert(r.Op, raw, out.RequestID); err != nil {
-					break
-				}
-				out.Alerts = append(out.Alerts, a)
-			}
-			if err != nil {
-				yield(AlertPage{}, err)
-				return
-			}
-			if !yield(out, nil) {
-				return
-			}
-		}
-	}
+	return connectors.PagesOf(ctx, c.api, r, func(raw json.RawMessage, request string) (Alert, error) { return alert(r.Op, raw, request) })
 }
 
 // Alert reads one alert.

@@ -56,10 +56,10 @@ func alerts(t *testing.T, s tenant, q graph.AlertQuery) []graph.Alert {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if q.Top > 0 && len(page.Alerts) > q.Top {
-			t.Errorf("a page of %d", len(page.Alerts))
+		if q.Top > 0 && len(page.Items) > q.Top {
+			t.Errorf("a page of %d", len(page.Items))
 		}
-		out = append(out, page.Alerts...)
+		out = append(out, page.Items...)
 	}
 	return out
 }
