@@ -74,6 +74,16 @@ func actionsCommand(sh *shell) *cobra.Command {
 	return c
 }
 
+// firstSentence is what an action does; what else there is to know is told where
+// one is asked for.
+func firstSentence(doc string) string {
+	first, _, more := strings.Cut(doc, ". ")
+	if more {
+		first += "."
+	}
+	return first
+}
+
 func (sh *shell) allActions(catalog *actions.Catalog) error {
 	docs := []actionDoc{}
 	for a := range catalog.All() {
@@ -89,7 +99,7 @@ func (sh *shell) allActions(catalog *actions.Catalog) error {
 			case !d.Undo:
 				undo = "no"
 			}
-			t.Add(d.Name, string(d.Class), undo, d.Doc)
+			t.Add(d.Name, string(d.Class), undo, firstSentence(d.Doc))
 		}
 		sh.out.Table(t)
 	})
