@@ -191,6 +191,7 @@ func testWorld() World {
 	return World{
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
 		Labels: []string{}, Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
+		Hooks: []string{"dlp", "dlp/more", "purview/dlp-1"},
 		Lacks: func(p actions.Permission) bool { return p.Name == "Sites.FullControl.All" },
 	}
 }

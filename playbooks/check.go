@@ -19,6 +19,7 @@ type World struct {
 	Labels     []string          // sensitivity labels, the least protected first; nil: not known here
 	Calls      map[string]Source // playbooks that may be called, by id
 	Lists      map[string]List   // reference data, by name; nil: not known here
+	Hooks      []string          // paths of webhooks that have a secret; nil: not known here
 	// Lacks reports whether the app has not been granted a permission; nil: not
 	// known here.
 	Lacks func(actions.Permission) bool

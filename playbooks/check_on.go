@@ -174,8 +174,23 @@ func (c *linter) triggers() {
 		t.If = condition("hunting", t.written)
 	}
 	if t := on.Webhook; t != nil {
+		c.hook(t)
 		t.If = condition("webhook", t.written)
 	}
+}
+
+// hook finds a request that nobody could send: without a secret in the
+// operator's file serve does not take it.
+func (c *linter) hook(t *WebhookTrigger) {
+	x, given := t.written.get("path")
+	if c.w.Hooks == nil || !given || !hookPath.MatchString(t.Path) || slices.Contains(c.w.Hooks, t.Path) {
+		return
+	}
+	hint := suggest(t.Path, c.w.Hooks)
+	if hint == "" {
+		hint = "add hooks: {" + t.Path + ": {secret: {env: NAME}}} there"
+	}
+	c.add(c.src.node(x.value), "W614", hint, "the config has no secret for /hooks/%s: nobody could prove a request, so none is taken", t.Path)
 }
 
 // nobodyGives finds params without a default in a playbook that starts by

@@ -269,11 +269,14 @@ func (l *loader) key(x field, t *HuntingTrigger, hasColumns bool) []string {
 // hookPath is the path of a webhook: words in kebab-case, with / between.
 var hookPath = regexp.MustCompile(`^[a-z0-9]+([-/][a-z0-9]+)*$`)
 
+// hookProofs are the ways in which a request shows where it comes from.
+func hookProofs() []string { return []string{"hmac", "token", "graph"} }
+
 func (l *loader) webhookTrigger(n *yaml.Node) *WebhookTrigger {
 	t := &WebhookTrigger{Body: AnyType()}
 	f, _ := l.mapping(n, place{name: "on.webhook", keys: []string{"path", "auth", "body", "if"}, required: []string{"path"}})
 	t.written = f
-	t.Auth = l.oneOf(f, "auth", "hmac", "token")
+	t.Auth = l.oneOf(f, "auth", hookProofs()...)
 	if x, ok := f.get("path"); ok {
 		t.Path = l.text(x.value, "path")
 		if x.value.Tag == "!!str" && (!hookPath.MatchString(t.Path) || len(t.Path) > 128) {

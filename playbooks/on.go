@@ -66,7 +66,7 @@ type HuntingTrigger struct {
 // WebhookTrigger starts a run for a request to /hooks/<Path>.
 type WebhookTrigger struct {
 	Path string
-	Auth string // hmac (default) | token
+	Auth string // hmac (default) | token | graph: how a sender shows who it is
 	Body Type   // any when not declared
 	If   *Expression
 

@@ -196,7 +196,7 @@ func grammarTriggers() map[string]placed {
 		}},
 		"on.webhook": {"A signed request to /hooks/PATH.", []keyword{
 			{"path", textForm(), "The last part of the address.", true},
-			{"auth", wordForm("hmac", "token"), "How a sender shows who it is.", false},
+			{"auth", wordForm(hookProofs()...), "How a sender shows who it is: by a signature, by the secret itself, or as Microsoft Graph does; default hmac.", false},
 			{"body", form{kind: formType}, "The fields of the request and their types.", false},
 			condition,
 		}},

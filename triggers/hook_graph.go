@@ -97,7 +97,7 @@ func (h *Hooks) notification(ctx context.Context, hook *Hook, raw json.RawMessag
 	case len(n.Encrypted) > 0:
 		return "it has encrypted content: subscribe without resource data", nil
 	}
-	body, id, err := told(raw, n)
+	body, id, err := withoutProof(raw, n)
 	if err != nil {
 		return "it is no notification", nil
 	}
@@ -105,9 +105,9 @@ func (h *Hooks) notification(ctx context.Context, hook *Hook, raw json.RawMessag
 	return "", p
 }
 
-// told is a notification as playbooks see it, without what proves it, and by
-// what it is known again when Graph sends it once more.
-func told(raw json.RawMessage, n notification) (json.RawMessage, string, error) {
+// withoutProof is a notification as playbooks see it, and by what it is known
+// again when Graph sends it once more.
+func withoutProof(raw json.RawMessage, n notification) (json.RawMessage, string, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, "", err

@@ -178,6 +178,12 @@ func world(catalog *actions.Catalog, c *config.Config) playbooks.World {
 		if w.Groups == nil {
 			w.Groups = map[string][]string{}
 		}
+		w.Hooks = []string{}
+		for path, h := range c.Hooks {
+			if h.Kind == config.HookPlaybook {
+				w.Hooks = append(w.Hooks, path)
+			}
+		}
 		if w.Labels == nil {
 			w.Labels = []string{}
 		}

@@ -59,7 +59,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/sentinel"},
 
 	"engine/redisstore/redistest": {},
 
@@ -98,8 +98,8 @@ var owners = map[string]struct {
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/sentinel", "connectors/sharepoint", "connectors/loganalytics"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
-		"the wire is the connectors'",
+		[]string{"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "triggers", "cmd/stanch"},
+		"the wire is the connectors': triggers takes requests, and sends none",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},
 	"github.com/spf13/pflag": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},

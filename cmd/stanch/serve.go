@@ -31,15 +31,20 @@ and do the work, until Ctrl-C: then what is under way is finished or handed
 over, and everything goes on at the next start. A second Ctrl-C ends it at once;
 nothing is lost by that either.
 
+With --listen requests of other systems are taken at /hooks/PATH, of playbooks
+with on.webhook and of hooks in the configuration, which names the secret of each.
+What was answered with 202 is in the store. /healthz says that the process lives,
+/readyz that its store answers.
+
 Playbooks are those of the folders and files given, else of the configuration's;
 it refuses to start while one of them has errors.`,
-		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config examples/practice.yaml",
+		Example: "  stanch serve --config stanch.yaml --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
 		}),
 	}
-	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` of the console and API (not in this version)")
+	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` where requests to hooks are taken, such as 127.0.0.1:8080 (default the configuration's listen, else none)")
 	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
 	sh.storeFlag(c)
 	return c
@@ -52,10 +57,11 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.listen != "" {
-		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
-	}
 	books, err := sh.served(d, o.folders)
+	if err != nil {
+		return err
+	}
+	site, err := siteOf(d.cfg, o.listen, books, log)
 	if err != nil {
 		return err
 	}
@@ -72,8 +78,16 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
 		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
 	}
+	starts := feed.Run
+	if site.address != "" {
+		opened, err := site.open(ctx, d, reader{feed, d.tenant.sentinel}, log)
+		if err != nil {
+			return err
+		}
+		starts = func(ctx context.Context) error { return alongside(ctx, opened.run, feed.Run) }
+	}
 	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
-	if err := d.working(ctx, feed.Run); err != nil && !errors.Is(err, context.Canceled) {
+	if err := d.working(ctx, starts); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))

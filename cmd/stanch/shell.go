@@ -172,7 +172,7 @@ func verb(do func(ctx context.Context, args []string) error) func(*cobra.Command
 	}
 }
 
-// config reads the operator's file and tells its notes.
+// config reads the operator's file.
 func (sh *shell) config() (*config.Config, error) {
 	file, err := config.Find(sh.configFile)
 	if err != nil {
@@ -183,9 +183,6 @@ func (sh *shell) config() (*config.Config, error) {
 		return nil, err
 	}
 	c.UseVaults(vaultReader(c.Tenant))
-	for _, note := range c.Notes {
-		sh.err.Line(terminal.Text{Style: terminal.Yellow, Text: "note: "}, note)
-	}
 	return c, nil
 }
 

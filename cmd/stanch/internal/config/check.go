@@ -28,7 +28,6 @@ func (c *Config) check(d *decoder) {
 		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 			d.fault(d.places["listen"], "such as 127.0.0.1:8080", "listen must be HOST:PORT, not %q", c.Listen)
 		}
-		d.note("listen", "the console and the API are not in this version")
 	}
 	c.checkFolders(d)
 	c.checkFeed(d)
@@ -36,17 +35,13 @@ func (c *Config) check(d *decoder) {
 	c.checkGuardrails(d)
 	c.checkOutside(d)
 	c.checkEvidence(d)
+	c.checkHooks(d)
 	oneOf(d, "undo.approval", c.Undo.Approval, "none", "one")
 	if c.HasTenant() {
 		c.checkTenant(d)
 	}
 	c.checkVaults(d)
 	c.checkSentinel(d)
-}
-
-func (d *decoder) note(path, what string) {
-	at := d.places[path]
-	d.notes = append(d.notes, Fault{File: d.file, Line: at.line, Column: at.column, Message: path + " is not used: " + what})
 }
 
 func oneOf(d *decoder, path, got string, want ...string) bool {

@@ -14,16 +14,14 @@ import "time"
 type Config struct {
 	// File is where it was read; empty means built-in defaults.
 	File string `yaml:"-"`
-	// Notes are sentences for the operator about keys that this version
-	// accepts and does not use yet.
-	Notes []Fault `yaml:"-"`
 
 	Store      string              `yaml:"store" doc:"where runs are kept, such as sqlite:/var/lib/stanch/stanch.db or rediss://redis.example:6379"`
 	StoreAuth  StoreAuth           `yaml:"store_auth" doc:"how to sign in to a store in Redis"`
 	Durability Durability          `yaml:"durability" doc:"what must be on replicas before it counts, with a store in Redis"`
 	Worker     Worker              `yaml:"worker" doc:"how much a worker does at once"`
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
-	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
+	Listen     string              `yaml:"listen" doc:"address where serve takes requests to hooks, such as 127.0.0.1:8080"`
+	Hooks      map[string]Hook     `yaml:"hooks" doc:"who may send requests: the path of each hook under /hooks/, with its secret"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
 	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
@@ -195,6 +193,7 @@ func (c *Config) fill(given func(key string) bool) {
 	setMissing(&c.Worker.Concurrency, defaultConcurrency, given("worker.concurrency"))
 	setMissing(&c.Worker.Lease, defaultLease, given("worker.lease"))
 	setMissing(&c.Worker.Grace, defaultGrace, given("worker.grace"))
+	c.fillHooks()
 	if c.HasEvidence() {
 		setMissing(&c.Evidence.MaxMB, defaultMaxMB, given("evidence.max_mb"))
 		setMissing(&c.Evidence.Keep, defaultKeep, given("evidence.keep"))

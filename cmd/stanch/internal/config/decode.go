@@ -28,7 +28,6 @@ type decoder struct {
 	file   string
 	places map[string]place
 	faults []Fault
-	notes  []Fault
 }
 
 func (d *decoder) fault(at place, hint, format string, args ...any) {

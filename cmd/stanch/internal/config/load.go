@@ -121,7 +121,6 @@ func Parse(file string, text []byte) (*Config, error) {
 	if len(d.faults) > 0 {
 		return nil, &Error{Faults: d.sorted()}
 	}
-	c.Notes = d.notes
 	return c, nil
 }
 
@@ -151,7 +150,7 @@ func (c *Config) absolute() error {
 			return err
 		}
 	}
-	if err := errors.Join(c.outsidePaths(dir), c.evidencePaths(dir)); err != nil {
+	if err := errors.Join(c.outsidePaths(dir), c.evidencePaths(dir), c.hookPaths(dir)); err != nil {
 		return err
 	}
 	if path, is := strings.CutPrefix(c.Store, sqliteScheme); is {
