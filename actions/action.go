@@ -267,6 +267,22 @@ func (r *Ref[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, r.Value)
 }
 
+// Duration is a parameter that playbooks write as 30s, 4h or 7d.
+type Duration time.Duration
+
+// UnmarshalText takes what playbooks make of a duration: 4h0m0s.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 4h0m0s", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes it so.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
 // MarshalJSON writes what was given.
 func (r Ref[T]) MarshalJSON() ([]byte, error) {
 	if r.Value == nil {

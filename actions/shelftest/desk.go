@@ -21,6 +21,8 @@ import (
 type Desk struct {
 	Tenant  *Tenant
 	Catalog *actions.Catalog
+	// Meanwhile, where set, is called before every look at work that goes on.
+	Meanwhile func()
 	t       testing.TB
 }
 
@@ -258,6 +260,9 @@ func (d *Desk) look(r *Run, e *actions.Effect, wait time.Duration) (bool, error)
 	seenNot := false
 	for {
 		d.Tenant.Advance(wait)
+		if d.Meanwhile != nil {
+			d.Meanwhile()
+		}
 		r.Looks++
 		found, err := a.Check(d.t.Context(), d.call(), *e)
 		if err != nil {
