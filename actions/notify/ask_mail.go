@@ -157,7 +157,7 @@ func (q question) effect(m planned, nth int) actions.Effect {
 	return actions.Effect{
 		Target: actions.Target{
 			Kind: "message", ID: "email/" + q.channel + "/" + q.token + "/" + strconv.Itoa(nth), Name: m.name + " to " + m.request.To + " about " + q.about.File,
-			Entities: []actions.Entity{{Kind: "channel", ID: q.channel}},
+			Entities: []actions.Entity{{Kind: "channel", ID: q.channel}, q.people.entity()},
 		},
 		Before: actions.JSON(asking{}), After: actions.JSON(asking{Sent: true, To: m.request.To}), Request: actions.JSON(m.request),
 	}

@@ -142,6 +142,19 @@ func (s Shelf) people(ctx context.Context, ref actions.Ref[incident.User], escal
 	return out, nil
 }
 
+// entity is the owner with every name that a guardrail may use: a cap counts who
+// is asked, and who is protected is left in peace.
+func (p people) entity() actions.Entity {
+	u := p.owner
+	e := actions.Entity{Kind: "user", ID: u.ID, Name: u.Name}
+	for _, n := range []string{u.UPN, u.Mail, "entra:" + u.ID} {
+		if n != "" && !slices.Contains(e.Aliases, n) {
+			e.Aliases = append(e.Aliases, n)
+		}
+	}
+	return e
+}
+
 // answers reports whether a person can reply to a mail.
 func answers(u graph.User) bool {
 	return u.Enabled && connectors.IsAddress(u.Mail) && !strings.EqualFold(u.Type, "Guest")
@@ -171,12 +184,16 @@ func (s Shelf) shownOwner(ctx context.Context, _ actions.Call, p askParams) (any
 	}{cmp.Or(u.UPN, u.ID), u.Mail, u.Enabled}, err
 }
 
-// settleAsk tells what has come of the mails.
-func settleAsk(out asked, effects []actions.Effect) asked {
-	out = asked{Answer: none, Asked: []string{}}
+// settleAsk tells what has come of the mails. Where that was not kept, as in a
+// rehearsal, it is what was predicted.
+func settleAsk(predicted asked, effects []actions.Effect) asked {
+	out := asked{Answer: none, Asked: []string{}}
 	for _, e := range effects {
 		now, err := actions.Kept[asking](e.After, "state")
-		if err != nil || e.Status != actions.Done && e.Status != actions.AlreadySo {
+		if err != nil {
+			return predicted
+		}
+		if e.Status != actions.Done && e.Status != actions.AlreadySo {
 			continue
 		}
 		if now.Sent && !slices.Contains(out.Asked, now.To) {
