@@ -75,20 +75,30 @@ func (s Shelf) checkAsk(ctx context.Context, c actions.Call, e actions.Effect) (
 	}
 	wait := time.Duration(r.Wait)
 	left := at.Add(wait).Sub(c.Now)
+	pending := actions.Finding{Answer: actions.Pending, Again: again(c.Now.Sub(at), left), Awaits: r.awaits(0)}
 	now, err := s.heard(ctx, r, r.Hear)
+	if err != nil {
+		return deaf(pending, left, err)
+	}
 	now.Sent, now.To = true, r.To
-	pending := actions.Finding{Answer: actions.Pending, Again: again(c.Now.Sub(at), left), Awaits: r.awaits(now.Unclear), Why: "waits for " + r.awaits(now.Unclear)}
 	switch {
-	case err != nil && (left <= 0 || coded(err, connectors.Throttled)):
-		return actions.Finding{}, err
-	case err != nil:
-		pending.Why = "could not look for " + r.awaits(0) + ": " + err.Error()
-		return pending, nil
 	case now.Answer != nil:
 		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: now.Answer.By + " has answered: " + now.Answer.Answer}, nil
 	case left <= 0:
 		return actions.Finding{Answer: actions.Happened, After: actions.JSON(now), Why: "no answer within " + spell(wait)}, nil
 	}
+	pending.Awaits = r.awaits(now.Unclear)
+	pending.Why = "waits for " + pending.Awaits
+	return pending, nil
+}
+
+// deaf goes on waiting where nobody could look, as long as there is time; but of
+// a mailbox that answers too much all have to hear.
+func deaf(pending actions.Finding, left time.Duration, cause error) (actions.Finding, error) {
+	if left <= 0 || coded(cause, connectors.Throttled) {
+		return actions.Finding{}, cause
+	}
+	pending.Why = "could not look for " + pending.Awaits + ": " + cause.Error()
 	return pending, nil
 }
 

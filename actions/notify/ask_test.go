@@ -136,79 +136,95 @@ func TestWhatOwnersAnswer(t *testing.T) {
 		effects string
 	}{
 		"at once": {
-			nil, after{0: {reply(owner, "Remove External\n\nIt was for Fabrikam, who are done.\n")}},
+			nil,
+			after{0: {reply(owner, "Remove External\n\nIt was for Fabrikam, who are done.\n")}},
 			"remove_external by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: It was for Fabrikam, who are done.", "done already_so already_so",
 		},
 		"after the reminder": {
-			nil, after{30 * time.Hour: {reply(owner, "keep: the customer needs it")}},
+			nil,
+			after{30 * time.Hour: {reply(owner, "keep: the customer needs it")}},
 			"keep by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: the customer needs it", "done done already_so",
 		},
 		"the manager, after the escalation": {
-			nil, after{50 * time.Hour: {reply(chief, "REMOVE_ALL")}},
+			nil,
+			after{50 * time.Hour: {reply(chief, "REMOVE_ALL")}},
 			"remove_all by amara.diallo@contoso.example of [petra.novak@contoso.example amara.diallo@contoso.example], unclear 0, ignored 0: ", "done done done",
 		},
 		"the owner, after the escalation": {
-			nil, after{50 * time.Hour: {reply(owner, "keep")}},
+			nil,
+			after{50 * time.Hour: {reply(owner, "keep")}},
 			"keep by petra.novak@contoso.example of [petra.novak@contoso.example amara.diallo@contoso.example], unclear 0, ignored 0: ", "done done done",
 		},
 		"the manager before anybody asked: it counts once they are asked": {
-			nil, after{time.Hour: {reply(chief, "keep").with("box", owner)}},
+			nil,
+			after{time.Hour: {reply(chief, "keep").with("box", owner)}},
 			"keep by amara.diallo@contoso.example of [petra.novak@contoso.example amara.diallo@contoso.example], unclear 0, ignored 0: ", "done done done",
 		},
 		"nobody": {
-			nil, after{},
+			nil,
+			after{},
 			"none by  of [petra.novak@contoso.example amara.diallo@contoso.example], unclear 0, ignored 0: ", "done done done",
 		},
 		"nobody, and only the owner is asked, once": {
-			map[string]any{"remind": "0s", "escalate": "0s", "timeout": "8h0m0s"}, after{},
+			map[string]any{"remind": "0s", "escalate": "0s", "timeout": "8h0m0s"},
+			after{},
 			"none by  of [petra.novak@contoso.example], unclear 0, ignored 0: ", "done",
 		},
 		"at the last moment": {
-			map[string]any{"timeout": "1h0m0s"}, after{59*time.Minute + 59*time.Second: {reply(owner, "keep")}},
+			map[string]any{"timeout": "1h0m0s"},
+			after{59*time.Minute + 59*time.Second: {reply(owner, "keep")}},
 			"keep by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: ", "done",
 		},
 		"by HTML": {
-			nil, after{0: {reply(owner, "<html><head><style>keep</style></head><body><div>&nbsp;</div><p>Remove <b>all</b></p><p>It is &lt;old&gt;.</p></body></html>").with("html", true)}},
+			nil,
+			after{0: {reply(owner, "<html><head><style>keep</style></head><body><div>&nbsp;</div><p>Remove <b>all</b></p><p>It is &lt;old&gt;.</p></body></html>").with("html", true)}},
 			"remove_all by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: It is <old>.", "done already_so already_so",
 		},
 		"two that contradict: the first counts": {
-			nil, after{0: {reply(owner, "keep\nplease"), reply(owner, "remove all")}},
+			nil,
+			after{0: {reply(owner, "keep\nplease"), reply(owner, "remove all")}},
 			"keep by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: please", "done already_so already_so",
 		},
 		"unclear ones, then a clear one": {
-			nil, after{0: {reply(owner, "Who are you?"), reply(owner, "keep, no: remove all")}, time.Hour: {reply(owner, "\n> old\n  Remove   external. \nSorry.\n> keep")}},
+			nil,
+			after{0: {reply(owner, "Who are you?"), reply(owner, "keep, no: remove all")}, time.Hour: {reply(owner, "\n> old\n  Remove   external. \nSorry.\n> keep")}},
 			"remove_external by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 2, ignored 0: Sorry.", "done already_so already_so",
 		},
 		"one of a megabyte": {
-			nil, after{0: {reply(owner, big)}},
+			nil,
+			after{0: {reply(owner, big)}},
 			"remove_all by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 0: " + strings.Repeat("x", 1000) + "…", "done already_so already_so",
 		},
 		"forged ones count for nothing": {
-			map[string]any{"escalate": "0s", "remind": "0s"}, after{time.Minute: {
+			map[string]any{"escalate": "0s", "remind": "0s"},
+			after{time.Minute: {
 				reply(owner, "keep").with("signed_in", ""),
 				reply(owner, "keep").with("signed_in", "").with("headers", map[string]string{"X-MS-Exchange-Organization-AuthAs": "Internal", "X-MS-Exchange-CrossTenant-AuthAs": "Internal"}),
 				reply(owner, "keep").with("headers", map[string]string{"X-MS-Exchange-Organization-AuthAs": "Internal"}), // two of them: whose is it?
-				reply(owner, "keep").with("signed_in", member),                                                         // on behalf of the owner
+				reply(owner, "keep").with("signed_in", member), // on behalf of the owner
 				reply(member, "keep").with("box", owner),
 				reply("petra.novak@contoso.example.evil.example", "keep").with("signed_in", "").with("box", owner),
-				reply(chief, "keep").with("box", owner),                             // who was not asked
+				reply(chief, "keep").with("box", owner),                              // who was not asked
 				{"from": owner, "signed_in": owner, "subject": "Hi", "body": "keep"}, // without the token
 				{"from": owner, "signed_in": owner, "subject": "[AAAAAAAAAAAA] What is to become of it?", "body": "keep"},
 			}},
 			"none by  of [petra.novak@contoso.example], unclear 0, ignored 7: ", "done",
 		},
 		"after a flood of forged ones": {
-			map[string]any{"escalate": "0s", "remind": "0s"}, after{
+			map[string]any{"escalate": "0s", "remind": "0s"},
+			after{
 				time.Minute: slices.Repeat([]say{reply(owner, "keep").with("signed_in", "")}, 30), time.Hour: {reply(owner, "remove all")},
 			},
 			"remove_all by petra.novak@contoso.example of [petra.novak@contoso.example], unclear 0, ignored 30: ", "done",
 		},
 		"an owner who left: the manager is asked at once": {
-			map[string]any{"owner": "former.employee@contoso.example"}, after{0: {reply("paul.dubois@contoso.example", "Keep")}},
+			map[string]any{"owner": "former.employee@contoso.example"},
+			after{0: {reply("paul.dubois@contoso.example", "Keep")}},
 			"keep by paul.dubois@contoso.example of [paul.dubois@contoso.example], unclear 0, ignored 0: ", "done already_so",
 		},
 		"an owner of the evidence without manager": {
-			map[string]any{"owner": map[string]any{"id": "x", "upn": chief}}, after{0: {reply(chief, "keep")}},
+			map[string]any{"owner": map[string]any{"id": "x", "upn": chief}},
+			after{0: {reply(chief, "keep")}},
 			"keep by amara.diallo@contoso.example of [amara.diallo@contoso.example], unclear 0, ignored 0: ", "done already_so",
 		},
 	} {

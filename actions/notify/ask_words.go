@@ -39,7 +39,7 @@ func choices() string {
 }
 
 const (
-	maxJustification = 1000    // characters
+	maxJustification = 1000     // characters
 	maxRead          = 64 << 10 // bytes of a reply
 )
 

@@ -23,7 +23,7 @@ type Desk struct {
 	Catalog *actions.Catalog
 	// Meanwhile, where set, is called before every look at work that goes on.
 	Meanwhile func()
-	t       testing.TB
+	t         testing.TB
 }
 
 // Open answers a desk for the shelves.

@@ -15,7 +15,9 @@ import (
 // replies lets a person answer the question that lies in their mailbox.
 func (l *lab) replies(person, text string) {
 	l.t.Helper()
-	var inbox struct{ Value []struct{ InternetMessageID string } }
+	var inbox struct {
+		Value []struct{ InternetMessageID string }
+	}
 	l.get("/v1.0/users/"+person+"/mailFolders/inbox/messages", &inbox)
 	if len(inbox.Value) != 1 {
 		l.t.Fatalf("%s has %d mails, want the question alone", person, len(inbox.Value))

@@ -41,7 +41,7 @@ type lab struct {
 	// catalog is what the engine can do.
 	catalog *actions.Catalog
 	sent    *sentry
-	end    func() error // of the worker
+	end     func() error // of the worker
 }
 
 // hurried is a store whose clock goes ahead when nothing else is left to do.

@@ -65,14 +65,14 @@ func TestRepliesAreFoundAndRead(t *testing.T) {
 // Only one header, that says so, makes a mail one of the organization.
 func TestWhoIsInternal(t *testing.T) {
 	for headers, want := range map[string]bool{
-		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"}`:                                                                     true,
-		`{"name":"x-ms-exchange-organization-authas","value":" internal "}`:                                                                   true,
-		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Anonymous"}`:                                                                    false,
-		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"InternalX"}`:                                                                    false,
-		`{"name":"X-MS-Exchange-CrossTenant-AuthAs","value":"Internal"}`:                                                                      false,
-		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"},{"name":"X-MS-Exchange-Organization-AuthAs","value":"Anonymous"}`:    false,
-		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"},{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"}`:     false,
-		`{"name":"Subject","value":"X-MS-Exchange-Organization-AuthAs: Internal"}`:                                                            false,
+		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"}`:                                                                  true,
+		`{"name":"x-ms-exchange-organization-authas","value":" internal "}`:                                                                true,
+		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Anonymous"}`:                                                                 false,
+		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"InternalX"}`:                                                                 false,
+		`{"name":"X-MS-Exchange-CrossTenant-AuthAs","value":"Internal"}`:                                                                   false,
+		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"},{"name":"X-MS-Exchange-Organization-AuthAs","value":"Anonymous"}`: false,
+		`{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"},{"name":"X-MS-Exchange-Organization-AuthAs","value":"Internal"}`:  false,
+		`{"name":"Subject","value":"X-MS-Exchange-Organization-AuthAs: Internal"}`:                                                         false,
 		``: false,
 	} {
 		c := scripted(t, says(200, `{"id":"m","uniqueBody":{"contentType":"text","content":"x"},"internetMessageHeaders":[`+headers+`]}`))

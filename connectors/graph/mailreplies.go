@@ -23,7 +23,8 @@ func (c *Client) MessagesTitled(ctx context.Context, mailbox, part string, since
 		Op: op, Path: connectors.To("users", mailbox, "messages"), Header: immutable(), Permission: mailRead,
 		Query: []connectors.Param{
 			{Key: "$filter", Value: connectors.ChangedSince("receivedDateTime", since, "contains(subject,"+connectors.Quote(part)+")")},
-			{Key: "$select", Value: messageFields}, {Key: "$top", Value: "100"},
+			{Key: "$select", Value: messageFields},
+			{Key: "$top", Value: "100"},
 		},
 	})
 	var out []Message
