@@ -53,7 +53,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		hunting.Shelf{Graph: c.graph, Logs: c.logs, Activity: c.activity},
 		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel, Activity: c.activity},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
-		notify.Shelf{Web: c.web},
+		notify.Shelf{Web: c.web, Graph: c.graph},
 		users.Shelf{Graph: c.graph},
 	)
 }

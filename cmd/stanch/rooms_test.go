@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
-	"actions/notify":    {"actions", "connectors", "connectors/web"},
+	"actions/notify":    {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/web"},
 	"actions/hunting":   {"actions", "connectors", "connectors/activity", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
 	"actions/shelftest": {"actions", "connectors", "connectors/activity", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
