@@ -54,18 +54,24 @@ func (on On) gives() []given {
 
 // found is the field of `event` with what a query found.
 func (t *HuntingTrigger) found() TypeField {
-	row := AnyType()
-	if len(t.Columns) > 0 {
-		fields := make([]TypeField, len(t.Columns))
-		for i, c := range t.Columns {
-			fields[i] = TypeField{Name: c.Name, Type: c.Type}
-		}
-		row = RecordOf("row", fields...)
-	}
+	row := t.Row()
 	if t.Start == "batch" {
 		return TypeField{"rows", ListOf(row), "what the query found"}
 	}
 	return TypeField{"row", row, "the row that the query found"}
+}
+
+// Row is the type of one row of what the query answers: anything where no columns
+// are declared.
+func (t *HuntingTrigger) Row() Type {
+	if len(t.Columns) == 0 {
+		return AnyType()
+	}
+	fields := make([]TypeField, len(t.Columns))
+	for i, c := range t.Columns {
+		fields[i] = TypeField{Name: c.Name, Type: c.Type}
+	}
+	return RecordOf("row", fields...)
 }
 
 // entityNames are the names that expressions have of what a run is about.
