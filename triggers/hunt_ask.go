@@ -72,9 +72,9 @@ func (h *Hunter) Ask(ctx context.Context, book *playbooks.Playbook, params map[s
 
 // Check asks the service whether the query of a checked playbook can be run and
 // answers the declared columns; no row is asked for. What is wrong with the query
-// is answered apart from a service that cannot be asked.
+// is answered apart from why the service could not be asked.
 func (h *Hunter) Check(ctx context.Context, book *playbooks.Playbook) (wrong, err error) {
-	params, err := sample(book)
+	params, err := book.BindParams(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +87,6 @@ func (h *Hunter) Check(ctx context.Context, book *playbooks.Playbook) (wrong, er
 	}
 	return nil, err
 }
-
-// sample are the params that a trigger gives.
-func sample(book *playbooks.Playbook) (map[string]any, error) { return book.BindParams(nil) }
 
 // class is the throttling class of a query.
 func class(t *playbooks.HuntingTrigger) string {

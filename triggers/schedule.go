@@ -248,7 +248,7 @@ func (s *Schedules) failed(t Timed, st Schedule, tick Tick, cause error) Schedul
 	wait := min(firstRetry<<min(f.Times, 10), lastRetry)
 	f.Times++
 	f.RetryAt = now.Add(max(wait, retryAfter(cause)))
-	if st.Failing == nil || st.Failing.Error != f.Error {
+	if st.Failing == nil {
 		s.Log.Error("a schedule could not be done; trying again", "playbook", t.Book.ID, "trigger", t.Trigger, "scheduled_at", tick.At, "error", cause)
 	}
 	st.Failing = &f
