@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"stanch/connectors/kusto"
 )
 
 // given is what one trigger gives to expressions: names, and fields of `event`.
@@ -214,11 +216,11 @@ func (c *linter) hunting(t *HuntingTrigger) {
 	c.asked = "hunting"
 	defer func() { c.asked = "" }()
 	for _, x := range all.all {
-		if !columnPattern.MatchString(x.name) {
-			c.add(c.src.node(x.key), "E205", "letters, digits and _, as the query calls it", "a name of a query cannot be called %s%s", quoted(x.name), foreign(x.name))
+		if !kusto.IsName(x.name) {
+			c.add(c.src.node(x.key), "E205", "letters, digits and _, as the query calls it, and no word of KQL", "a name of a query cannot be called %s%s", quoted(x.name), foreign(x.name))
 			continue
 		}
-		if !mentions(t.Query, x.name) {
+		if !kusto.Mentions(t.Query, x.name) {
 			c.add(c.src.node(x.key), "W613", "write "+x.name+" in the query, or delete it here", "the query does not name %s", x.name)
 		}
 		if e := c.let(x, s); e != nil {
@@ -261,24 +263,6 @@ func (c *linter) let(x field, s Scope) *Expression {
 // exprText writes a text as a constant of an expression.
 func exprText(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
-}
-
-// mentions reports whether a query holds a name as a word.
-func mentions(query, name string) bool {
-	word := func(r byte) bool {
-		return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-	}
-	for at := 0; ; {
-		i := strings.Index(query[at:], name)
-		if i < 0 {
-			return false
-		}
-		from, to := at+i, at+i+len(name)
-		if (from == 0 || !word(query[from-1])) && (to == len(query) || !word(query[to])) {
-			return true
-		}
-		at = to
-	}
 }
 
 // notGiven says of a name that is not there that no trigger gives it, and which

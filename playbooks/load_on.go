@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"stanch/connectors/kusto"
 )
 
 // triggers reads what starts the playbook.
@@ -215,6 +217,11 @@ func (l *loader) query(n *yaml.Node) string {
 		l.add(at, "E204", "", "query is empty")
 	case len(n.Value) > maxQuery:
 		l.add(at, "E204", "", "query has %d characters; the most is %d", len(n.Value), maxQuery)
+	default:
+		if f := kusto.Scan(n.Value); f != nil {
+			from, to := len([]rune(n.Value[:f.From])), len([]rune(n.Value[:f.To]))
+			l.add(l.src.inScalar(n, from, to), "E618", f.Hint, "the query cannot be read: %s", f.Message)
+		}
 	}
 	l.eaten(n)
 	return n.Value

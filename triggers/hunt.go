@@ -14,13 +14,13 @@ import (
 
 // Hunted is what a hunt came to.
 type Hunted struct {
-	Rows       int    `json:"rows"`             // that the query answered
-	Known      int    `json:"known"`            // of them those that began a run before
-	NotMatched int    `json:"not_matched"`      // those for which the condition did not hold
-	Left       int    `json:"left"`             // new ones beyond max_rows: of the next time
-	Unreadable int    `json:"unreadable"`       // those that are not as columns declares
-	Why        string `json:"why,omitempty"`    // the first of the unreadable is none
-	Truncated  bool   `json:"truncated"`        // there are, or may be, more rows than were looked at
+	Rows       int    `json:"rows"`          // that the query answered
+	Known      int    `json:"known"`         // of them those that began a run before
+	NotMatched int    `json:"not_matched"`   // those for which the condition did not hold
+	Left       int    `json:"left"`          // new ones beyond max_rows: of the next time
+	Unreadable int    `json:"unreadable"`    // those that are not as columns declares
+	Why        string `json:"why,omitempty"` // the first of the unreadable is none
+	Truncated  bool   `json:"truncated"`     // there are, or may be, more rows than were looked at
 }
 
 // hunt asks the query of a playbook and begins runs for what is new.

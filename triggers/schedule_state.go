@@ -29,10 +29,10 @@ type Ticked struct {
 	DecidedAt   time.Time `json:"decided_at"`
 	Outcome     string    `json:"outcome"` // begun, nothing_found, not_matched, busy, skipped, failed
 	Because     string    `json:"because"`
-	Runs        int       `json:"runs"`               // begun
-	Run         string    `json:"run,omitempty"`      // the last of them
-	Skipped     int       `json:"skipped,omitempty"`  // ticks that nobody was there for and that begin nothing
-	Hunted      *Hunted   `json:"hunted,omitempty"`   // of a hunt
+	Runs        int       `json:"runs"`              // begun
+	Run         string    `json:"run,omitempty"`     // the last of them
+	Skipped     int       `json:"skipped,omitempty"` // ticks that nobody was there for and that begin nothing
+	Hunted      *Hunted   `json:"hunted,omitempty"`  // of a hunt
 }
 
 // Failing is a tick that could not be done yet, such as by an API that does not

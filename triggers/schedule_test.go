@@ -308,7 +308,9 @@ func TestNodesServeByThemselves(t *testing.T) {
 	var log bytes.Buffer
 	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})
 	synctest.Test(t, func(t *testing.T) {
-		clock := func() time.Time { return time.Now().Add(march(6, 0, 0).Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))) }
+		clock := func() time.Time {
+			return time.Now().Add(march(6, 0, 0).Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
+		}
 		store, err := sqlitestore.OpenMemory(clock)
 		if err != nil {
 			t.Fatal(err)

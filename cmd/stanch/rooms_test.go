@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 
 	"actions/shelftest": {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
-	"playbooks":                 {"actions", "connectors/incident"},
+	"playbooks":                 {"actions", "connectors/incident", "connectors/kusto"},
 	"playbooks/review":          {"playbooks", "actions"},
 	"playbooks/picture":         {"playbooks", "actions"},
 	"engine":                    {"playbooks", "actions", "connectors/incident"},
