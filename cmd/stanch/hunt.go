@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -212,8 +212,13 @@ func cellsOf(columns []string, raw json.RawMessage) []any {
 	cells := make([]any, len(columns))
 	for i, c := range columns {
 		var text string
-		if json.Unmarshal(row[c], &text) != nil {
-			text = strings.TrimSpace(string(row[c]))
+		var entity struct{ ID, UPN, Name, Address string }
+		switch {
+		case json.Unmarshal(row[c], &text) == nil:
+		case json.Unmarshal(row[c], &entity) == nil:
+			text = cmp.Or(entity.UPN, entity.Address, entity.Name, entity.ID, string(row[c]))
+		default:
+			text = string(row[c])
 		}
 		cells[i] = text
 	}
