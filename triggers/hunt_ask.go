@@ -2,7 +2,6 @@ package triggers
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,8 +53,11 @@ func (h *Hunter) Ask(ctx context.Context, book *playbooks.Playbook, params map[s
 	if err != nil {
 		return Found{}, err
 	}
-	found := Found{Columns: names(table), Truncated: table.Truncated}
-	if err := lacking(t, found.Columns); err != nil {
+	found := Found{Truncated: table.Truncated}
+	for _, c := range table.Columns {
+		found.Columns = append(found.Columns, c.Name)
+	}
+	if err := differs(t, table); err != nil {
 		return found, err
 	}
 	row := t.Row()
@@ -80,7 +82,7 @@ func (h *Hunter) Check(ctx context.Context, book *playbooks.Playbook) (wrong, er
 	}
 	table, err := h.query(ctx, book, params, "\n| take 0")
 	if err == nil {
-		err = lacking(book.On.Hunting, names(table))
+		err = differs(book.On.Hunting, table)
 	}
 	if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.Invalid {
 		return err, nil
@@ -154,34 +156,49 @@ func plain(v any) (any, error) {
 	return out, d.Decode(&out)
 }
 
-func names(t kusto.Table) []string {
-	var all []string
-	for _, c := range t.Columns {
-		all = append(all, c.Name)
+// differs says which declared columns an answer has not, or has of another type.
+func differs(t *playbooks.HuntingTrigger, table kusto.Table) error {
+	var has, wrong []string
+	hint := "end the query with project or summarize, and declare what that gives"
+	of := map[string]string{}
+	for _, c := range table.Columns {
+		has = append(has, c.Name)
+		of[c.Name] = c.Type
 	}
-	return all
-}
-
-// lacking says which declared columns an answer has not.
-func lacking(t *playbooks.HuntingTrigger, has []string) error {
-	var missing []string
-	hint := ""
 	for _, c := range t.Columns {
-		if slices.Contains(has, c.Name) {
-			continue
-		}
-		missing = append(missing, c.Name)
-		if near := playbooks.Nearest(c.Name, has); near != "" {
-			hint = cmp.Or(hint, fmt.Sprintf("did you mean %s?", near))
+		typ, is := of[c.Name]
+		switch {
+		case !is:
+			wrong = append(wrong, "no column "+c.Name+", which columns declares")
+			if near := playbooks.Nearest(c.Name, has); near != "" {
+				hint = fmt.Sprintf("did you mean %s?", near)
+			}
+		case !mayBe(typ, c.Type.Present().String()):
+			wrong = append(wrong, fmt.Sprintf("%s as %s, where columns declares %s", c.Name, connectors.Plain(typ), c.Type.Present()))
 		}
 	}
-	if len(missing) == 0 {
+	if len(wrong) == 0 {
 		return nil
 	}
 	return &connectors.Error{
-		Op: "hunting", Code: connectors.Invalid, Hint: cmp.Or(hint, "end the query with project or summarize, and declare what that gives"),
-		Message: fmt.Sprintf("the query answers no column %s, which columns declares; it answers %s", strings.Join(missing, ", "), connectors.Plain(strings.Join(has, ", "))),
+		Op: "hunting", Code: connectors.Invalid, Hint: hint,
+		Message: fmt.Sprintf("the query answers %s; its columns are %s", strings.Join(wrong, ", and "), connectors.Plain(strings.Join(has, ", "))),
 	}
+}
+
+// mayBe reports whether a value of a type of Kusto may be one of a type of the
+// language. A dynamic may be anything.
+func mayBe(kustoType, typ string) bool {
+	switch typ {
+	case "integer", "number", "boolean":
+		fit := map[string][]string{"integer": {"int", "long", "real"}, "number": {"int", "long", "real"}, "boolean": {"bool"}}
+		return kustoType == "dynamic" || slices.Contains(fit[typ], kustoType) || !slices.Contains(kusto.Types(), kustoType)
+	case "string":
+		return !slices.Contains([]string{"bool", "int", "long", "real"}, kustoType)
+	case "time":
+		return !slices.Contains([]string{"bool", "int", "long", "real", "timespan", "guid"}, kustoType)
+	}
+	return true
 }
 
 // rowOf is what a playbook declares of a row.

@@ -302,7 +302,7 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 	clock, store, n := alone(t, x, &log, hunting(t, people("a")+" | project user = upn, n", byName))
 	clock.turn(march(2, 5, 0))
 	look(t, n)
-	if f := last(t, store).Failing; f == nil || !strings.Contains(f.Error, "the query answers no column upn, which columns declares; it answers user, n") {
+	if f := last(t, store).Failing; f == nil || !strings.Contains(f.Error, "the query answers no column upn, which columns declares; its columns are user, n") {
 		t.Errorf("%+v", f)
 	}
 	n.Books = []*playbooks.Playbook{hunting(t, `datatable(upn:string, n:long) ["a", 1, "b", long(null)]`, byName)}

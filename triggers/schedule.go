@@ -186,13 +186,13 @@ func (s *Schedules) state(ctx context.Context, t Timed) (Schedule, int64, error)
 
 // decide begins what is owed. What fails for now is told once and tried again.
 func (s *Schedules) decide(ctx context.Context, t Timed, st Schedule, o owed) (Schedule, error) {
-	ticked := Ticked{ScheduledAt: o.last, Outcome: TickSkipped, Because: "nobody was there at its time, and misfire is " + t.When.Misfire, Skipped: o.skipped}
+	ticked := Ticked{ScheduledAt: o.last.UTC(), Outcome: TickSkipped, Because: "nobody was there at its time, and misfire is " + t.When.Misfire, Skipped: o.skipped}
 	if len(o.begin) > 0 && t.Trigger == "hunting" { // a query answers as of now: once is enough
 		ticked.Skipped += len(o.begin) - 1
 		o.begin = o.begin[len(o.begin)-1:]
 	}
 	for _, tick := range o.begin {
-		ticked.ScheduledAt = tick.At
+		ticked.ScheduledAt = tick.At.UTC()
 		if err := s.do(ctx, t, tick, "trigger:"+t.Trigger, &ticked); err != nil {
 			if ctx.Err() != nil {
 				return st, context.Cause(ctx)
@@ -241,7 +241,7 @@ const (
 // failed notes a tick that could not be done yet. The first time it is told.
 func (s *Schedules) failed(t Timed, st Schedule, tick Tick, cause error) Schedule {
 	now := s.Now().UTC()
-	f := Failing{ScheduledAt: tick.At, Since: now, Error: cause.Error()}
+	f := Failing{ScheduledAt: tick.At.UTC(), Since: now, Error: cause.Error()}
 	if st.Failing != nil {
 		f.Since, f.Times = st.Failing.Since, st.Failing.Times
 	}
@@ -249,7 +249,7 @@ func (s *Schedules) failed(t Timed, st Schedule, tick Tick, cause error) Schedul
 	f.Times++
 	f.RetryAt = now.Add(max(wait, retryAfter(cause)))
 	if st.Failing == nil {
-		s.Log.Error("a schedule could not be done; trying again", "playbook", t.Book.ID, "trigger", t.Trigger, "scheduled_at", tick.At, "error", cause)
+		s.Log.Error("a schedule could not be done; trying again", "playbook", t.Book.ID, "trigger", t.Trigger, "scheduled_at", tick.At.UTC(), "error", cause)
 	}
 	st.Failing = &f
 	return st

@@ -67,7 +67,8 @@ func (t Timed) tick(at time.Time) Tick {
 		return Tick{at, at}
 	}
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(t.Book.ID+"\x00"+t.Trigger+"\x00"), uint64(at.Unix())))
-	return Tick{at, at.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(t.When.Jitter)))}
+	jitter := time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(t.When.Jitter))
+	return Tick{at, at.Add(jitter.Truncate(time.Second))}
 }
 
 // As is what the ticks are counted by: another schedule begins anew.

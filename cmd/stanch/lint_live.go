@@ -30,9 +30,13 @@ func (a *asking) hunts(ctx context.Context, cfg *config.Config) (func(*playbooks
 		}
 		wrong, err := h.Check(ctx, p)
 		a.failed = err
-		if e, is := errors.AsType[*connectors.Error](wrong); is {
-			return "the service refuses the query: " + e.Message, e.Hint
+		e, is := errors.AsType[*connectors.Error](wrong)
+		switch {
+		case !is:
+			return "", ""
+		case e.Status == 0: // it was run, and answers something else
+			return e.Message, e.Hint
 		}
-		return "", ""
+		return "the service refuses the query: " + e.Message, e.Hint
 	}, nil
 }
