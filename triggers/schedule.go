@@ -29,7 +29,7 @@ type Schedules struct {
 }
 
 const (
-	holdTick   = 5 * time.Minute  // how long a node may take over the ticks of a trigger
+	holdTick   = 30 * time.Second // after which another node takes over a trigger from one that is lost
 	holdAgain  = 10 * time.Second // until it is looked again what another node or a freeze holds up
 	storeAgain = 5 * time.Second  // until a store that did not answer is asked again
 	longSleep  = time.Minute      // a clock may be set: it is looked at that often
@@ -136,7 +136,7 @@ func (s *Schedules) look(ctx context.Context, t Timed) (time.Time, error) {
 	if token == 0 {
 		return now.Add(holdAgain), nil
 	}
-	defer s.release(ctx, name)
+	defer s.holding(ctx, name)()
 	// What another node has decided meanwhile is not decided again.
 	if again, v, err := s.state(ctx, t); err != nil || v != version {
 		return now, err
@@ -156,10 +156,30 @@ func (s *Schedules) look(ctx context.Context, t Timed) (time.Time, error) {
 	return later, nil
 }
 
-func (s *Schedules) release(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	_, _ = s.Docs.Hold(ctx, name, s.Holder, 0) // else it runs out
+// holding keeps a trigger held until the answer is called. Who loses it all the
+// same begins nothing twice: that is for the keys of runs.
+func (s *Schedules) holding(ctx context.Context, name string) (done func()) {
+	held, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		every := time.NewTicker(holdTick / 3)
+		defer every.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-every.C:
+				_, _ = s.Docs.Hold(held, name, s.Holder, holdTick) // an error shows elsewhere
+			}
+		}
+	})
+	return func() {
+		stop()
+		wg.Wait()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_, _ = s.Docs.Hold(ctx, name, s.Holder, 0) // else it runs out
+	}
 }
 
 // state answers how far a trigger is. One that is seen for the first time begins

@@ -146,9 +146,12 @@ func TestAYearOfTicks(t *testing.T) {
 		clock := clockOf(zone, from, to)
 		for _, cron := range []string{
 			"*/5 * * * *", "0 * * * *", "30 2 * * *", "*/15 1-3 * * *", "0,30 2,3 * * *", "45 1 * * *", "15 2 * * 0", "0 0 1 * *", "7 5 13 * 5",
-			"59 23 28-31 3,4,10,11 *", "0 */2 * * 1-5",
+			"59 23 28-31 3,4,10,11 *",
 		} {
 			for _, dst := range []string{"once", "skip"} {
+				if dst == "skip" && (name == "UTC" || strings.HasPrefix(cron, "*/5")) { // whose clock leaves nothing out, and what is due all the time
+					continue
+				}
 				t.Run(fmt.Sprintf("%s %s %s", name, cron, dst), func(t *testing.T) {
 					x := timed(t, fmt.Sprintf("{cron: %q, zone: %s, dst: %s}", cron, name, dst))
 					var got []time.Time
