@@ -185,10 +185,13 @@ func (c *Client) CommentIncident(ctx context.Context, ch connectors.Change, id, 
 	var out struct {
 		Value []Comment `json:"value"`
 	}
-	_, err := c.api.Send(ctx, ch, connectors.Request{
+	reply, err := c.api.Send(ctx, ch, connectors.Request{
 		Op: op, Method: http.MethodPost, Path: connectors.To("security", "incidents", id, "comments"), Permission: incidentWrite,
 		Body: map[string]string{"@odata.type": "microsoft.graph.security.alertComment", "comment": text},
 	}, &out)
+	if err == nil && len(out.Value) == 0 {
+		err = unsaid(op, "which comments the incident has", reply)
+	}
 	return out.Value, err
 }
 

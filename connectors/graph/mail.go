@@ -172,7 +172,7 @@ func (c *Client) MoveMessage(ctx context.Context, change connectors.Change, mail
 //
 // Source: learn.microsoft.com/graph/outlook-get-mime-message.
 func (c *Client) DownloadMessage(ctx context.Context, change connectors.Change, mailbox, id string, to connectors.Copy) error {
-	to.NotHTML = true
+	to.Mail = true
 	_, err := c.api.Download(ctx, change, connectors.Request{
 		Op: "download message " + connectors.Plain(id), Path: messagePath(mailbox, id, "$value"), Header: immutable(), Permission: mailRead,
 	}, to)
