@@ -71,10 +71,7 @@ func (s *Schedules) attend(ctx context.Context, t Timed) {
 	down := false
 	var next time.Time // when it has to be looked at; zero: now
 	for {
-		wait := longSleep
-		if left := next.Sub(s.Now()); left > 0 {
-			wait = min(left, longSleep)
-		} else {
+		if !next.After(s.Now()) {
 			at, err := s.look(ctx, t)
 			switch {
 			case ctx.Err() != nil:
@@ -88,9 +85,8 @@ func (s *Schedules) attend(ctx context.Context, t Timed) {
 				s.Log.Info("the schedule is looked at again", "playbook", t.Book.ID, "trigger", t.Trigger)
 			}
 			down, next = err != nil, at
-			wait = min(max(next.Sub(s.Now()), 0), longSleep)
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(min(max(next.Sub(s.Now()), 0), longSleep))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
