@@ -204,6 +204,21 @@ func TestMoreThanMaxRowsWait(t *testing.T) {
 	}
 }
 
+// An answer that is cut is told, and so is how much of it waits.
+func TestAnAnswerThatIsCutIsTold(t *testing.T) {
+	x := shelftest.Start(t, practice.Options{})
+	var log bytes.Buffer
+	clock, store, n := alone(t, x, &log, huntingAs(t, "range n from 1 to 10001 step 1", "\n    columns: {n: integer}\n    max_rows: 3"))
+	clock.turn(march(2, 5, 0))
+	look(t, n)
+	if d := last(t, store).Last; d == nil || d.Runs != 3 || !d.Hunted.Truncated || d.Hunted.Rows != 10_000 || d.Hunted.Left != 9_997 {
+		t.Errorf("%+v %+v", d, d.Hunted)
+	}
+	if text := log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "truncated=true") {
+		t.Errorf("it says\n%s", text)
+	}
+}
+
 // alone is one node that hunts, at half past four.
 func alone(t *testing.T, x *shelftest.Tenant, log *bytes.Buffer, book *playbooks.Playbook) (*dial, *sqlitestore.Store, *triggers.Schedules) {
 	t.Helper()
