@@ -3,9 +3,9 @@ package connectors_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"

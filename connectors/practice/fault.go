@@ -174,8 +174,8 @@ func zeros(n int) []byte {
 	const one = 1 << 20
 	var member bytes.Buffer
 	z := gzip.NewWriter(&member)
-	z.Write(make([]byte, one)) // into memory: it cannot fail
-	z.Close()
+	_, _ = z.Write(make([]byte, one)) // into memory: it cannot fail
+	_ = z.Close()
 	return bytes.Repeat(member.Bytes(), (n+one-1)/one)
 }
 
