@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 
 	"actions/shelftest": {"actions", "connectors", "connectors/activity", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
-	"playbooks":                 {"actions", "connectors/incident"},
+	"playbooks":                 {"actions", "connectors/incident", "connectors/kusto"},
 	"playbooks/review":          {"playbooks", "actions"},
 	"playbooks/picture":         {"playbooks", "actions"},
 	"engine":                    {"playbooks", "actions", "connectors/incident"},
@@ -59,7 +59,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
 	"engine/redisstore/redistest": {},
 
