@@ -25,6 +25,7 @@ type Action struct {
 	Cost        Cost
 	Also        string
 	Elsewhere   Elsewhere
+	Planning    string
 	Repeat      Repeat
 	Settling    time.Duration
 	Within      time.Duration
@@ -53,7 +54,7 @@ func (s Spec[P, R]) Action() Action {
 		panic(fmt.Sprintf("actions: %s: %v", reflect.TypeFor[P](), err))
 	}
 	a := Action{
-		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: s.Cost.least(), Also: s.Also, Elsewhere: s.Elsewhere,
+		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: s.Cost.least(), Also: s.Also, Elsewhere: s.Elsewhere, Planning: s.Planning,
 		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
@@ -266,6 +267,22 @@ func (r *Ref[T]) UnmarshalJSON(b []byte) error {
 	r.Value = new(T)
 	return json.Unmarshal(b, r.Value)
 }
+
+// Duration is a parameter that playbooks write as 30s, 4h or 7d.
+type Duration time.Duration
+
+// UnmarshalText takes what playbooks make of a duration: 4h0m0s.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 4h0m0s", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes it so.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // MarshalJSON writes what was given.
 func (r Ref[T]) MarshalJSON() ([]byte, error) {

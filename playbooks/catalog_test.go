@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"stanch/actions"
 	"stanch/connectors/incident"
@@ -193,6 +194,12 @@ func testWorld() World {
 		Labels: []string{}, Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
 		Hooks: []string{"dlp", "dlp/more", "purview/dlp-1"},
 		Lacks: func(p actions.Permission) bool { return p.Name == "Sites.FullControl.All" },
+		Hunts: func(p *Playbook) (wrong, hint string) {
+			if strings.Contains(p.On.Hunting.Query, "ClouldAppEvents") {
+				return "the service refuses the query: there is no table ClouldAppEvents", ""
+			}
+			return "", ""
+		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"stanch/connectors/graph"
@@ -19,25 +20,31 @@ import (
 // incident is kept after that, so that a crash between reads it again; the
 // dedupe key of each run makes that harmless.
 func (f *Feed) take(ctx context.Context, b graph.Incident, p *Polled) error {
-	sum := sha256.Sum256(b.Raw)
+	return f.takeIn(ctx, incident.NewID(incident.Defender, b.ID), b.Raw, func() (incident.Incident, error) { return incident.FromGraph(b.Raw) }, p)
+}
+
+// takeIn takes in an incident by our id and what its source sent, which read maps.
+func (f *Feed) takeIn(ctx context.Context, id string, raw []byte, read func() (incident.Incident, error), p *Polled) error {
+	sum := sha256.Sum256(raw)
 	digest := hex.EncodeToString(sum[:])
-	doc, err := f.Docs.Get(ctx, docIncident, incident.NewID(incident.Defender, b.ID))
+	doc, err := f.Docs.Get(ctx, docIncident, id)
 	var before stored
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 	case err != nil:
-		return fmt.Errorf("incident %s: %w", b.ID, err)
+		return fmt.Errorf("incident %s: %w", id, err)
 	default:
 		if err := json.Unmarshal(doc.Body, &before); err != nil {
-			return fmt.Errorf("incident %s as stored: %w", b.ID, err)
+			return fmt.Errorf("incident %s as stored: %w", id, err)
 		}
 		if before.Digest == digest {
 			return nil
 		}
 	}
-	in, err := incident.FromGraph(b.Raw)
+	in, err := read()
 	if err != nil {
-		return f.poison(ctx, b.ID, digest, err, p)
+		_, native, _ := strings.Cut(id, "/")
+		return f.poison(ctx, native, digest, err, p)
 	}
 	ev := playbooks.Event{Trigger: "incident", At: in.UpdatedAt}
 	if doc.Version == 0 {

@@ -25,6 +25,7 @@ import (
 	"stanch/connectors/sentinel"
 	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
+	"stanch/triggers"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
@@ -53,7 +54,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		hunting.Shelf{Graph: c.graph, Logs: c.logs, Activity: c.activity},
 		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel, Activity: c.activity},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
-		notify.Shelf{Web: c.web},
+		notify.Shelf{Web: c.web, Graph: c.graph},
 		users.Shelf{Graph: c.graph},
 	)
 }
@@ -114,6 +115,16 @@ func workspaceOf(c *config.Config) sentinel.Workspace {
 		return practiceWorkspace()
 	}
 	return sentinel.Workspace{Subscription: c.Sentinel.Subscription, ResourceGroup: c.Sentinel.ResourceGroup, Name: c.Sentinel.Workspace}
+}
+
+// hunter asks the logs of the configured tenant. Without a workspace of its own
+// the practice tenant's is asked on that.
+func hunter(cfg *config.Config, c clients) *triggers.Hunter {
+	at := cfg.Hunting.Workspace
+	if at == "" && cfg.Tenant.Cloud == config.Practice {
+		at = practice.LogWorkspaceID(practice.ContosoTenantID)
+	}
+	return &triggers.Hunter{Graph: c.graph, Logs: c.logs, Workspace: at, OwnDomains: cfg.OwnDomains}
 }
 
 func practiceWorkspace() sentinel.Workspace {

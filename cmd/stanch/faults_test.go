@@ -162,6 +162,10 @@ func uses() map[string]use {
 		"mail.send": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any {
 			return map[string]any{"from": "dana.officer@contoso.example", "to": []string{faultUser}, "subject": "Seen", "text": "Seen."}
 		}, 0},
+		"notify.email": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any { return map[string]any{"channel": "email", "text": "Seen."} }, 0},
+		"notify.ask_owner": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any {
+			return map[string]any{"channel": "email", "owner": faultUser, "file": faultPayroll, "remind": "5m0s", "escalate": "10m0s", "timeout": "20m0s"}
+		}, 0},
 		"notify.teams": {"POST", "/workflows/**", func(*lab) map[string]any { return map[string]any{"channel": "teams", "text": "Seen."} }, 0},
 		"notify.slack": {"POST", "/services/**", func(*lab) map[string]any { return map[string]any{"channel": "slack", "text": "Seen."} }, 0},
 		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
@@ -189,7 +193,12 @@ func retained(bodies ...string) func(*lab) map[string]any {
 // blind are the actions of which nobody can look whether they happened: a second
 // message only annoys, so that a lost answer has it sent again.
 // What is downloaded is kept by a name that only its content has.
-func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") || downloads(a) }
+func blind(a actions.Action) bool { return posts(a) || downloads(a) }
+
+// posts are the actions that post to an address of the operator's.
+func posts(a actions.Action) bool {
+	return slices.Contains([]string{"notify.slack", "notify.teams", "notify.webhook"}, a.Name)
+}
 
 // downloads are the actions whose request only reads in the tenant.
 func downloads(a actions.Action) bool { return strings.HasSuffix(a.Name, ".download") }

@@ -42,6 +42,7 @@ func (c *Config) check(d *decoder) {
 	}
 	c.checkVaults(d)
 	c.checkSentinel(d)
+	c.checkHunting(d)
 }
 
 func oneOf(d *decoder, path, got string, want ...string) bool {
