@@ -16,7 +16,6 @@ type SentinelFeed struct {
 
 // TakeIn reads an incident by our id and begins the runs that it asks for.
 func (f SentinelFeed) TakeIn(ctx context.Context, id string) error {
-	f.fill()
 	_, native, err := incident.ParseID(id)
 	if err != nil {
 		return err
