@@ -43,7 +43,7 @@ outputs:
   files: len(event.body.files)
 `
 
-// bench is hooks behind a real HTTP server, with an engine that works on a
+// hookBench is hooks behind a real HTTP server, with an engine that works on a
 // store.
 type hookBench struct {
 	t      testing.TB
@@ -150,21 +150,26 @@ func (b *hookBench) post(path string, head http.Header, body io.Reader) heard {
 
 func (b *hookBench) ask(method, path string, head http.Header, body io.Reader) heard {
 	b.t.Helper()
-	req, err := http.NewRequest(method, b.server.URL+path, body)
+	h, err := b.try(method, path, head, body)
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	return h
+}
+
+func (b *hookBench) try(method, path string, head http.Header, body io.Reader) (heard, error) {
+	req, err := http.NewRequest(method, b.server.URL+path, body)
+	if err != nil {
+		return heard{}, err
 	}
 	req.Header = head
 	resp, err := b.server.Client().Do(req)
 	if err != nil {
-		b.t.Fatal(err)
+		return heard{}, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return heard{resp.StatusCode, resp.Header, string(text)}
+	return heard{resp.StatusCode, resp.Header, string(text)}, err
 }
 
 // signedHead are the headers of a signed request.
