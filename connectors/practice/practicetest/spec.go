@@ -211,7 +211,7 @@ func properties(s *openapi3.Schema) (known map[string]*openapi3.Schema, open boo
 	for name, p := range s.Properties {
 		known[name] = p.Value
 	}
-	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
+	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.AdditionalProperties.Schema != nil || s.Type == nil && len(s.AllOf) == 0
 	for _, base := range s.AllOf {
 		more, o := properties(base.Value)
 		for name, p := range more {
