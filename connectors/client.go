@@ -21,6 +21,7 @@ type Options struct {
 	MaxBody   int64         // one body, decompressed; default 32 MiB
 	MaxPages  int           // one list; default 1,000
 	UserAgent string        // default "NONISV|Stanch|Stanch/1.0", the form SharePoint asks for
+	Batching  *Batching     // how requests go together; nil: each goes alone
 }
 
 func (o *Options) filled() Options {
@@ -40,6 +41,7 @@ func (o *Options) filled() Options {
 	if o.UserAgent != "" {
 		out.UserAgent = o.UserAgent
 	}
+	out.Batching = o.Batching
 	return out
 }
 
@@ -54,6 +56,7 @@ type Client struct {
 	cred     azcore.TokenCredential
 	pipeline runtime.Pipeline
 	bare     runtime.Pipeline // without bearer token
+	batches  *batches         // nil: each request goes alone
 }
 
 // New answers a client of one API of the cloud, as `New(cloud, cloud.Graph, …)`.
@@ -85,6 +88,7 @@ func New(cloud Cloud, api API, cred azcore.TokenCredential, o *Options) (*Client
 		PerRetry: []policy.Policy{runtime.NewBearerTokenPolicy(cred, []string{api.Scope}, nil)},
 	}, settings)
 	c.bare = runtime.NewPipeline("stanch", "1", runtime.PipelineOptions{}, settings)
+	c.batches = newBatches(c, c.options.Batching)
 	return c, nil
 }
 
@@ -103,8 +107,9 @@ type Request struct {
 	// Reads names a POST that changes nothing, so that it needs no Change.
 	Reads bool
 
-	bare bool  // without bearer token
-	copy *Copy // where the body goes in place of JSON
+	bare  bool  // without bearer token
+	copy  *Copy // where the body goes in place of JSON
+	moved bool  // the answer is a redirect
 }
 
 // Param is one query option.
@@ -204,11 +209,7 @@ func (c *Client) do(ctx context.Context, r Request, change *Change, out any) (Re
 		return Reply{}, c.refused(r, err)
 	}
 	x.host = req.Raw().URL.Host
-	pipeline := c.pipeline
-	if r.bare {
-		pipeline = c.bare
-	}
-	res, err := pipeline.Do(req)
+	res, err := c.send(x, req)
 	if err != nil {
 		if res != nil && res.Body != nil {
 			_ = res.Body.Close()
