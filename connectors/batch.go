@@ -22,7 +22,7 @@ import (
 type Batching struct {
 	Path  string // of batches below the API's base, such as "$batch"
 	Most  int    // requests of one batch
-	Alone int    // requests, batches among them, that are under way before others wait
+	Alone int    // requests, batches among them, that are under way before others wait; 0: one batch after another, and nothing goes alone
 	// Lane names what serves only so many requests at once, a mailbox; most 0:
 	// nothing of the kind. Its requests wait for each other even where they could
 	// go alone. Nil: there are none.
@@ -46,7 +46,7 @@ type batches struct {
 }
 
 func newBatches(c *Client, o *Batching) *batches {
-	if o == nil || o.Most < 2 || o.Alone < 1 {
+	if o == nil || o.Most < 1 {
 		return nil
 	}
 	return &batches{o: *o, client: c, lanes: map[string]int{}}
@@ -132,6 +132,7 @@ func (b *batches) board(r *rider) bool {
 		return true
 	}
 	b.waiting = append(b.waiting, r)
+	b.start()
 	return false
 }
 
@@ -154,13 +155,18 @@ func (b *batches) leave(riders ...*rider) {
 			delete(b.lanes, r.lane)
 		}
 	}
-	for b.under < b.o.Alone {
+	b.start()
+}
+
+// start sends those that wait while there are places.
+func (b *batches) start() {
+	for b.under < max(b.o.Alone, 1) {
 		group := b.next()
 		if len(group) == 0 {
 			return
 		}
 		b.under++
-		if len(group) == 1 {
+		if len(group) == 1 && (b.o.Alone > 0 || b.off || group[0].hasty()) {
 			group[0].turn <- turn{alone: true, held: true}
 			continue
 		}
