@@ -245,6 +245,11 @@ func decode(res *http.Response, body []byte, out any) error {
 			return &Error{ServiceCode: said.code, InnerCode: said.inner, Message: "answered as a success, but: " + said.message}
 		}
 	}
+	return shape(body, out)
+}
+
+// shape reads sound JSON into out.
+func shape(body []byte, out any) error {
 	switch out := out.(type) {
 	case nil:
 		return nil

@@ -22,6 +22,10 @@ type Options struct {
 	MaxPages  int           // one list; default 1,000
 	UserAgent string        // default "NONISV|Stanch|Stanch/1.0", the form SharePoint asks for
 	Batching  *Batching     // how requests go together; nil: each goes alone
+	// Thing answers what a path below the base is about: a kind, and which one
+	// where that is certain. A change of another kind, or of another one, leaves
+	// it as it is. Nil: nobody knows. See Reads.
+	Thing func(path string) (kind, id string)
 }
 
 func (o *Options) filled() Options {
@@ -41,7 +45,7 @@ func (o *Options) filled() Options {
 	if o.UserAgent != "" {
 		out.UserAgent = o.UserAgent
 	}
-	out.Batching = o.Batching
+	out.Batching, out.Thing = o.Batching, o.Thing
 	return out
 }
 
@@ -129,9 +133,20 @@ func (c *Client) Read(ctx context.Context, r Request, out any) (Reply, error) {
 	if m := r.method(); m != http.MethodGet && (m != http.MethodPost || !r.Reads) {
 		return Reply{}, c.refused(r, fmt.Errorf("%s is no reading request", m))
 	}
-	reply, err := c.do(ctx, r, nil, out)
-	if c.untaken(err) {
-		return c.do(ctx, r, nil, out)
+	ask := func(out any) (Reply, error) {
+		reply, err := c.do(ctx, r, nil, out)
+		if c.untaken(err) {
+			return c.do(ctx, r, nil, out)
+		}
+		return reply, err
+	}
+	at := readingOf(ctx)
+	if !at.shares(r, out) {
+		return ask(out)
+	}
+	reply, body, err := at.read(ctx, c, r, ask)
+	if err == nil && body != nil {
+		err = c.shaped(r, reply, body, out)
 	}
 	return reply, err
 }
@@ -158,6 +173,11 @@ func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (R
 	}
 	if err := change.may(); err != nil {
 		return Reply{}, c.refused(r, err)
+	}
+	if at := readingOf(ctx); at != nil {
+		what := c.thing(r)
+		at.s.changed(at, what)
+		defer at.s.changed(at, what)
 	}
 	reply, err := c.do(ctx, r, &change, out)
 	c.untaken(err)

@@ -46,6 +46,7 @@ func together(o *connectors.Options) *connectors.Options {
 	if out.Batching == nil {
 		out.Batching = Batches()
 	}
+	out.Thing = thingOf
 	return &out
 }
 
@@ -72,6 +73,42 @@ func mailboxOf(path string) (name string, most int) {
 		return strings.ToLower(parts[2]), mailboxRequests
 	}
 	return "", 0
+}
+
+// thingOf answers what a path below the base is about. A file is told from
+// another by its ids; who inherits permissions of a folder is not known.
+func thingOf(path string) (kind, id string) {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	below := ""
+	if len(parts) > 2 {
+		below = parts[2]
+	}
+	switch parts[0] {
+	case "drives":
+		if below != "items" || len(parts) < 4 || strings.EqualFold(parts[3], "root") || strings.Contains(parts[3], ":") {
+			return "files", ""
+		}
+		if len(parts) == 4 || parts[4] == "permissions" || parts[4] == "retentionLabel" || len(parts) == 5 && parts[4] != "children" && !strings.Contains(parts[4], "(") {
+			return "files", parts[1] + "/" + parts[3]
+		}
+		return "files", ""
+	case "shares", "sites":
+		return "files", ""
+	case "users":
+		switch below {
+		case "messages", "mailFolders", "sendMail":
+			return "mail", ""
+		case "drive":
+			return "files", ""
+		}
+		return "people", ""
+	case "groups", "organization", "identityProtection":
+		return "people", ""
+	case "security":
+		return "security", ""
+	}
+	return "", ""
 }
 
 // Least application permissions (devx-content permissions/new/permissions.json).
