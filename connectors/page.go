@@ -17,38 +17,77 @@ type Page struct {
 }
 
 // Pages yields the pages of a list in order, each under the client's timeout.
-// It follows a next link only to the very scheme, host and port of the API and
+// While one is used the next is on its way; that one is given up where the list
+// is. It follows a next link only to the very scheme, host and port of the API and
 // only once, and no further than MaxPages; else, and after any error, the list
 // is incomplete and ends with that error.
+//
+// Pages are not asked for beside each other by $skip, not where an API has it
+// either: what changes meanwhile moves from one to another and is missed.
 func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
 		seen := map[string]bool{}
+		next := func() fetched { return c.page(ctx, r) }
+		defer func() {
+			cancel()
+			next()
+		}()
 		for n := 1; ; n++ {
-			var body struct {
-				Value *[]json.RawMessage `json:"value"`
-				Next  string             `json:"@odata.nextLink"`
-				Plain string             `json:"nextLink"` // so Azure Resource Manager calls it
-			}
-			reply, err := c.Read(ctx, r, &body)
-			body.Next = cmp.Or(body.Next, body.Plain)
-			if err == nil && body.Value == nil {
-				err = &Error{Op: c.op(r), Code: Failed, RequestID: reply.RequestID, Message: `the answer is no list: it has no "value"`}
-			}
-			if err != nil {
-				yield(Page{}, err)
+			got := next()
+			next = func() fetched { return got }
+			if got.err != nil {
+				yield(Page{}, got.err)
 				return
 			}
-			if !yield(Page{Items: *body.Value, Reply: reply}, nil) || body.Next == "" {
+			var astray *Error
+			if got.next != "" {
+				if astray = c.follow(got.next, seen, n); astray == nil {
+					next = c.ahead(ctx, r, got.next)
+				}
+			}
+			if !yield(got.page, nil) || got.next == "" {
 				return
 			}
-			if err := c.follow(body.Next, seen, n); err != nil {
-				err.Op, err.RequestID = c.op(r), reply.RequestID
-				yield(Page{}, err)
+			if astray != nil {
+				astray.Op, astray.RequestID = c.op(r), got.page.Reply.RequestID
+				yield(Page{}, astray)
 				return
 			}
-			r.Path, r.Query = Path{link: body.Next}, nil
 		}
 	}
+}
+
+// fetched is a page and the link to the next, "" for the last one.
+type fetched struct {
+	page Page
+	next string
+	err  error
+}
+
+// ahead asks for the page at a link at once; what it answers waits for it.
+func (c *Client) ahead(ctx context.Context, r Request, link string) func() fetched {
+	r.Path, r.Query = Path{link: link}, nil
+	done := make(chan fetched, 1)
+	go func() { done <- c.page(ctx, r) }()
+	return func() fetched { return <-done }
+}
+
+// page reads one page.
+func (c *Client) page(ctx context.Context, r Request) fetched {
+	var body struct {
+		Value *[]json.RawMessage `json:"value"`
+		Next  string             `json:"@odata.nextLink"`
+		Plain string             `json:"nextLink"` // so Azure Resource Manager calls it
+	}
+	reply, err := c.Read(ctx, r, &body)
+	if err == nil && body.Value == nil {
+		err = &Error{Op: c.op(r), Code: Failed, RequestID: reply.RequestID, Message: `the answer is no list: it has no "value"`}
+	}
+	if err != nil {
+		return fetched{err: err}
+	}
+	return fetched{page: Page{Items: *body.Value, Reply: reply}, next: cmp.Or(body.Next, body.Plain)}
 }
 
 // follow judges the next link after page n.
