@@ -27,18 +27,24 @@ const manyBook = `playbook: many
 title: Many
 status: stable
 on: {incident: {events: [created]}}
+guardrails: {max_targets: {files: 1000}}
 steps:
   - for_each: evidence.files
-    as: file
-    max_parallel: 200
+    batch: 250
+    as: files
+    max_parallel: 4
     steps:
-      - id: access
-        uses: files.list_permissions
-        with: {file: "${{ file }}"}
-      - uses: files.unshare
-        with: {file: "${{ file }}", permissions: "${{ map(filter(steps.access.permissions, .scope == 'anonymous'), .id) }}"}
-      - uses: files.set_sensitivity_label
-        with: {file: "${{ file }}", label: Confidential}
+      - for_each: files
+        as: file
+        max_parallel: 250
+        steps:
+          - id: access
+            uses: files.list_permissions
+            with: {file: "${{ file }}"}
+          - uses: files.unshare
+            with: {file: "${{ file }}", permissions: "${{ map(filter(steps.access.permissions, .scope == 'anonymous'), .id) }}"}
+          - uses: files.set_sensitivity_label
+            with: {file: "${{ file }}", label: Confidential}
 `
 
 // manyFiles is a company with so many files that anybody can read, and the
