@@ -146,12 +146,12 @@ func (a Action) around(in func(context.Context, Call, bool) context.Context) Act
 	out := a
 	if a.read != nil {
 		out.read = func(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
-			return a.read(in(ctx, c, c.Attempt > 0), c, params)
+			return a.read(in(ctx, c, c.Attempt > 1), c, params)
 		}
 	}
 	if a.plan != nil {
 		out.plan = func(ctx context.Context, c Call, params json.RawMessage) ([]Effect, json.RawMessage, error) {
-			return a.plan(in(ctx, c, c.Attempt > 0), c, params)
+			return a.plan(in(ctx, c, c.Attempt > 1), c, params)
 		}
 	}
 	if a.state != nil {

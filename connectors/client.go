@@ -22,7 +22,7 @@ type Options struct {
 	MaxPages  int           // one list; default 1,000
 	UserAgent string        // default "NONISV|Stanch|Stanch/1.0", the form SharePoint asks for
 	Batching  *Batching     // how requests go together; nil: each goes alone
-	// Thing answers what a path below the base is about: a kind, and which one
+	// Thing answers what a path below the base, unescaped, is about: a kind, and which one
 	// where that is certain. A change of another kind, or of another one, leaves
 	// it as it is. Nil: nobody knows. See Reads.
 	Thing func(path string) (kind, id string)

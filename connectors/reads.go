@@ -90,11 +90,12 @@ func (c *Client) thing(r Request) *thing {
 			path = strings.TrimPrefix(u.EscapedPath(), c.base.EscapedPath())
 		}
 	}
-	if c.options.Thing == nil {
+	plain, err := url.PathUnescape(path)
+	if c.options.Thing == nil || err != nil {
 		return &thing{}
 	}
-	kind, id := c.options.Thing(path)
-	return &thing{kind, id}
+	kind, id := c.options.Thing(plain)
+	return &thing{kind, strings.ToLower(id)}
 }
 
 // runReads is what one run has read, and when it changed what.

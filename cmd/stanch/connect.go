@@ -32,7 +32,7 @@ import (
 const maxPEM = 1 << 20
 
 // readsShared is how long the steps of a run share what they read.
-const readsShared = 2 * time.Second
+const readsShared = 3 * time.Second
 
 // clients are the connections to a tenant, and where in it the operator wants
 // things to go. The zero value is enough to tell what actions there are.
