@@ -239,7 +239,7 @@ func TestALaneIsNeverCrowded(t *testing.T) {
 func TestTheLedgerIsExactUnderRandomFaults(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			dice := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test that can be repeated
+			dice := rand.New(rand.NewPCG(seed, 7))
 			b := newBus(t)
 			var faults []string
 			breaks := []string{`"cut":"before"`, `"cut":"after"`, `"cut":"middle"`, `"status":429`, `"status":503`, `"status":412`, `"delay":"2ms"`, `"status":400`}

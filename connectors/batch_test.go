@@ -244,17 +244,17 @@ func TestTheLedgerIsExactWhateverBecomesOfABatch(t *testing.T) {
 		n     int // of each in the audit
 		wait  time.Duration
 	}{
-		"cut before":      {`"cut":"before"`, connectors.Unavailable, true, 0, 0},
-		"cut after":       {`"cut":"after"`, connectors.Unavailable, true, 1, 0},
+		"cut before":       {`"cut":"before"`, connectors.Unavailable, true, 0, 0},
+		"cut after":        {`"cut":"after"`, connectors.Unavailable, true, 1, 0},
 		"cut in the midst": {`"cut":"middle"`, connectors.Unavailable, true, 1, 0},
-		"throttled":       {`"status":429,"headers":{"Retry-After":"7"}`, connectors.Throttled, false, 0, 7 * time.Second},
-		"unavailable":     {`"status":503,"headers":{"Retry-After":"9"}`, connectors.Unavailable, true, 0, 9 * time.Second},
-		"no token taken":  {`"status":401`, connectors.Unauthorized, false, 0, 0},
-		"forbidden":       {`"status":403`, connectors.Forbidden, false, 0, 0},
-		"no JSON":         {`"status":200,"headers":{"Content-Type":"text/html"},"body":"<p>proxy</p>"`, connectors.Unavailable, true, 0, 0},
-		"no answers":      {`"status":200,"body":{"value":[]}`, connectors.Unavailable, true, 0, 0},
-		"a redirect":      {`"status":302`, connectors.Failed, true, 0, 0},
-		"an older 424":    {`"status":424,"body":{"responses":[{"id":"0","status":429},{"id":"0","status":429}]}`, connectors.Unavailable, true, 0, 0},
+		"throttled":        {`"status":429,"headers":{"Retry-After":"7"}`, connectors.Throttled, false, 0, 7 * time.Second},
+		"unavailable":      {`"status":503,"headers":{"Retry-After":"9"}`, connectors.Unavailable, true, 0, 9 * time.Second},
+		"no token taken":   {`"status":401`, connectors.Unauthorized, false, 0, 0},
+		"forbidden":        {`"status":403`, connectors.Forbidden, false, 0, 0},
+		"no JSON":          {`"status":200,"headers":{"Content-Type":"text/html"},"body":"<p>proxy</p>"`, connectors.Unavailable, true, 0, 0},
+		"no answers":       {`"status":200,"body":{"value":[]}`, connectors.Unavailable, true, 0, 0},
+		"a redirect":       {`"status":302`, connectors.Failed, true, 0, 0},
+		"an older 424":     {`"status":424,"body":{"responses":[{"id":"0","status":429},{"id":"0","status":429}]}`, connectors.Unavailable, true, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t)
@@ -302,9 +302,17 @@ func TestEachEffectOfABatchIsJudgedAlone(t *testing.T) {
 		open bool
 		n    int
 	}{
-		{connectors.NotFound, false, 0}, {connectors.Unavailable, true, 0}, {connectors.Unavailable, true, 1}, {connectors.Unavailable, true, 1},
-		{connectors.Throttled, false, 0}, {connectors.Unavailable, true, 0}, {connectors.Conflict, false, 0}, {connectors.Failed, true, 0},
-		{connectors.Timeout, true, 0}, {connectors.Unauthorized, false, 0}, {connectors.Failed, true, 0},
+		{connectors.NotFound, false, 0},
+		{connectors.Unavailable, true, 0},
+		{connectors.Unavailable, true, 1},
+		{connectors.Unavailable, true, 1},
+		{connectors.Throttled, false, 0},
+		{connectors.Unavailable, true, 0},
+		{connectors.Conflict, false, 0},
+		{connectors.Failed, true, 0},
+		{connectors.Timeout, true, 0},
+		{connectors.Unauthorized, false, 0},
+		{connectors.Failed, true, 0},
 	} {
 		e := wantCode(t, outcomes[i], want.code)
 		if e.Unsure() != want.open || audit[named(i).ID] != want.n {

@@ -116,7 +116,7 @@ func (b *batches) tell(group []*rider, res *http.Response, err error) {
 		a, is := answers[strconv.Itoa(n)]
 		switch {
 		case is:
-			r.turn <- turn{res: a.response(res)}
+			r.turn <- turn{res: a.response(res)} //nolint:bodyclose // who judges it closes it
 		case err == nil:
 			r.turn <- turn{err: errMissed}
 		case res.StatusCode >= 200 && res.StatusCode < 300:

@@ -174,7 +174,7 @@ type strand struct {
 func TestNoStrandReadsWhatItHasChanged(t *testing.T) {
 	shared := 0
 	for seed := range uint64(30) {
-		dice := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // a test that can be repeated
+		dice := rand.New(rand.NewPCG(seed, 3))
 		s := newShelf(t)
 		reads, n := connectors.NewReads(time.Hour), 0
 		read := func(st *strand) {

@@ -155,7 +155,7 @@ func (t *Tenant) runBatch(now, list []*batchRequest) {
 		longest = max(longest, b.fault.delay())
 		t.enter(b.call)
 	}
-	time.Sleep(longest)
+	delay(longest)
 	for _, b := range now {
 		failed := slices.ContainsFunc(list, func(on *batchRequest) bool { return b.dependsOn(on) && !on.succeeded() })
 		b.answer = b.run(t, failed)

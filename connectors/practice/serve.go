@@ -67,7 +67,7 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	f := t.fault(r)
 	t.enter(c)
 	defer t.leave(c)
-	time.Sleep(t.o.Latency + f.delay()) // also for a client that has gone: the request is on its way
+	delay(t.o.Latency + f.delay())
 	if f.cuts(cutBefore) {
 		panic(http.ErrAbortHandler)
 	}
@@ -90,6 +90,9 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.write(w, f)
 }
+
+// delay holds a request up, also for a client that has gone: it is on its way.
+func delay(d time.Duration) { time.Sleep(d) }
 
 // exchange is what an observer is told of the call.
 func (c *call) exchange(answer sent, f *fault, batched bool) Exchange {
