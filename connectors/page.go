@@ -58,6 +58,7 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 	}
 }
 
+<<<<<<< HEAD
 // fetched is a page and the link to the next, "" for the last one.
 type fetched struct {
 	page Page
@@ -88,6 +89,36 @@ func (c *Client) page(ctx context.Context, r Request) fetched {
 		return fetched{err: err}
 	}
 	return fetched{page: Page{Items: *body.Value, Reply: reply}, next: cmp.Or(body.Next, body.Plain)}
+=======
+// PageOf is one page of a list, its items read.
+type PageOf[T any] struct {
+	Items     []T
+	RequestID string
+}
+
+// PagesOf is Pages with each item as read makes it, which is told the request id of
+// the answer. An item that it cannot read ends the list with its error.
+func PagesOf[T any](ctx context.Context, c *Client, r Request, read func(raw json.RawMessage, request string) (T, error)) iter.Seq2[PageOf[T], error] {
+	return func(yield func(PageOf[T], error) bool) {
+		for page, err := range c.Pages(ctx, r) {
+			out := PageOf[T]{RequestID: page.Reply.RequestID}
+			for _, raw := range page.Items {
+				var item T
+				if item, err = read(raw, out.RequestID); err != nil {
+					break
+				}
+				out.Items = append(out.Items, item)
+			}
+			if err != nil {
+				yield(PageOf[T]{}, err)
+				return
+			}
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+>>>>>>> main
 }
 
 // follow judges the next link after page n.

@@ -26,9 +26,9 @@ const (
 	knownItems = 32      // of one run
 )
 
-// decode answers what the item of a strand holds.
+// decode answers what the item of a strand holds. A nil items keeps nothing.
 func (i *items) decode(strand string, t playbooks.Type, item json.RawMessage) (any, error) {
-	if len(item) < largeItem {
+	if i == nil || len(item) < largeItem {
 		return t.Decode(item)
 	}
 	i.mu.Lock()

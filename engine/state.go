@@ -159,7 +159,7 @@ type runContext struct {
 	due     time.Time // the run's deadline; zero: none
 	undoing func(undo) *outline
 	kept    *kept // what it takes over from the run that it retries
-	items   items
+	items   *items
 }
 
 // capped is the run in whose name caps are taken: a retry has those of the run

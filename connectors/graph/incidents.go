@@ -52,21 +52,10 @@ func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[Incid
 	if q.Top > 0 {
 		r.Query = append(r.Query, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
 	}
+	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, raw, request) }
 	return func(yield func(IncidentPage, error) bool) {
-		for page, err := range c.api.Pages(ctx, r) {
-			out := IncidentPage{RequestID: page.Reply.RequestID}
-			for _, raw := range page.Items {
-				var in Incident
-				if in, err = incident(r.Op, raw, out.RequestID); err != nil {
-					break
-				}
-				out.Incidents = append(out.Incidents, in)
-			}
-			if err != nil {
-				yield(IncidentPage{}, err)
-				return
-			}
-			if !yield(out, nil) {
+		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
+			if !yield(IncidentPage{page.Items, page.RequestID}, err) {
 				return
 			}
 		}
@@ -185,10 +174,13 @@ func (c *Client) CommentIncident(ctx context.Context, ch connectors.Change, id, 
 	var out struct {
 		Value []Comment `json:"value"`
 	}
-	_, err := c.api.Send(ctx, ch, connectors.Request{
+	reply, err := c.api.Send(ctx, ch, connectors.Request{
 		Op: op, Method: http.MethodPost, Path: connectors.To("security", "incidents", id, "comments"), Permission: incidentWrite,
 		Body: map[string]string{"@odata.type": "microsoft.graph.security.alertComment", "comment": text},
 	}, &out)
+	if err == nil && len(out.Value) == 0 {
+		err = unsaid(op, "which comments the incident has", reply)
+	}
 	return out.Value, err
 }
 

@@ -99,21 +99,10 @@ func (c *Client) Incidents(ctx context.Context, q Query) iter.Seq2[Page, error] 
 		more = append(more, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
 	}
 	r := connectors.Request{Op: "list incidents", Path: c.path("incidents"), Query: query(more...), Permission: reader}
+	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, "", raw, request) }
 	return func(yield func(Page, error) bool) {
-		for page, err := range c.api.Pages(ctx, r) {
-			out := Page{RequestID: page.Reply.RequestID}
-			for _, raw := range page.Items {
-				var in Incident
-				if in, err = incident(r.Op, "", raw, out.RequestID); err != nil {
-					break
-				}
-				out.Incidents = append(out.Incidents, in)
-			}
-			if err != nil {
-				yield(Page{}, err)
-				return
-			}
-			if !yield(out, nil) {
+		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
+			if !yield(Page{page.Items, page.RequestID}, err) {
 				return
 			}
 		}
