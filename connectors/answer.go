@@ -255,25 +255,22 @@ func (x *call) decode(res *http.Response, body []byte, out any) error {
 			return &Error{ServiceCode: said.code, InnerCode: said.inner, Message: "answered as a success, but: " + said.message}
 		}
 	}
-<<<<<<< HEAD
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && out != nil {
+		return errors.New("the answer is null; expected a value")
+	}
+	if out == nil {
+		if x.gate != nil {
+			return errors.New("the answer has a body, where none is due")
+		}
+		return nil
+	}
 	return shape(body, out)
 }
 
 // shape reads sound JSON into out.
 func shape(body []byte, out any) error {
-=======
-	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && out != nil {
-		return errors.New("the answer is null; expected a value")
-	}
->>>>>>> main
-	switch out := out.(type) {
-	case nil:
-		if x.gate != nil {
-			return errors.New("the answer has a body, where none is due")
-		}
-		return nil
-	case *json.RawMessage:
-		*out = body
+	if raw, is := out.(*json.RawMessage); is {
+		*raw = body
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {

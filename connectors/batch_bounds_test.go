@@ -92,10 +92,10 @@ func TestAnEffectThatIsGivenUpInABatchIsOpen(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		outcomes[0] = change(ctx, c, effect("given-up"), nil)
+		outcomes[0] = change(ctx, c, effect("given-up"), new(json.RawMessage))
 	}()
 	for i := 1; i < 3; i++ {
-		wg.Go(func() { outcomes[i] = change(t.Context(), c, effect(fmt.Sprint(i)), nil) })
+		wg.Go(func() { outcomes[i] = change(t.Context(), c, effect(fmt.Sprint(i)), new(json.RawMessage)) })
 	}
 	waits(t, c, 3)
 	close(holding)
@@ -131,13 +131,13 @@ func TestABatchWithoutATokenIsNotUnsure(t *testing.T) {
 		reply(w, 200, `{"token_type":"Bearer","expires_in":1,"access_token":"token-1"}`)
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = change(t.Context(), c, effect("first"), nil) })
+	wg.Go(func() { _ = change(t.Context(), c, effect("first"), new(json.RawMessage)) })
 	outcomes := make([]error, 5)
 	for !refused.Load() {
 		<-time.After(time.Millisecond)
 	}
 	for i := range outcomes {
-		wg.Go(func() { outcomes[i] = change(t.Context(), c, effect(fmt.Sprint(i)), nil) })
+		wg.Go(func() { outcomes[i] = change(t.Context(), c, effect(fmt.Sprint(i)), new(json.RawMessage)) })
 	}
 	waits(t, c, 5)
 	close(release)
@@ -171,7 +171,7 @@ func TestAHastyChangeGoesAlone(t *testing.T) {
 	}
 	ch := effect("hasty")
 	ch.DoneBy = time.Now().Add(5 * time.Second)
-	if err := change(t.Context(), c, ch, nil); err != nil || alone.Load() != 2 {
+	if err := change(t.Context(), c, ch, new(json.RawMessage)); err != nil || alone.Load() != 2 {
 		t.Errorf("%v; %d went alone", err, alone.Load())
 	}
 	close(holding)

@@ -112,6 +112,8 @@ func (b *batches) tell(group []*rider, res *http.Response, err error) {
 		return
 	}
 	answers, err := readBatch(body)
+	taken := res.StatusCode >= 200 && res.StatusCode < 300
+	alone := err != nil && !taken && b.refused(res)
 	for n, r := range group {
 		a, is := answers[strconv.Itoa(n)]
 		switch {
@@ -119,9 +121,9 @@ func (b *batches) tell(group []*rider, res *http.Response, err error) {
 			r.turn <- turn{res: a.response(res)} //nolint:bodyclose // who judges it closes it
 		case err == nil:
 			r.turn <- turn{err: errMissed}
-		case res.StatusCode >= 200 && res.StatusCode < 300:
+		case taken:
 			r.turn <- turn{err: err}
-		case b.refused(res.StatusCode):
+		case alone:
 			r.turn <- turn{alone: true}
 		default:
 			r.turn <- turn{res: &http.Response{StatusCode: res.StatusCode, Header: res.Header.Clone(), Body: io.NopCloser(bytes.NewReader(body))}}
@@ -129,17 +131,21 @@ func (b *batches) tell(group []*rider, res *http.Response, err error) {
 	}
 }
 
-// refused reports whether a status says that a batch as such was not taken, so
-// that nothing of it was done.
-func (b *batches) refused(status int) bool {
-	switch status {
+// refused reports whether an answer says that a batch as such was not taken, so
+// that nothing of it was done, and its requests may be: one by one, or with
+// another token.
+func (b *batches) refused(res *http.Response) bool {
+	switch res.StatusCode {
+	case http.StatusUnauthorized:
+		cred, is := b.client.cred.(*credential)
+		return is && !challenged(res.Header) && cred.forget()
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.off = true
 		return true
 	}
-	return slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}, status)
+	return slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}, res.StatusCode)
 }
 
 // readBatch reads the answers of a batch by their ids. One without a status, and

@@ -58,7 +58,6 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 	}
 }
 
-<<<<<<< HEAD
 // fetched is a page and the link to the next, "" for the last one.
 type fetched struct {
 	page Page
@@ -89,7 +88,8 @@ func (c *Client) page(ctx context.Context, r Request) fetched {
 		return fetched{err: err}
 	}
 	return fetched{page: Page{Items: *body.Value, Reply: reply}, next: cmp.Or(body.Next, body.Plain)}
-=======
+}
+
 // PageOf is one page of a list, its items read.
 type PageOf[T any] struct {
 	Items     []T
@@ -118,7 +118,6 @@ func PagesOf[T any](ctx context.Context, c *Client, r Request, read func(raw jso
 			}
 		}
 	}
->>>>>>> main
 }
 
 // follow judges the next link after page n.

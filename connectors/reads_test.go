@@ -2,6 +2,7 @@ package connectors_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,7 +63,7 @@ func (s *shelf) read(ctx context.Context, name string) (seen, error) {
 
 func (s *shelf) change(ctx context.Context, name string) error {
 	ch := soon()
-	_, err := s.client.Send(ctx, ch, connectors.Request{Op: "change " + name, Method: http.MethodPost, Path: connectors.To("x", name), Body: 1}, nil)
+	_, err := s.client.Send(ctx, ch, connectors.Request{Op: "change " + name, Method: http.MethodPost, Path: connectors.To("x", name), Body: 1}, new(json.RawMessage))
 	return err
 }
 

@@ -84,11 +84,8 @@ func manyFiles(b *testing.B, n int) (company []byte, event playbooks.Event) {
 type many struct {
 	server         *practicetest.Server
 	calls, refused atomic.Int64
-<<<<<<< HEAD
 	requests       atomic.Int64 // over the wire: a batch is one
-=======
 	minute         int64 // units of SharePoint that the first minute used
->>>>>>> main
 }
 
 func (m *many) engine(b *testing.B, o engine.Options) *engine.Engine {

@@ -227,19 +227,10 @@ const components = "#/components/schemas/"
 
 // properties collects what a schema and those it extends know; open tells that
 // others are welcome.
-<<<<<<< HEAD
-func properties(s *openapi3.Schema) (known map[string]*openapi3.Schema, open bool) {
-	known = map[string]*openapi3.Schema{}
-	for name, p := range s.Properties {
-		known[name] = p.Value
-	}
-	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.AdditionalProperties.Schema != nil || s.Type == nil && len(s.AllOf) == 0
-=======
 func properties(s *openapi3.Schema) (known map[string]*openapi3.SchemaRef, open bool) {
 	known = map[string]*openapi3.SchemaRef{}
 	maps.Copy(known, s.Properties)
-	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
->>>>>>> main
+	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.AdditionalProperties.Schema != nil || s.Type == nil && len(s.AllOf) == 0
 	for _, base := range s.AllOf {
 		more, o := properties(base.Value)
 		maps.Copy(known, more)
