@@ -183,10 +183,10 @@ func (a answerInBatch) response(outer *http.Response) *http.Response {
 	}
 	h.Del("Content-Encoding") // undone already
 	body := a.Body
-	if string(body) == "null" {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	if string(body) == "null" && kind == "" { // so a batch writes that there is none
 		body = nil
 	}
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	var text string
 	switch {
 	case len(body) == 0:
