@@ -142,6 +142,34 @@ func (s Spec[P, R]) valid() error {
 	return s.Elsewhere.valid(s.Class)
 }
 
+// around is the action with the contexts that in makes.
+func (a Action) around(in func(context.Context, Call, bool) context.Context) Action {
+	out := a
+	if a.read != nil {
+		out.read = func(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
+			return a.read(in(ctx, c, c.Attempt > 1), c, params)
+		}
+	}
+	if a.plan != nil {
+		out.plan = func(ctx context.Context, c Call, params json.RawMessage) ([]Effect, json.RawMessage, error) {
+			return a.plan(in(ctx, c, c.Attempt > 1), c, params)
+		}
+	}
+	if a.state != nil {
+		out.state = func(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
+			return a.state(in(ctx, c, true), c, params)
+		}
+	}
+	if a.do != nil {
+		out.do = func(ctx context.Context, c Call, e Effect) (Outcome, error) { return a.do(in(ctx, c, true), c, e) }
+		out.check = func(ctx context.Context, c Call, e Effect) (Finding, error) { return a.check(in(ctx, c, true), c, e) }
+	}
+	if a.undo != nil {
+		out.undo = func(ctx context.Context, c Call, e Effect) (Inverse, error) { return a.undo(in(ctx, c, true), c, e) }
+	}
+	return out
+}
+
 // Read runs a reading action.
 func (a Action) Read(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
 	return a.read(ctx, c, params)

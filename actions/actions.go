@@ -117,7 +117,7 @@ type Sending struct {
 type Call struct {
 	Run     string
 	Step    string
-	Attempt int
+	Attempt int       // counted from 1
 	Now     time.Time // the run's recorded time
 	Sending Sending   // zero outside Do
 }

@@ -43,7 +43,7 @@ func (l *lab) asksOwner() string {
 // A question outlives its worker: the next one hears the answer and asks nobody
 // again.
 func TestAnOwnerIsAskedOnceThroughARestart(t *testing.T) {
-	l := openLab(t, practice.FullApp())
+	l := openLab(t, practice.FullApp(), nil)
 	id := l.asksOwner()
 	l.restart()
 	l.replies(faultUser, "Remove external\nIt was a mistake.")
@@ -61,7 +61,7 @@ func TestAnOwnerIsAskedOnceThroughARestart(t *testing.T) {
 
 // Who cancels a run that waits for an answer waits for nobody.
 func TestAQuestionHoldsNoRunThatIsCancelled(t *testing.T) {
-	l := openLab(t, practice.FullApp())
+	l := openLab(t, practice.FullApp(), nil)
 	id := l.asksOwner()
 	if err := l.engine.Cancel(t.Context(), id, "operator:alice", "enough"); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"stanch/actions"
 	"stanch/actions/devices"
@@ -31,6 +33,9 @@ import (
 // maxPEM bounds a file of certificate authorities, in bytes.
 const maxPEM = 1 << 20
 
+// readsShared is how long the steps of a run share what they read.
+const readsShared = 3 * time.Second
+
 // clients are the connections to a tenant, and where in it the operator wants
 // things to go. The zero value is enough to tell what actions there are.
 type clients struct {
@@ -47,7 +52,7 @@ type clients struct {
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
-	return actions.Collect(
+	catalog, err := actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
@@ -57,6 +62,14 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		notify.Shelf{Web: c.web, Graph: c.graph},
 		users.Shelf{Graph: c.graph},
 	)
+	if err != nil {
+		return nil, err
+	}
+	reads := connectors.NewReads(readsShared)
+	catalog.Around(func(ctx context.Context, call actions.Call, fresh bool) context.Context {
+		return reads.By(ctx, connectors.Reader{Run: call.Run, Step: call.Step, Now: call.Now, Fresh: fresh})
+	})
+	return catalog, nil
 }
 
 // errNoTenant says that nobody said which tenant.

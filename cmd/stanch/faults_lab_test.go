@@ -43,6 +43,8 @@ type lab struct {
 	catalog *actions.Catalog
 	sent    *sentry
 	end     func() error // of the worker
+
+	batches atomic.Int64
 }
 
 // hurried is a store whose clock goes ahead when nothing else is left to do.
@@ -117,8 +119,9 @@ func (s *sentry) all() []sending {
 	return append([]sending{}, s.seen...)
 }
 
-// openLab serves a tenant and makes an engine; its app may do what may says.
-func openLab(t *testing.T, may practice.App) *lab {
+// openLab serves a tenant and makes an engine; its app may do what may says. o
+// are the options of Graph.
+func openLab(t *testing.T, may practice.App, o *connectors.Options) *lab {
 	t.Helper()
 	l := &lab{t: t, store: &hurried{}, sent: &sentry{}}
 	l.server = practicetest.Start(t, practice.Options{
@@ -128,6 +131,10 @@ func openLab(t *testing.T, may practice.App) *lab {
 				if err := practicetest.CheckRequest(x); err != nil {
 					t.Error(err)
 				}
+			}
+			if x.Route == "$batch" {
+				l.batches.Add(1)
+				return // its requests were told one by one
 			}
 			l.sent.add(sending{x.Request.Header.Get("client-request-id"), x.Request.Method, x.Request.URL.Path, l.store.now(), x.Faulty})
 		},
@@ -144,7 +151,7 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	var c clients
-	if c.graph, err = graph.New(cloud, credential, nil); err != nil {
+	if c.graph, err = graph.New(cloud, credential, o); err != nil {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
