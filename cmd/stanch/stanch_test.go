@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -48,6 +49,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("USER", "alice")
 			e.Setenv("REDIS", fmt.Sprintf("redis://%s?prefix=%s", redis.Addr(), filepath.Base(e.WorkDir))) // of each script its own
 			e.Setenv("SERVER", redis.Addr())
+			e.Setenv("LISTEN", freeAddress(t))
 			return os.MkdirAll(e.WorkDir+"/home", 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -60,8 +62,21 @@ func TestScripts(t *testing.T) {
 			"unread":  unread,
 			"session": session,
 			"spoil":   spoil,
+			"hook":    hook,
+			"page":    page,
 		},
 	})
+}
+
+// freeAddress is an address where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // exits runs a command and compares its exit code: `exits 2 stanch lnt`.
