@@ -14,6 +14,7 @@ import (
 type Page struct {
 	Items []json.RawMessage
 	Reply Reply
+	More  bool // another page follows
 }
 
 // Pages yields the pages of a list in order, each under the client's timeout.
@@ -38,7 +39,7 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 				yield(Page{}, err)
 				return
 			}
-			if !yield(Page{Items: *body.Value, Reply: reply}, nil) || body.Next == "" {
+			if !yield(Page{Items: *body.Value, Reply: reply, More: body.Next != ""}, nil) || body.Next == "" {
 				return
 			}
 			if err := c.follow(body.Next, seen, n); err != nil {

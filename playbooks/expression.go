@@ -31,6 +31,9 @@ type Expression struct {
 	program  *vm.Program
 	cells    []int // where the program holds the budget
 	machines sync.Pool
+
+	split sync.Once
+	parts []*Expression // what `and` joins, once split
 }
 
 // Source is the expression as written.

@@ -79,7 +79,7 @@ func newDesk(t *testing.T, book string) *desk {
 	})
 	d := &desk{t: t, server: server, store: store, engine: e}
 	d.feed = &triggers.Feed{
-		Graph: g, Engine: e, Docs: store, Holder: "one", Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		Graph: g, Engine: e, Store: store, Docs: store, Holder: "one", Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 		Books: []*playbooks.Playbook{d.book(book)},
 	}
 	return d
@@ -254,7 +254,7 @@ func TestAnUnreadableIncidentIsSetAsideAndTheOthersGoOn(t *testing.T) {
 	if p := d.poll(); p.Poisoned != 0 || p.New != 0 {
 		t.Errorf("told again: %+v", p)
 	}
-	doc, err := d.store.Get(t.Context(), "poisoned", "7")
+	doc, err := d.store.Get(t.Context(), "poisoned", "defender/7")
 	var why triggers.Poisoned
 	if err != nil || json.Unmarshal(doc.Body, &why) != nil || why.Reason == "" {
 		t.Errorf("set aside as %s (%v)", doc.Body, err)

@@ -68,7 +68,7 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 		host = "unknown"
 	}
 	feed := &triggers.Feed{
-		Graph: d.tenant.graph, Engine: d.engine, Docs: d.store, Books: books,
+		Graph: d.tenant.graph, Engine: d.engine, Store: d.store, Docs: d.store, Books: books,
 		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
 		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
 	}
