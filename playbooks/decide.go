@@ -3,6 +3,7 @@ package playbooks
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -35,15 +36,51 @@ func (o *Offer) Decide(p *Playbook, own []string, now time.Time) (Verdict, error
 	}
 	env := Env{Names: names, Now: now, OwnDomains: own}
 	for _, part := range condition.conjuncts() {
-		v, err := part.Eval(env)
-		if err != nil {
+		a := o.ask(part, env)
+		if a.failed {
 			break // the whole says it, with its place
 		}
-		if v == false {
-			return Verdict{false, what + ": " + part.read.brief() + " is false" + part.wasRead(env)}, nil
+		if a.value == false {
+			return Verdict{false, what + ": " + a.because}, nil
 		}
 	}
 	return p.asks(what, condition, env)
+}
+
+// answer is what a part of a condition came to.
+type answer struct {
+	value   any
+	failed  bool
+	because string // where value is false
+}
+
+// ask evaluates a part of a condition. Playbooks have many in common: what reads
+// nothing but the event is asked once of each offer, as long as the time is the
+// same.
+func (o *Offer) ask(part *Expression, env Env) answer {
+	if !part.ofEvent {
+		return part.ask(env)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.at.Equal(env.Now) || o.answers == nil {
+		o.at, o.answers = env.Now, map[string]answer{}
+	}
+	a, known := o.answers[part.brief]
+	if !known {
+		a = part.ask(env)
+		o.answers[part.brief] = a
+	}
+	return a
+}
+
+func (e *Expression) ask(env Env) answer {
+	v, err := e.Eval(env)
+	a := answer{value: v, failed: err != nil}
+	if err == nil && v == false {
+		a.because = cutText(strings.Join(strings.Fields(e.brief), " "), longWords) + " is false" + e.wasRead(env)
+	}
+	return a
 }
 
 // defaults are the params of a run that nobody gives any.
@@ -57,7 +94,7 @@ func (p *Playbook) defaults() (map[string]any, error) {
 // brief is the text of the part at the root.
 func (c *checker) brief() string {
 	from, to := c.span(c.root)
-	return cutText(strings.Join(strings.Fields(string(c.runes[from:to])), " "), longWords)
+	return strings.TrimSpace(string(c.runes[from:to]))
 }
 
 // conjuncts are the parts that `and` joins, each an expression of its own; none
@@ -77,6 +114,9 @@ func (e *Expression) conjuncts() []*Expression {
 				e.parts = nil
 				return
 			}
+			part.brief = c.brief()
+			part.ofEvent = !slices.ContainsFunc(part.names, func(name string) bool { return name == "params" || name == "lists" }) &&
+				!strings.Contains(part.brief, "external") // which asks what the caller's own domains are
 			e.parts = append(e.parts, part)
 		}
 	})
@@ -163,13 +203,15 @@ func shownValue(path string, v any) string {
 		return cutText("["+strings.Join(words, ", ")+"]", longRead)
 	case map[string]any:
 		return "there"
+	case bool:
+		return strconv.FormatBool(v)
 	case time.Time:
 		return v.UTC().Format(time.RFC3339)
 	}
 	return cutText(fmt.Sprint(v), longRead)
 }
 
-func quoteText(s string) string { return fmt.Sprintf("%q", cutText(s, longRead)) }
+func quoteText(s string) string { return strconv.Quote(cutText(s, longRead)) }
 
 // cutText cuts a text to so many bytes, at a rune, with a mark.
 func cutText(s string, most int) string {

@@ -34,6 +34,9 @@ type Expression struct {
 
 	split sync.Once
 	parts []*Expression // what `and` joins, once split
+	brief string        // of such a part, its text
+	// ofEvent says that such a part reads nothing but what an event carries.
+	ofEvent bool
 }
 
 // Source is the expression as written.

@@ -211,7 +211,7 @@ func TestOneFeederAtATime(t *testing.T) {
 
 func TestAFailedReadMovesNothing(t *testing.T) {
 	d := newDesk(t, tagging)
-	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"17"}}]`
+	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"1"}}]`
 	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestAFailedReadMovesNothing(t *testing.T) {
 	if !ok {
 		t.Fatalf("a throttled poll says %v", err)
 	}
-	if after, _ := waits.RetryAfter(); after != 17*time.Second {
+	if after, _ := waits.RetryAfter(); after != time.Second {
 		t.Errorf("it says to wait %s", after)
 	}
 	if p := d.poll(); p.New != 3 {
