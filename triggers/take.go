@@ -20,7 +20,7 @@ const (
 
 // impossible is how far in the future a date may lie: one that lies further says
 // nothing of what came before or after.
-const impossible = 5 * time.Minute
+const impossible = 24 * time.Hour
 
 // stored is the body of an incident document.
 type stored struct {
