@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -132,8 +131,13 @@ func (p *packer) pack(rec Record) ([]byte, error) {
 	}
 	defer p.writers.Put(w)
 	w.Reset(&out)
-	_, err = w.Write(raw)
-	return out.Bytes(), errors.Join(err, w.Close())
+	if _, err := w.Write(raw); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func unpack(body []byte) (Record, error) {

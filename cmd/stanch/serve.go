@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stanch/playbooks"
-	"stanch/triggers"
 )
 
 type serveOptions struct {
 	folders []string
 	listen  string
+	since   string
 	text    bool
 }
 
@@ -31,15 +30,21 @@ and do the work, until Ctrl-C: then what is under way is finished or handed
 over, and everything goes on at the next start. A second Ctrl-C ends it at once;
 nothing is lost by that either.
 
+Incidents come from Defender XDR and from the configured workspace of Sentinel;
+one that both have is one. Of all nodes on a store one polls, another takes over
+within the lease. What was decided over each incident tells
+stanch explain INCIDENT, how far the feed has come stanch incidents feed.
+
 Playbooks are those of the folders and files given, else of the configuration's;
 it refuses to start while one of them has errors.`,
-		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config examples/practice.yaml",
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
 		}),
 	}
 	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` of the console and API (not in this version)")
+	c.Flags().StringVar(&o.since, "since", "", "begin with incidents updated since a `TIME` (2026-03-02, 2026-03-02T09:00:00Z) or within a duration (7d); what was opened before starts nothing (default the configuration's feed.since, else now)")
 	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
 	sh.storeFlag(c)
 	return c
@@ -55,6 +60,10 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	if o.listen != "" {
 		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
 	}
+	since, err := d.begins(o.since, time.Now())
+	if err != nil {
+		return err
+	}
 	books, err := sh.served(d, o.folders)
 	if err != nil {
 		return err
@@ -63,14 +72,9 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer d.close()
-	host, err := os.Hostname()
+	feed, err := d.feed(books, since, log)
 	if err != nil {
-		host = "unknown"
-	}
-	feed := &triggers.Feed{
-		Graph: d.tenant.graph, Engine: d.engine, Store: d.store, Docs: d.store, Books: books,
-		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
-		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
+		return err
 	}
 	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
 	if err := d.working(ctx, feed.Run); err != nil && !errors.Is(err, context.Canceled) {
