@@ -16,6 +16,7 @@ import (
 	"stanch/connectors/incident"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -29,6 +30,8 @@ type desk struct {
 	server *practicetest.Server
 	store  *sqlitestore.Store
 	engine *engine.Engine
+	azure  *sentinel.Client
+	catalog *actions.Catalog
 	feed   *triggers.Feed
 }
 
@@ -59,7 +62,13 @@ func newDesk(t *testing.T, book string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := actions.Collect(incidents.Shelf{Graph: g})
+	azure, err := sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := actions.Collect(incidents.Shelf{Graph: g, Sentinel: azure})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +86,29 @@ func newDesk(t *testing.T, book string) *desk {
 			t.Error(err)
 		}
 	})
-	d := &desk{t: t, server: server, store: store, engine: e}
+	d := &desk{t: t, server: server, store: store, engine: e, azure: azure, catalog: catalog}
 	d.feed = &triggers.Feed{
 		Graph: g, Engine: e, Store: store, Docs: store, Holder: "one", Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 		Books: []*playbooks.Playbook{d.book(book)},
 	}
 	return d
+}
+
+// memory is a store in memory.
+type memory = sqlitestore.Store
+
+func openMemory(t *testing.T, now func() time.Time) *memory {
+	t.Helper()
+	s, err := sqlitestore.OpenMemory(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 func (d *desk) book(text string) *playbooks.Playbook {
@@ -127,6 +153,42 @@ func (d *desk) runs(id string) []engine.Run {
 			return found
 		}
 	}
+}
+
+// faults sets what goes wrong with the tenant.
+func (d *desk) faults(body string) {
+	d.t.Helper()
+	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
+// inject puts a new incident into the tenant and answers our id of it.
+func (d *desk) inject(body string) string {
+	d.t.Helper()
+	id, err := d.server.Tenant.Inject([]byte(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return incident.NewID(incident.Defender, id)
+}
+
+// verdict answers what was decided for a playbook over the newest revision.
+func (d *desk) verdict(id, playbook string) triggers.Verdict {
+	d.t.Helper()
+	records, err := triggers.Records(d.t.Context(), d.store, id)
+	if err != nil || len(records) == 0 {
+		d.t.Fatalf("nothing was decided over %s: %v", id, err)
+	}
+	for _, v := range records[0].Verdicts {
+		if v.Playbook == playbook {
+			return v
+		}
+	}
+	d.t.Fatalf("%s was not asked about %s: %+v", playbook, id, records[0])
+	return triggers.Verdict{}
 }
 
 func (d *desk) amend(id, body string) {
@@ -211,13 +273,8 @@ func TestOneFeederAtATime(t *testing.T) {
 
 func TestAFailedReadMovesNothing(t *testing.T) {
 	d := newDesk(t, tagging)
-	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"1"}}]`
-	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	_, err = d.feed.PollOnce(t.Context())
+	d.faults(`[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"1"}}]`)
+	_, err := d.feed.PollOnce(t.Context())
 	waits, ok := errors.AsType[interface {
 		error
 		RetryAfter() (time.Duration, bool)
@@ -242,12 +299,7 @@ func TestADraftIsNotStarted(t *testing.T) {
 
 func TestAnUnreadableIncidentIsSetAsideAndTheOthersGoOn(t *testing.T) {
 	d := newDesk(t, tagging)
-	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":2,"status":200,"headers":{"Content-Type":"application/json"},"body":` + poisoned + `}]`
-	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
+	d.faults(`[{"method":"GET","path":"/v1.0/security/incidents","times":2,"status":200,"headers":{"Content-Type":"application/json"},"body":` + poisoned + `}]`)
 	if p := d.poll(); p.Poisoned != 1 || p.New != 1 {
 		t.Errorf("%+v", p)
 	}
