@@ -35,7 +35,7 @@ func eventType() Type {
 // Offer is one event as it is offered to playbooks: what it carries is decoded
 // once, however many there are. It may be used from many goroutines.
 type Offer struct {
-	event    Event
+	event Event
 
 	mu    sync.Mutex
 	names map[string]map[string]any // by the triggers of the playbooks they are for

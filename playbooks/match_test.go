@@ -124,7 +124,7 @@ func TestDecidingIsMatching(t *testing.T) {
 	const head = "playbook: p\ntitle: t\nstatus: stable\nparams:\n  least: {type: integer, default: 3}\n  token: {type: string, default: hush}\non:\n  incident:\n    events: [created]\n    if: '"
 	for condition, because := range map[string]string{
 		`incident.severity == "high" and incident.title startsWith "DLP"`: `is true: incident.severity == "high" and`,
-		`incident.severity == "low" and incident.title == "x"`:           `on.incident.if: incident.severity == "low" is false (incident.severity is "high")`,
+		`incident.severity == "low" and incident.title == "x"`:            `on.incident.if: incident.severity == "low" is false (incident.severity is "high")`,
 		`incident.title != "" and len(evidence.files) > params.least`:     `len(evidence.files) > params.least is false (evidence.files is a list of 1, params.least is 3)`,
 		`"microsoftSentinel" in incident.service_sources`:                 `(incident.service_sources is ["dataLossPrevention"])`,
 		`incident.assigned_to == "me" or incident.status == "resolved"`:   `(incident.assigned_to is absent, incident.status is "")`,

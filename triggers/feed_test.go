@@ -26,13 +26,13 @@ import (
 // desk is a feed of a practice tenant, whose three incidents are from the 20th
 // of November 2026, and a playbook that tags what concerns it.
 type desk struct {
-	t      *testing.T
-	server *practicetest.Server
-	store  *sqlitestore.Store
-	engine *engine.Engine
-	azure  *sentinel.Client
+	t       *testing.T
+	server  *practicetest.Server
+	store   *sqlitestore.Store
+	engine  *engine.Engine
+	azure   *sentinel.Client
 	catalog *actions.Catalog
-	feed   *triggers.Feed
+	feed    *triggers.Feed
 }
 
 const tagging = `playbook: tagging

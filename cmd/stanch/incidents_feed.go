@@ -86,7 +86,7 @@ func (sh *shell) feedTable(list []triggers.Source) {
 	for _, s := range list {
 		lag := ""
 		if !s.Read.IsZero() {
-			lag = (time.Duration(s.Lag * float64(time.Second))).Round(time.Second).String()
+			lag = time.Duration(s.Lag * float64(time.Second)).Round(time.Second).String()
 		}
 		t.Add(s.Name, instant(s.Began), instant(s.Until), lag, fmt.Sprint(len(s.Aside)))
 	}
