@@ -38,7 +38,7 @@ type reading struct {
 
 	mu     sync.Mutex
 	polled *Polled
-	ask    map[string]bool // incidents that those taken were merged into; true: to be read
+	ask    map[string]bool // incidents that others led to; true: to be read
 }
 
 // lag is how long ago the source was last read to its end.
@@ -73,6 +73,9 @@ func (r *reading) poll(ctx context.Context) error {
 	}
 	if deep.Before(from) || r.mark.Deep.IsZero() {
 		r.mark.Deep = r.now
+	}
+	if err := r.alerts(ctx); err != nil {
+		return err
 	}
 	if err := r.again(ctx); err != nil {
 		return err
@@ -365,17 +368,23 @@ func (r *reading) retrySlice(ctx context.Context, id, text string) error {
 	return r.takeSome(ctx, list)
 }
 
-// lead notes an incident that another one was merged into.
-func (r *reading) lead(id string) {
+// lead notes an incident that something else led to. It answers false where that
+// is one too many for this poll.
+func (r *reading) lead(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.ask[id]; !known && len(r.ask) < mostAsked {
+	_, known := r.ask[id]
+	if !known && len(r.ask) >= mostAsked {
+		return false
+	}
+	if !known {
 		r.ask[id] = true
 	}
+	return true
 }
 
-// follow reads the incidents that those taken were merged into: what goes on
-// there may not be on the list, and is what became of them.
+// follow reads the incidents that others led to: what those taken were merged
+// into may not be on the list, and is what became of them.
 func (r *reading) follow(ctx context.Context) error {
 	for {
 		var next []string
