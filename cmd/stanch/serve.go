@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,32 +50,20 @@ it refuses to start while one of them has errors.`,
 
 func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	log := sh.logger(o.text)
-	n := need{tenant: true, works: true}
-	d, err := sh.desk(n)
-	if err != nil {
-		return err
-	}
 	if o.listen != "" {
 		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
 	}
-	since, err := d.begins(o.since, time.Now())
+	all, err := sh.tenants(o, log)
 	if err != nil {
 		return err
 	}
-	books, err := sh.served(d, o.folders)
-	if err != nil {
-		return err
+	for _, t := range all {
+		if err := t.open(ctx); err != nil {
+			return err
+		}
+		defer t.desk.close()
 	}
-	if err := sh.openStore(ctx, d, n, log); err != nil {
-		return err
-	}
-	defer d.close()
-	feed, err := d.feed(books, since, log)
-	if err != nil {
-		return err
-	}
-	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
-	if err := d.working(ctx, feed.Run); err != nil && !errors.Is(err, context.Canceled) {
+	if err := together(ctx, all); err != nil {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))

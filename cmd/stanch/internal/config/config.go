@@ -28,6 +28,7 @@ type Config struct {
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
+	Tenants    []string            `yaml:"tenants" doc:"operator's files of further tenants that stanch serve serves in the same process, each with a store of its own"`
 	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
