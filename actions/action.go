@@ -2,7 +2,6 @@ package actions
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,24 +17,25 @@ const DefaultTimeout = 30 * time.Second
 
 // Action is a Spec with its types erased: what the engine holds.
 type Action struct {
-	Name         string
-	Doc          string
-	Class        Class
-	Permissions  []Permission
-	Throttle     string
-	Cost         Cost
-	LookThrottle string
-	Repeat       Repeat
-	Settling     time.Duration
-	Within       time.Duration
-	Timeout      time.Duration
-	Source       string
-	NoUndo       string
-	Example      string
-	Writes       []string
-	Deprecated   string
-	Params       reflect.Type
-	Result       reflect.Type
+	Name        string
+	Doc         string
+	Class       Class
+	Permissions []Permission
+	Throttle    string
+	Cost        Cost
+	Also        string
+	Elsewhere   Elsewhere
+	Repeat      Repeat
+	Settling    time.Duration
+	Within      time.Duration
+	Timeout     time.Duration
+	Source      string
+	NoUndo      string
+	Example     string
+	Writes      []string
+	Deprecated  string
+	Params      reflect.Type
+	Result      reflect.Type
 
 	read   func(context.Context, Call, json.RawMessage) (json.RawMessage, error)
 	plan   func(context.Context, Call, json.RawMessage) ([]Effect, json.RawMessage, error)
@@ -53,13 +53,13 @@ func (s Spec[P, R]) Action() Action {
 		panic(fmt.Sprintf("actions: %s: %v", reflect.TypeFor[P](), err))
 	}
 	a := Action{
-		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: Cost{max(s.Cost.Look, 1), max(s.Cost.Send, 1)},
-		LookThrottle: cmp.Or(s.LookThrottle, s.Throttle),
-		Repeat:       s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
+		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: s.Cost.least(), Also: s.Also, Elsewhere: s.Elsewhere,
+		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
 		do: s.Do, check: s.Check, undo: s.Undo,
 	}
+	a.Elsewhere.Cost = s.Elsewhere.Cost.least()
 	if a.Repeat == "" {
 		a.Repeat = RepeatNever
 	}
@@ -138,7 +138,7 @@ func (s Spec[P, R]) valid() error {
 	case s.Class != Reads && s.Class != Writes && s.Class != Destroys:
 		return fmt.Errorf("unknown class %q", s.Class)
 	}
-	return nil
+	return s.Elsewhere.valid(s.Class)
 }
 
 // Read runs a reading action.

@@ -176,21 +176,22 @@ type Inverse struct {
 // protection of things). A reading action gives Read; any other gives Plan, Do
 // and Check, and Undo or NoUndo.
 type Spec[P, R any] struct {
-	Doc          string        // first sentence: what it does, in the words of design
-	Class        Class         // the most it may do
-	Permissions  []Permission  // least application permissions, of looking and of undo too
-	Throttle     string        // throttling class, such as "sharepoint", "graph.security", "defender"
-	Cost         Cost          // what it costs of that
-	LookThrottle string        // throttling class of reading, planning and checking, where that is another; default Throttle
-	Repeat       Repeat        // default RepeatNever
-	Settling     time.Duration // how long a read may answer with the state before
-	Within       time.Duration // how long work that was accepted may go on before a person is asked; default Settling
-	Timeout      time.Duration // of one request; default 30 s
-	Source       string        // the API's page
-	NoUndo       string        // why there is no inverse
-	Example      string        // a `with:` that works, in YAML
-	Writes       []string      // fields of the incident model that it may write; of an optional parameter's name: only when that is given
-	Deprecated   string        // what to use instead; "": not deprecated
+	Doc         string        // first sentence: what it does, in the words of design
+	Class       Class         // the most it may do
+	Permissions []Permission  // least application permissions, of looking and of undo too
+	Throttle    string        // throttling class, such as "sharepoint", "graph.security", "defender"
+	Cost        Cost          // what it costs of that
+	Also        string        // throttling class of which sending one effect uses a unit besides, such as "sharepoint.sharing"
+	Elsewhere   Elsewhere     // how it is counted on targets of another API; none if zero
+	Repeat      Repeat        // default RepeatNever
+	Settling    time.Duration // how long a read may answer with the state before
+	Within      time.Duration // how long work that was accepted may go on before a person is asked; default Settling
+	Timeout     time.Duration // of one request; default 30 s
+	Source      string        // the API's page
+	NoUndo      string        // why there is no inverse
+	Example     string        // a `with:` that works, in YAML
+	Writes      []string      // fields of the incident model that it may write; of an optional parameter's name: only when that is given
+	Deprecated  string        // what to use instead; "": not deprecated
 
 	// Read does a reading action.
 	Read func(context.Context, Call, P) (R, error)
@@ -210,11 +211,6 @@ type Spec[P, R any] struct {
 	// Settle corrects the predicted output by what became of the effects.
 	Settle func(R, []Effect) R
 }
-
-// Cost is how many units of its throttling class an action uses at most in the
-// usual case, 1 where it says nothing: to read, to plan, or to check; and to send
-// one effect.
-type Cost struct{ Look, Send int64 }
 
 // Permission is one application permission that an action needs, or a role of
 // Azure.

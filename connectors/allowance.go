@@ -15,11 +15,14 @@ type Allowance struct {
 // Sources: learn.microsoft.com/graph/throttling-limits (Graph, identity in
 // resource units, advanced hunting, identity protection, Outlook per mailbox),
 // learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online
-// (SharePoint in resource units), learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel,
+// (SharePoint in resource units, and per call that changes who has access),
+// learn.microsoft.com/graph/api/driveitem-assignsensitivitylabel,
 // learn.microsoft.com/defender-endpoint/api/common-errors and the pages of its
 // machine actions (Defender for Endpoint, per call), and
 // learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
-// (ARM refills 25 reads and 10 writes a second).
+// (Azure Resource Manager: of a subscription a bucket of 250 reads that gets 25 a
+// second, and one of 200 writes that gets 10, to which all POST belong, even those
+// that read; calls are held to what the smaller one takes at any time).
 func Allowances() map[string][]Allowance {
 	const day = 24 * time.Hour
 	return map[string][]Allowance{
@@ -29,9 +32,10 @@ func Allowances() map[string][]Allowance {
 		"graph.hunting":             {{45, time.Minute}},
 		"graph.mail":                {{10_000, 10 * time.Minute}},
 		"sharepoint":                {{1250, time.Minute}, {1_200_000, day}},
+		"sharepoint.sharing":        {{300, 5 * time.Minute}},
 		"sharepoint.label":          {{100, 5 * time.Minute}},
 		"defender":                  {{100, time.Minute}, {1500, time.Hour}},
-		"azure":                     {{600, time.Minute}},
+		"azure":                     {{200, 20 * time.Second}},
 		"loganalytics":              {{200, 30 * time.Second}},
 	}
 }

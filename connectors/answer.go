@@ -1,6 +1,7 @@
 package connectors
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -90,7 +91,7 @@ func (x *call) answered(res *http.Response, out any) (Reply, error) {
 		e.Status, e.RequestID, e.Message = res.StatusCode, reply.RequestID, "it answered no content to download"
 		return reply, e
 	}
-	if err := decode(res, body, out); err != nil {
+	if err := x.decode(res, body, out); err != nil {
 		if x.ctx.Err() != nil { // a service that sees us give up may end its answer as if it were whole
 			e := x.unreadable(x.ctx.Err())
 			e.Status, e.RequestID = res.StatusCode, reply.RequestID
@@ -132,6 +133,7 @@ func (x *call) status(e *Error, head http.Header, body []byte) {
 	case Throttled, Unavailable, Timeout, Locked, Conflict:
 		e.Wait, _ = retryAfter(head, time.Now())
 	case Unauthorized:
+		e.challenged = challenged(head)
 		e.Hint = unauthorizedHint(head)
 	case Forbidden:
 		e.Permission = x.request.Permission
@@ -151,8 +153,14 @@ func (x *call) status(e *Error, head http.Header, body []byte) {
 	}
 }
 
+// challenged reports whether the login wants more proof; azcore has asked it once
+// more by then.
+func challenged(head http.Header) bool {
+	return strings.Contains(strings.Join(head.Values("WWW-Authenticate"), " "), "insufficient_claims")
+}
+
 func unauthorizedHint(head http.Header) string {
-	if strings.Contains(strings.Join(head.Values("WWW-Authenticate"), " "), "insufficient_claims") {
+	if challenged(head) {
 		return "the login wants more proof (continuous access evaluation): see Entra's sign-in log of this app"
 	}
 	if sent, err := http.ParseTime(head.Get("Date")); err == nil {
@@ -221,8 +229,10 @@ func (x *call) unreadable(err error) *Error {
 	return e
 }
 
-// decode reads the body of a success into out.
-func decode(res *http.Response, body []byte, out any) error {
+// decode reads the body of a success into out. A change of which no answer is
+// expected must have none: what has one may come from something that stands in
+// the API's place.
+func (x *call) decode(res *http.Response, body []byte, out any) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if len(body) == 0 {
 		if out == nil || res.StatusCode == http.StatusNoContent {
@@ -231,7 +241,7 @@ func decode(res *http.Response, body []byte, out any) error {
 		return errors.New("the answer is empty; expected JSON")
 	}
 	if isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json"); !isJSON {
-		if out == nil && kind != "text/html" && kind != "application/xhtml+xml" {
+		if out == nil && x.gate == nil && kind != "text/html" && kind != "application/xhtml+xml" {
 			return nil
 		}
 		return fmt.Errorf("the answer is not JSON but %s: %s", orNothing(line(kind, 40)), excerpt(body))
@@ -245,8 +255,14 @@ func decode(res *http.Response, body []byte, out any) error {
 			return &Error{ServiceCode: said.code, InnerCode: said.inner, Message: "answered as a success, but: " + said.message}
 		}
 	}
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && out != nil {
+		return errors.New("the answer is null; expected a value")
+	}
 	switch out := out.(type) {
 	case nil:
+		if x.gate != nil {
+			return errors.New("the answer has a body, where none is due")
+		}
 		return nil
 	case *json.RawMessage:
 		*out = body

@@ -188,8 +188,8 @@ func TestExpiresInMayBeText(t *testing.T) {
 	}
 }
 
-// A token that is not taken is asked for anew, once: a read goes on with the
-// new one, a change is left to the caller, and the login is not stormed.
+// A token that is not taken is asked for anew, once: the call goes on with the
+// new one, for nothing was done, and the login is not stormed.
 func TestBad099ATokenThatIsNotTakenIsRenewedOnce(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		good := "Bearer token-2"
@@ -202,11 +202,8 @@ func TestBad099ATokenThatIsNotTakenIsRenewedOnce(t *testing.T) {
 		})
 		c := s.client(t, nil)
 		if !reads {
-			if e := wantCode(t, change(t.Context(), c, soon(), nil), connectors.Unauthorized, "the token was not taken"); e.Unsure() || s.calls.Load() != 1 {
-				t.Errorf("unsure %v, %d calls", e.Unsure(), s.calls.Load())
-			}
 			if err := change(t.Context(), c, soon(), nil); err != nil {
-				t.Errorf("the next change: %v", err)
+				t.Error(err)
 			}
 		} else if err := get(t.Context(), c, nil); err != nil {
 			t.Error(err)

@@ -44,8 +44,8 @@ func (o *Options) filled() Options {
 }
 
 // Client speaks JSON with one API. It sends each request once: no retry, no
-// redirect, no wait; only a read whose token is not taken is sent once more
-// with a new one. It is safe for concurrent use.
+// redirect, no wait; only what comes back because its token is not taken is sent
+// once more with a new one. It is safe for concurrent use.
 type Client struct {
 	api      API
 	base     *url.URL
@@ -131,11 +131,11 @@ func (c *Client) Read(ctx context.Context, r Request, out any) (Reply, error) {
 	return reply, err
 }
 
-// untaken reports whether the token was not taken and a new one may be. A
-// change is not sent again; the next one gets the new token.
+// untaken reports whether the token was not taken and a new one may be: then
+// nothing was done.
 func (c *Client) untaken(err error) bool {
 	e, is := errors.AsType[*Error](err)
-	if !is || e.Status != http.StatusUnauthorized || e.Code != Unauthorized || e.login {
+	if !is || e.Status != http.StatusUnauthorized || e.Code != Unauthorized || e.login || e.challenged {
 		return false
 	}
 	cred, is := c.cred.(*credential)
@@ -143,6 +143,7 @@ func (c *Client) untaken(err error) bool {
 }
 
 // Send does a call that changes something, once, within the bounds of change.
+// With nil out, a success must have no body.
 // After any error, (*Error).Unsure tells whether it may have happened.
 func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (Reply, error) {
 	if m := r.method(); m == http.MethodGet || r.Reads {
@@ -155,7 +156,9 @@ func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (R
 		return Reply{}, c.refused(r, err)
 	}
 	reply, err := c.do(ctx, r, &change, out)
-	c.untaken(err)
+	if c.untaken(err) && change.may() == nil {
+		return c.do(ctx, r, &change, out)
+	}
 	return reply, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -17,8 +18,9 @@ const downloadTimeout = 10 * time.Minute
 type Copy struct {
 	Into io.Writer
 	Most int64 // bytes, decompressed; more is an error of code limit
-	// NotHTML says that a page is no answer: a proxy or a login has given it.
-	NotHTML bool
+	// Mail says that a mail is expected: a page or JSON is none, but comes from a
+	// proxy, a login or a failure.
+	Mail bool
 }
 
 // Download copies the body of a GET. It changes nothing there and still has the
@@ -34,7 +36,9 @@ func (c *Client) Download(ctx context.Context, change Change, r Request, to Copy
 		return Reply{}, c.refused(r, err)
 	}
 	reply, err := c.do(ctx, r, &change, nil)
-	c.untaken(err)
+	if !r.bare && c.untaken(err) && change.may() == nil { // with a 401 comes no content
+		return c.do(ctx, r, &change, nil)
+	}
 	return reply, err
 }
 
@@ -114,9 +118,9 @@ func (s *sink) Write(b []byte) (int, error) {
 func (x *call) download(res *http.Response, reply Reply) error {
 	to := x.request.copy
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if to.NotHTML && (kind == "text/html" || kind == "application/xhtml+xml") {
+	if to.Mail && slices.Contains([]string{"text/html", "application/xhtml+xml", "application/json"}, kind) {
 		e := x.errorOf(Failed)
-		e.Status, e.RequestID, e.Message = res.StatusCode, reply.RequestID, "the answer is a page of HTML"
+		e.Status, e.RequestID, e.Message = res.StatusCode, reply.RequestID, "the answer is no mail but "+kind
 		e.Hint = "see that " + x.host + " is the API and no proxy answers in its place"
 		return e
 	}

@@ -49,7 +49,8 @@ type Error struct {
 	Running bool          // with Conflict: the same work is already under way
 	Cause   error
 
-	login bool // it is about getting a token
+	login      bool // it is about getting a token
+	challenged bool // it came again after what the login wanted was given
 }
 
 // ErrorCode is the code as text.

@@ -52,6 +52,44 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 	}
 }
 
+// PageOf is one page of a list, its items read.
+type PageOf[T any] struct {
+	Items     []T
+	Faulty    []Faulty // those that could not be read
+	More      bool     // another page follows
+	RequestID string
+}
+
+// Faulty is an item of a list that could not be read.
+type Faulty struct {
+	Raw json.RawMessage
+	Err error
+}
+
+// PagesOf is Pages with each item as read makes it, which is told the request id of
+// the answer.
+func PagesOf[T any](ctx context.Context, c *Client, r Request, read func(raw json.RawMessage, request string) (T, error)) iter.Seq2[PageOf[T], error] {
+	return func(yield func(PageOf[T], error) bool) {
+		for page, err := range c.Pages(ctx, r) {
+			if err != nil {
+				yield(PageOf[T]{}, err)
+				return
+			}
+			out := PageOf[T]{More: page.More, RequestID: page.Reply.RequestID}
+			for _, raw := range page.Items {
+				if item, err := read(raw, out.RequestID); err != nil {
+					out.Faulty = append(out.Faulty, Faulty{raw, err})
+				} else {
+					out.Items = append(out.Items, item)
+				}
+			}
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+}
+
 // follow judges the next link after page n.
 func (c *Client) follow(link string, seen map[string]bool, n int) *Error {
 	u, err := url.Parse(link)

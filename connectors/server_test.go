@@ -3,6 +3,7 @@ package connectors_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -100,8 +101,11 @@ func get(ctx context.Context, c *connectors.Client, out any) error {
 	return err
 }
 
-// change posts to the thing.
+// change posts to the thing, which answers with JSON.
 func change(ctx context.Context, c *connectors.Client, ch connectors.Change, out any) error {
+	if out == nil {
+		out = new(json.RawMessage)
+	}
 	_, err := c.Send(ctx, ch, connectors.Request{
 		Op: "change thing", Method: http.MethodPost, Path: connectors.To("thing"),
 		Body: map[string]int{"n": 1}, Permission: "Thing.ReadWrite.All",

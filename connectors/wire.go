@@ -16,7 +16,7 @@ import (
 const (
 	dialTimeout     = 10 * time.Second
 	maxHeaderBytes  = 64 << 10
-	idleConnections = 64
+	idleConnections = 256
 )
 
 // wire is the only way to the network: an HTTP/1.1 client that follows no

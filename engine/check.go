@@ -115,7 +115,7 @@ func (h *holding) cannotLook(work context.Context, t *task, s effectState, a act
 	}
 	after, _ := retryAfter(err)
 	if codeOf(err) == "throttled" {
-		h.tooMuch(work, a.LookThrottle, after)
+		h.tooMuch(work, t, a, after)
 	}
 	return h.lookAgain(t, s, max(after, 5*time.Second), "could not look: "+message(err))
 }

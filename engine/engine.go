@@ -346,7 +346,7 @@ func (e *Engine) context(ctx context.Context, head RunHead) (*runContext, error)
 
 func (e *Engine) newContext(head RunHead, start Head, o *outline) (*runContext, error) {
 	book := o.book
-	run := &runContext{id: head.ID, head: head, start: start, book: book, outline: o, own: e.o.OwnDomains, names: map[string]any{}, undoing: e.undoing}
+	run := &runContext{id: head.ID, head: head, start: start, book: book, outline: o, own: e.o.OwnDomains, names: map[string]any{}, undoing: e.undoing, items: &items{}}
 	var err error
 	if len(start.Event.Trigger) > 0 {
 		if run.names, err = book.EventNames(start.Event); err != nil {

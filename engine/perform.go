@@ -156,8 +156,7 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	free := code == "throttled"
 	if free || code == "unavailable" && told {
 		a, _ := h.e.catalog.Lookup(h.calls(t))
-		class, _ := drawsOn(a, t)
-		h.tooMuch(work, class, after)
+		h.tooMuch(work, t, a, after)
 	}
 	if free || failures+1 < attempts && retries(t.step.Retry, code, effect < 0) {
 		wait := max(after, backoff(t.step.Retry, failures))

@@ -26,25 +26,39 @@ func laneOf(run *runContext, a actions.Action) int {
 	return lane
 }
 
-// drawsOn answers of which throttling class a task uses how many units.
-func drawsOn(a actions.Action, t *task) (class string, units int64) {
-	if t.kind == tSend {
-		return a.Throttle, a.Cost.Send
+// uses are what the API counts a task as, the scarcest class first.
+func (h *holding) uses(t *task, a actions.Action) []actions.Use {
+	switch t.kind {
+	case tSend:
+		return a.SendUses(h.st.at(t.path).effects[t.effect].Effect)
+	case tCheck:
+		return []actions.Use{a.CheckUse(h.st.at(t.path).effects[t.effect].Effect)}
 	}
-	return a.LookThrottle, a.Cost.Look
+	return []actions.Use{a.LookUse(t.params)}
 }
 
-// room draws what a task uses of the budget of its action. It answers true where
-// the task has to wait for its turn: then that is recorded.
+// room draws what a task uses of the budgets of its action. It answers true where
+// the task has to wait for its turn: then that is recorded. Who waits at the
+// scarcest budget has drawn on no other; who waits at a later one draws on those
+// before it again, so that less is used than may be, never more.
 func (h *holding) room(work context.Context, t *task, action string) (waits bool, err error) {
 	a, _ := h.e.catalog.Lookup(action)
-	class, units := drawsOn(a, t)
-	b, limited := h.e.o.Budgets[class]
+	for _, use := range h.uses(t, a) {
+		if waits, err := h.draw(work, t, a, use); waits || err != nil {
+			return waits, err
+		}
+	}
+	return false, nil
+}
+
+// draw draws what a task uses of one budget.
+func (h *holding) draw(work context.Context, t *task, a actions.Action, use actions.Use) (waits bool, err error) {
+	b, limited := h.e.o.Budgets[use.Class]
 	if !limited {
 		return false, nil
 	}
 	d := Draw{
-		Budget: b.Name, Request: h.lease.Run + "/" + t.path + "/" + strconv.Itoa(t.effect), Units: units,
+		Budget: b.Name, Request: h.lease.Run + "/" + t.path + "/" + strconv.Itoa(t.effect), Units: use.Units,
 		Windows: b.Windows, Lane: laneOf(h.st.run, a), By: h.st.run.book.ID,
 	}
 	for _, w := range b.Windows {
@@ -64,7 +78,7 @@ func (h *holding) room(work context.Context, t *task, action string) (waits bool
 		case drawn.Go:
 			return false, nil
 		case drawn.Wait > shortWait:
-			return true, h.waitTurn(t, class, drawn)
+			return true, h.waitTurn(t, use.Class, drawn)
 		case !sleep(work, drawn.Wait):
 			return false, ErrLeaseLost
 		}
@@ -89,14 +103,18 @@ func (h *holding) waitTurn(t *task, class string, drawn Drawn) error {
 	})
 }
 
-// tooMuch tells all workers that an API has refused a call of a throttling class
-// as one too many, and for how long it wants no more.
-func (h *holding) tooMuch(work context.Context, class string, after time.Duration) {
-	b, limited := h.e.o.Budgets[class]
-	if !limited {
+// tooMuch tells all workers that an API has refused a task as one call too many,
+// and for how long it wants no more of them. Which of its limits was passed it does
+// not say: the scarcest is meant first, and who meets a wider one finds out.
+func (h *holding) tooMuch(work context.Context, t *task, a actions.Action, after time.Duration) {
+	for _, use := range h.uses(t, a) {
+		b, limited := h.e.o.Budgets[use.Class]
+		if !limited {
+			continue
+		}
+		if _, err := h.e.store.Draw(work, Draw{Budget: b.Name, Pause: after, Refused: true}); err != nil {
+			h.e.silent(err)
+		}
 		return
-	}
-	if _, err := h.e.store.Draw(work, Draw{Budget: b.Name, Pause: after, Refused: true}); err != nil {
-		h.e.silent(err)
 	}
 }

@@ -20,6 +20,9 @@ func aMinute(units int64) engine.Options {
 // second is the head of another playbook, whose runs do not wait for those of the first.
 const second = "playbook: other\ntitle: Other\nstatus: stable\non:\n  incident: {events: [created]}\n"
 
+// third is the head of yet another.
+const third = "playbook: third\ntitle: Third\nstatus: stable\non:\n  incident: {events: [created]}\n"
+
 const many = // % of them
 "steps:\n  - for_each: 1..%\n    max_parallel: 32\n    steps:\n      - uses: things.get\n        with: {thing: x}\n"
 
@@ -134,34 +137,68 @@ func TestContainingGoesBeforeLooking(t *testing.T) {
 	})
 }
 
-// An action may look at what another class of calls counts.
-func TestLooksDrawOnTheirOwnClass(t *testing.T) {
+// An action is counted as all classes that it names, and where it acts on what
+// another API has, as those of that one.
+func TestACallDrawsOnAllItIsCountedAs(t *testing.T) {
 	const three = "steps:\n" +
-		"  - {id: a, uses: things.same, with: {thing: x, value: b}}\n" +
-		"  - {id: b, uses: things.same, with: {thing: v, value: b}}\n" +
-		"  - {id: c, uses: things.same, with: {thing: z, value: b}}\n"
-	for class, c := range map[string]struct {
-		units int64
-		least time.Duration
+		"  - {id: a, uses: things.same, with: {thing: %x, value: b}}\n" +
+		"  - {id: b, uses: things.same, with: {thing: %v, value: b}}\n" +
+		"  - {id: c, uses: things.same, with: {thing: %z, value: b}}\n"
+	for name, c := range map[string]struct {
+		on, class string
+		units     int64
+		waits     bool
 	}{
-		"things":       {6, 0}, // two for each change, and no look
-		"things.looks": {2, time.Minute},
+		"looks and sends":           {"", "things", 9, false},
+		"one too few":               {"", "things", 8, true},
+		"sends alone":               {"", "things.rare", 3, false},
+		"one send too many":         {"", "things.rare", 2, true},
+		"nothing of another's":      {"", "other", 1, false},
+		"elsewhere nothing of it":   {"far/", "things", 1, false},
+		"elsewhere the other's":     {"far/", "other", 12, false},
+		"elsewhere one too few":     {"far/", "other", 11, true},
+		"elsewhere also the scarce": {"far/", "things.rare", 2, true},
 	} {
-		t.Run(class, func(t *testing.T) {
-			w := newWorld(map[string]string{"x": "a", "v": "a", "z": "a"})
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{c.on + "x": "a", c.on + "v": "a", c.on + "z": "a"})
 			o := engine.Options{Budgets: map[string]engine.Budget{
-				class: {Name: "contoso/" + class, Windows: []engine.Window{{Units: c.units, Per: time.Minute}}},
+				c.class: {Name: "contoso/" + c.class, Windows: []engine.Window{{Units: c.units, Per: time.Minute}}},
 			}}
 			rehearse(t, w, o, func(b *bench) {
 				begun := time.Now()
-				r := b.await(b.start(three, 0))
+				r := b.await(b.start(strings.ReplaceAll(three, "%", c.on), 0))
 				if r.Status != "succeeded" {
 					t.Fatalf("the run is %s: %v", r.Status, r.Error)
 				}
-				if took := time.Since(begun); took < c.least || took > c.least+10*time.Second {
-					t.Errorf("it took %s, it must be %s", took, c.least)
+				if took := time.Since(begun); c.waits != (took > 30*time.Second) {
+					t.Errorf("it took %s; waits for its turn: %v", took, c.waits)
 				}
 			})
 		})
 	}
+}
+
+// Who waits at the scarce budget has used up nothing of the other.
+func TestWhoWaitsAtOneBudgetHasDrawnOnNoOther(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a", "v": "a", "z": "a"})
+	minute := func(class string, units int64) engine.Budget {
+		return engine.Budget{Name: "contoso/" + class, Windows: []engine.Window{{Units: units, Per: time.Minute}}}
+	}
+	o := engine.Options{Workers: 4, Budgets: map[string]engine.Budget{"things": minute("things", 6), "things.rare": minute("things.rare", 1)}}
+	rehearse(t, w, o, func(b *bench) {
+		put := func(thing string) string {
+			return "steps:\n  - uses: things.same\n    with: {thing: " + thing + ", value: b}\n"
+		}
+		first := b.run(put("x"), 0)              // looks 1, sends 2
+		waiting := b.another(second+put("v"), 0) // looks 1, waits to send
+		<-time.After(3 * time.Second)            // virtual
+		begun := time.Now()
+		last := b.await(b.another(third+"steps:\n  - uses: things.get\n    with: {thing: z}\n", 0)) // looks 1: 5 of 6 are used
+		if took := time.Since(begun); first.Status != "succeeded" || last.Status != "succeeded" || took > 5*time.Second {
+			t.Errorf("the last run is %s after %s: who waits has drawn on the budget that it looks with", last.Status, took)
+		}
+		if r := b.await(waiting); r.Status != "succeeded" || w.changes()["v"] != 1 {
+			t.Errorf("the run that waited is %s: %v", r.Status, r.Error)
+		}
+	})
 }

@@ -146,7 +146,8 @@ func (e *effectState) settled() bool {
 	return true
 }
 
-// runContext is what all strands of a run share and never changes.
+// runContext is what all strands of a run share and never changes, and what was
+// found out of it.
 type runContext struct {
 	id      string
 	head    RunHead
@@ -158,6 +159,7 @@ type runContext struct {
 	due     time.Time // the run's deadline; zero: none
 	undoing func(undo) *outline
 	kept    *kept // what it takes over from the run that it retries
+	items   *items
 }
 
 // capped is the run in whose name caps are taken: a retry has those of the run
@@ -258,7 +260,7 @@ func (st *state) bindItem(item json.RawMessage) error {
 	if each.Batch > 0 {
 		t = playbooks.ListOf(t)
 	}
-	v, err := t.Decode(item)
+	v, err := st.run.items.decode(st.strand, t, item)
 	if err != nil {
 		return fmt.Errorf("item of %s: %w", st.strand, err)
 	}

@@ -19,7 +19,8 @@ func (w *world) catalog() *actions.Catalog {
 		},
 	}
 	same := put
-	same.Repeat, same.LookThrottle = actions.RepeatSame, "things.looks"
+	same.Repeat, same.Also = actions.RepeatSame, "things.rare"
+	same.Elsewhere = actions.Elsewhere{Class: "other", Param: "thing", First: "far", Cost: actions.Cost{Look: 1, Send: 3}}
 	slow := put
 	slow.Within = time.Hour
 	var accepted time.Time

@@ -31,15 +31,6 @@ type downloadRequest struct {
 	Hash  string `json:"hash,omitempty"` // QuickXorHash
 }
 
-// keeping is the state of a file's content in the evidence store.
-type keeping struct {
-	Kept     bool      `json:"kept"`
-	SHA256   string    `json:"sha256,omitempty"`
-	Size     int64     `json:"size,omitempty"`
-	Compared bool      `json:"compared,omitempty"`
-	Until    time.Time `json:"until,omitzero"`
-}
-
 const downloadTimeout = 10 * time.Minute
 
 // Download puts the content of a file into the evidence store.
@@ -54,7 +45,7 @@ func (s Shelf) Download() actions.Action {
 		Source:  "https://learn.microsoft.com/graph/api/driveitem-get-content",
 		NoUndo:  "what was downloaded stays in the evidence store for its time; in the tenant nothing was changed",
 		Example: "file: \"${{ file }}\"",
-		Plan:    s.planDownload, State: s.existing, Do: s.doDownload, Check: s.checkDownload, Settle: settleDownload,
+		Plan:    s.planDownload, State: s.existing, Do: s.doDownload, Check: actions.CheckKeeping[downloadRequest], Settle: settleDownload,
 	}.Action()
 }
 
@@ -75,7 +66,7 @@ func (s Shelf) planDownload(ctx context.Context, _ actions.Call, p onFile) ([]ac
 	}
 	return []actions.Effect{{
 		Target: actions.Target{Kind: "evidence", ID: f.key() + "/content", Name: "content of " + f.Name, Entities: f.entity},
-		Before: actions.JSON(keeping{}), After: actions.JSON(keeping{Kept: true, Size: f.Size}),
+		Before: actions.JSON(actions.Keeping{}), After: actions.JSON(actions.Keeping{Kept: true, Size: f.Size}),
 		Request: actions.JSON(downloadRequest{f.DriveID, f.DriveItem.ID, f.Name, f.MimeType, f.Size, f.QuickXorHash}),
 	}}, downloaded{File: f.record, Size: f.Size}, nil
 }
@@ -101,23 +92,13 @@ func (s Shelf) doDownload(ctx context.Context, c actions.Call, e actions.Effect)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{After: actions.JSON(keeping{true, item.SHA256, item.Size, r.Hash != "", item.Until})}, nil
-}
-
-// checkDownload cannot tell: it is kept by a name that only its content has.
-func (s Shelf) checkDownload(_ context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	if _, err := actions.Kept[downloadRequest](e.Request, "request"); err != nil {
-		return actions.Finding{}, err
-	}
-	return actions.Finding{Answer: actions.CannotTell, Why: "content is kept by its hash, which is known once it is downloaded"}, nil
+	return actions.Outcome{After: actions.JSON(actions.Keeping{Kept: true, SHA256: item.SHA256, Size: item.Size, Compared: r.Hash != "", Until: item.Until})}, nil
 }
 
 // settleDownload fills the output with what is kept.
 func settleDownload(out downloaded, effects []actions.Effect) downloaded {
-	for _, e := range effects {
-		if k, err := actions.Kept[keeping](e.After, "state after"); err == nil && e.Status == actions.Done {
-			out.SHA256, out.Size, out.Compared, out.Until = k.SHA256, k.Size, k.Compared, k.Until
-		}
+	if k := actions.KeptContent(effects); k.Kept {
+		out.SHA256, out.Size, out.Compared, out.Until = k.SHA256, k.Size, k.Compared, k.Until
 	}
 	return out
 }

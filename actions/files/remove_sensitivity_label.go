@@ -25,7 +25,7 @@ type unlabelled struct {
 func (s Shelf) RemoveSensitivityLabel() actions.Action {
 	return actions.Spec[unlabelParams, unlabelled]{
 		Doc:   "Take the sensitivity label off a file, and with it the label's encryption. A label of another organization is refused.",
-		Class: actions.Writes, Throttle: "sharepoint.label", LookThrottle: throttle, Cost: actions.Cost{Look: 3},
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Also: throttleLabel,
 		Permissions: append(writesFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Repeat:      actions.RepeatSame, // what has no label has none to lose
 		Settling:    labelSettles,

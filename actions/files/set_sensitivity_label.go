@@ -59,7 +59,7 @@ const assignedBy = "privileged"
 func (s Shelf) SetSensitivityLabel() actions.Action {
 	return actions.Spec[labelParams, labelled]{
 		Doc:   "Put a sensitivity label on a file. Lowering the label needs a justification.",
-		Class: actions.Writes, Throttle: "sharepoint.label", LookThrottle: throttle, Cost: actions.Cost{Look: 3},
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Also: throttleLabel,
 		Permissions: append(writesFiles(), actions.Permission{API: "graph", Name: "SensitivityLabels.Read.All"}),
 		Repeat:      actions.RepeatSame, // a file has one label of the organization
 		Settling:    labelSettles,

@@ -41,7 +41,7 @@ type shareRequest struct {
 func (s Shelf) Share() actions.Action {
 	return actions.Spec[shareParams, shared]{
 		Doc:   "Give people access to a file, or make a sharing link. No invitation is mailed; nobody loses access.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 6, Send: 5}, Permissions: writesFiles(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 6, Send: 5}, Also: throttleSharing, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // the same link or permission is answered again, not a second one
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/driveitem-invite",

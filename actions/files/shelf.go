@@ -48,6 +48,13 @@ const (
 // out (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
 const throttle = "sharepoint"
 
+// What SharePoint allows fewer of than units: calls that change who has access to
+// an item, of the app, and those that label one, of the whole tenant.
+const (
+	throttleSharing = "sharepoint.sharing"
+	throttleLabel   = "sharepoint.label"
+)
+
 func readsFiles() []actions.Permission {
 	return []actions.Permission{{API: "graph", Name: "Files.Read.All"}, {API: "graph", Name: "Sites.Read.All"}}
 }

@@ -41,7 +41,7 @@ func (s Shelf) Unshare() actions.Action {
 	return actions.Spec[unshareParams, unshared]{
 		Doc: "Remove sharing links and permissions from a file. The owner's permission stays, and those of the site's groups unless site_groups says otherwise; " +
 			"inherited ones cannot be removed here.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 6, Send: 5}, Permissions: writesFiles(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 6, Send: 5}, Also: throttleSharing, Permissions: writesFiles(),
 		Repeat:   actions.RepeatSame, // an id names one permission: deleting it again finds nothing
 		Settling: sharingSettles,
 		Source:   "https://learn.microsoft.com/graph/api/permission-delete",

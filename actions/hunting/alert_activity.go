@@ -52,7 +52,8 @@ type activity struct {
 func (s Shelf) AlertActivity() actions.Action {
 	return actions.Spec[ofAlert, alertActivities]{
 		Doc:   "Find the activities that led to an alert of data loss prevention, in the audit logs of the last 30 days. It reads who did what to which file or message, and nothing of what a policy matched there.",
-		Class: actions.Reads, Throttle: "graph.hunting", Permissions: append(defenderHunts(), readsLogs()...), Timeout: takes,
+		Class: actions.Reads, Throttle: "graph.hunting", Elsewhere: actions.Elsewhere{Class: "loganalytics", Param: "workspace"},
+		Permissions: append(defenderHunts(), readsLogs()...), Timeout: takes,
 		Source:  "https://learn.microsoft.com/defender-xdr/dlp-investigate-alerts-defender",
 		Example: "alert: \"${{ alert.id }}\"",
 		Read:    s.alertActivity,

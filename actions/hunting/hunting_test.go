@@ -275,3 +275,12 @@ func TestWhoMayNotHuntIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A query is counted by the API that is asked.
+func TestQueriesAreCountedByTheirAPI(t *testing.T) {
+	d := desk(t)
+	d.ReadCosts(t, "hunting.query", map[string]any{"query": "CloudAppEvents | take 1"})
+	d.ReadCosts(t, "hunting.query_logs", map[string]any{"query": "CloudAppEvents | take 1", "workspace": workspace()})
+	d.ReadCosts(t, "hunting.alert_activity", map[string]any{"alert": payroll})
+	d.ReadCosts(t, "hunting.alert_activity", map[string]any{"alert": payroll, "workspace": workspace()})
+}

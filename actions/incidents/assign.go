@@ -25,7 +25,7 @@ type assigned struct {
 func (s Shelf) Assign() actions.Action {
 	return actions.Spec[assignParams, assigned]{
 		Doc:   "Assign an incident to somebody.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Elsewhere: azure(1, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"assigned_to"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nto: dana.officer@contoso.example",
 		Plan:    s.planAssign, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleAssign,

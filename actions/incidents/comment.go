@@ -36,7 +36,7 @@ type commentState struct {
 func (s Shelf) Comment() actions.Action {
 	return actions.Spec[commentParams, commented]{
 		Doc:   "Add a comment to an incident.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Elsewhere: azure(2, 1), Permissions: writes(),
 		Writes:   []string{"comments"},
 		Repeat:   actions.RepeatHarmless, // a second one says the same again
 		Settling: settles, NoUndo: "a comment belongs to the record of an incident; Graph cannot remove one",

@@ -15,7 +15,7 @@ type onIncident struct {
 func (s Shelf) Get() actions.Action {
 	return actions.Spec[onIncident, incident.Incident]{
 		Doc:   "Read an incident as it is now, with its alerts and evidence.",
-		Class: actions.Reads, Throttle: throttle, Permissions: reads(),
+		Class: actions.Reads, Throttle: throttle, Elsewhere: azure(4, 1), Permissions: reads(),
 		Source:  "https://learn.microsoft.com/graph/api/security-incident-get",
 		Example: "incident: \"${{ incident.id }}\"",
 		Read:    s.get,

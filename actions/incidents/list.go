@@ -54,9 +54,10 @@ func (s Shelf) List() actions.Action {
 	return actions.Spec[listParams, listed]{
 		Doc:   "List incidents by status, severity, owner, tag, policy, product and time of the last change.",
 		Class: actions.Reads, Throttle: throttle, Permissions: reads(),
-		Source:  "https://learn.microsoft.com/graph/api/security-list-incidents",
-		Example: "status: active\nservice_source: dataLossPrevention\nlimit: 20",
-		Read:    s.list,
+		Elsewhere: actions.Elsewhere{Class: "azure", Param: "source", First: string(incident.Sentinel)},
+		Source:    "https://learn.microsoft.com/graph/api/security-list-incidents",
+		Example:   "status: active\nservice_source: dataLossPrevention\nlimit: 20",
+		Read:      s.list,
 	}.Action()
 }
 

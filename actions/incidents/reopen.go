@@ -17,7 +17,7 @@ type reopenParams struct {
 func (s Shelf) Reopen() actions.Action {
 	return actions.Spec[reopenParams, closed]{
 		Doc:   "Open a resolved incident again, with a comment if one is given. Sentinel takes the verdict away with it; Defender keeps it. Alerts stay resolved. One that is open stays as it is.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Elsewhere: azure(2, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"status", "classification", "determination", "comments"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\ncomment: The link was made again.",
 		Plan:    s.planReopen, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleResolve,

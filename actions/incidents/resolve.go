@@ -23,7 +23,7 @@ type closed struct {
 func (s Shelf) Resolve() actions.Action {
 	return actions.Spec[resolveParams, closed]{
 		Doc:   "Resolve an incident with a verdict, and with a comment if one is given.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Elsewhere: azure(2, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"status", "classification", "determination", "comments"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nclassification: truePositive\ndetermination: confirmedActivity",
 		Plan:    s.planResolve, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleResolve,

@@ -438,3 +438,13 @@ func TestList(t *testing.T) {
 		t.Errorf("%v, %s", err, raw)
 	}
 }
+
+// To read is counted by the API that has the incident, too.
+func TestReadsAreCountedByTheirAPI(t *testing.T) {
+	d := open(t)
+	for _, id := range []string{first(d.Tenant), sentinelID(d.Tenant)} {
+		source, _, _ := strings.Cut(id, "/")
+		d.ReadCosts(t, "incidents.get", map[string]any{"incident": id})
+		d.ReadCosts(t, "incidents.list", map[string]any{"source": source})
+	}
+}

@@ -53,6 +53,12 @@ func writes() []actions.Permission {
 	}
 }
 
+// azure tells what an action costs on an incident of Sentinel, in calls of Azure
+// Resource Manager. A change there reads the incident and writes it back whole.
+func azure(look, send int64) actions.Elsewhere {
+	return actions.Elsewhere{Class: "azure", Param: "incident", First: string(incident.Sentinel), Cost: actions.Cost{Look: look, Send: send}}
+}
+
 // problem is an error of this side: nothing was sent.
 func problem(hint, format string, args ...any) error {
 	return &connectors.Error{Op: "incidents", Code: connectors.Invalid, Message: fmt.Sprintf(format, args...), Hint: hint}

@@ -40,7 +40,7 @@ type tagState struct {
 func (s Shelf) Tag() actions.Action {
 	return actions.Spec[tagParams, tagged]{
 		Doc:   "Add tags to an incident. Those it has stay.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Elsewhere: azure(1, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"tags"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nadd: [contained-by-stanch]",
 		Plan:    s.planTag, Do: s.doTag, Check: s.checkTag, Undo: s.undoTag, Settle: settleTag,

@@ -22,7 +22,7 @@ type untagged struct {
 func (s Shelf) Untag() actions.Action {
 	return actions.Spec[untagParams, untagged]{
 		Doc:   "Take tags away from an incident. All others stay, and those that the product sets itself.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Elsewhere: azure(1, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"tags"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nremove: [needs-review]",
 		Plan:    s.planUntag, Do: s.doTag, Check: s.checkTag, Undo: s.undoTag, Settle: settleUntag,

@@ -31,7 +31,7 @@ type updated struct {
 func (s Shelf) Update() actions.Action {
 	return actions.Spec[updateParams, updated]{
 		Doc:   "Change status, severity, classification or determination of an incident.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Send: 2}, Permissions: writes(),
+		Class: actions.Writes, Throttle: throttle, Elsewhere: azure(1, 2), Permissions: writes(),
 		Repeat: actions.RepeatSame, Settling: settles, Writes: []string{"status", "classification", "determination", "severity"}, Source: apiPage,
 		Example: "incident: \"${{ incident.id }}\"\nstatus: inProgress",
 		Plan:    s.planUpdate, Do: s.doPatch, Check: s.checkPatch, Undo: s.undoPatch, Settle: settleUpdate,

@@ -24,14 +24,6 @@ type downloadRequest struct {
 	Subject string `json:"subject"`
 }
 
-// keeping is the state of a mail in the evidence store.
-type keeping struct {
-	Kept   bool      `json:"kept"`
-	SHA256 string    `json:"sha256,omitempty"`
-	Size   int64     `json:"size,omitempty"`
-	Until  time.Time `json:"until,omitzero"`
-}
-
 // Download puts a mail as it went over the wire into the evidence store.
 func (s Shelf) Download() actions.Action {
 	return actions.Spec[onMessage, downloaded]{
@@ -44,7 +36,7 @@ func (s Shelf) Download() actions.Action {
 		Source:  "https://learn.microsoft.com/graph/outlook-get-mime-message",
 		NoUndo:  "what was downloaded stays in the evidence store for its time; in the mailbox nothing was changed",
 		Example: "message: \"${{ message }}\"",
-		Plan:    s.planDownload, Do: s.doDownload, Check: s.checkDownload, Settle: settleDownload,
+		Plan:    s.planDownload, Do: s.doDownload, Check: actions.CheckKeeping[downloadRequest], Settle: settleDownload,
 	}.Action()
 }
 
@@ -58,7 +50,7 @@ func (s Shelf) planDownload(ctx context.Context, _ actions.Call, p onMessage) ([
 	}
 	one := m.copies[0] // all are the same mail
 	return []actions.Effect{{
-		Target: m.target("evidence", one), Before: actions.JSON(keeping{}), After: actions.JSON(keeping{Kept: true}),
+		Target: m.target("evidence", one), Before: actions.JSON(actions.Keeping{}), After: actions.JSON(actions.Keeping{Kept: true}),
 		Request: actions.JSON(downloadRequest{m.mailbox, one.ID, one.Subject}),
 	}}, downloaded{Message: m.record}, nil
 }
@@ -77,23 +69,13 @@ func (s Shelf) doDownload(ctx context.Context, c actions.Call, e actions.Effect)
 	if err != nil {
 		return actions.Outcome{}, err
 	}
-	return actions.Outcome{After: actions.JSON(keeping{true, item.SHA256, item.Size, item.Until})}, nil
-}
-
-// checkDownload cannot tell: it is kept by a name that only its content has.
-func (s Shelf) checkDownload(_ context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	if _, err := actions.Kept[downloadRequest](e.Request, "request"); err != nil {
-		return actions.Finding{}, err
-	}
-	return actions.Finding{Answer: actions.CannotTell, Why: "content is kept by its hash, which is known once it is downloaded"}, nil
+	return actions.Outcome{After: actions.JSON(actions.Keeping{Kept: true, SHA256: item.SHA256, Size: item.Size, Until: item.Until})}, nil
 }
 
 // settleDownload fills the output with what is kept.
 func settleDownload(out downloaded, effects []actions.Effect) downloaded {
-	for _, e := range effects {
-		if k, err := actions.Kept[keeping](e.After, "state after"); err == nil && e.Status == actions.Done {
-			out.SHA256, out.Size, out.Until = k.SHA256, k.Size, k.Until
-		}
+	if k := actions.KeptContent(effects); k.Kept {
+		out.SHA256, out.Size, out.Until = k.SHA256, k.Size, k.Until
 	}
 	return out
 }

@@ -14,37 +14,41 @@ import (
 type moveParams struct {
 	Message actions.Ref[incident.Message] `json:"message" entity:"message" doc:"message of the evidence, or with mailbox its Message-ID header, as <id@host>"`
 	Mailbox string                        `json:"mailbox,omitempty" doc:"address of the mailbox it is looked for in; without it that of the evidence, else the sender's or a recipient's, if it is the organization's own"`
+	Create  string                        `json:"create,omitempty" enum:"hidden,shown" doc:"makes the folder below the root of the mailbox where there is none of that name: hidden from its owner, or shown; without it that is an error"`
 	Folder  string                        `json:"folder" doc:"folder it goes to: a well-known name such as junkemail or archive, or the name of a folder below the root of the mailbox, hidden ones too"`
 }
 
 type moved struct {
 	Message incident.Message `json:"message" doc:"the mail"`
 	Moved   int              `json:"moved" doc:"how many copies were moved now; 0 when all lay there already"`
+	Created bool             `json:"created" doc:"whether the folder was made now; undo leaves it"`
 }
 
-// moveRequest moves one copy. Folders are ids.
+// moveRequest moves one copy. Folders are ids, or ToName is that of one that is
+// made before.
 type moveRequest struct {
 	Mailbox string `json:"mailbox"`
 	Message string `json:"message"`
 	From    string `json:"from"`
-	To      string `json:"to"`
+	To      string `json:"to,omitempty"`
+	ToName  string `json:"to_name,omitempty"`
 }
 
 // lying is where a copy lies.
 type lying struct {
 	Folder   string `json:"folder"` // as its owner sees it
-	FolderID string `json:"folder_id"`
+	FolderID string `json:"folder_id,omitempty"`
 }
 
 // Move moves a mail to another folder of its mailbox.
 func (s Shelf) Move() actions.Action {
 	return actions.Spec[moveParams, moved]{
 		Doc:   "Move a mail to another folder of its mailbox, such as a hidden one for quarantine: every copy that the mailbox has.",
-		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 1}, Permissions: permission("Mail.ReadWrite"),
+		Class: actions.Writes, Throttle: throttle, Cost: actions.Cost{Look: 3, Send: 2}, Permissions: permission("Mail.ReadWrite"),
 		Repeat:   actions.RepeatSame, // moving it to where it lies changes nothing
 		Settling: settles,
 		Source:   "https://learn.microsoft.com/graph/api/message-move",
-		Example:  "message: \"${{ message }}\"\nfolder: Quarantine",
+		Example:  "message: \"${{ message }}\"\nfolder: Quarantine\ncreate: hidden",
 		Plan:     s.planMove, State: s.stateMove, Do: s.doMove, Check: s.checkMove, Undo: s.undoMove, Settle: settleMove,
 	}.Action()
 }
@@ -53,42 +57,27 @@ func (s Shelf) planMove(ctx context.Context, _ actions.Call, p moveParams) ([]ac
 	if strings.TrimSpace(p.Folder) == "" || len(p.Folder) > 255 || strings.Contains(p.Folder, "/") {
 		return nil, moved{}, problem(connectors.Invalid, "expected a name such as Quarantine or junkemail", "folder: %q is no name of a folder", connectors.Plain(p.Folder))
 	}
+	if p.Create != "" && p.Create != hidden && p.Create != shown {
+		return nil, moved{}, problem(connectors.Invalid, "expected hidden or shown", "create is %q", connectors.Plain(p.Create))
+	}
 	m, err := s.find(ctx, onMessage{p.Message, p.Mailbox})
 	if err != nil {
 		return nil, moved{}, err
 	}
 	to, err := s.folder(ctx, m.mailbox, p.Folder)
+	if notFound(err) && p.Create != "" {
+		effects, err := s.moves(ctx, m, graph.MailFolder{Name: p.Folder})
+		return slices.Insert(effects, 0, making(folderRequest{m.mailbox, p.Folder, p.Create == hidden})), moved{m.record, len(effects), true}, err
+	}
 	if err != nil {
 		return nil, moved{}, err
 	}
 	effects, err := s.moves(ctx, m, to)
-	return effects, moved{m.record, len(effects)}, err
+	return effects, moved{m.record, len(effects), false}, err
 }
 
-// wellKnown are the folders that a mail may be moved to by their well-known name.
-func wellKnown() []string {
-	return []string{"inbox", "archive", "junkemail", graph.DeletedItems, graph.RecoverableItems}
-}
-
-// folder finds a folder of a mailbox by its well-known or own name.
-func (s Shelf) folder(ctx context.Context, box, name string) (graph.MailFolder, error) {
-	if slices.Contains(wellKnown(), strings.ToLower(name)) {
-		return s.Graph.MailFolder(ctx, box, strings.ToLower(name))
-	}
-	named, err := s.Graph.MailFoldersNamed(ctx, box, name)
-	switch {
-	case err != nil:
-		return graph.MailFolder{}, err
-	case len(named) == 0:
-		return graph.MailFolder{}, problem(connectors.NotFound, "make it first, or name one of "+strings.Join(wellKnown(), ", "),
-			"folder: the mailbox of %s has no folder %q below its root", connectors.Plain(box), connectors.Plain(name))
-	case len(named) > 1:
-		return graph.MailFolder{}, problem(connectors.Invalid, "rename all but one", "folder: the mailbox of %s has %d folders %q", connectors.Plain(box), len(named), connectors.Plain(name))
-	}
-	return named[0], nil
-}
-
-// moves is one effect for each copy that lies elsewhere.
+// moves is one effect for each copy that lies elsewhere than in a folder; one
+// without an id is made before.
 func (s Shelf) moves(ctx context.Context, m subject, to graph.MailFolder) ([]actions.Effect, error) {
 	var effects []actions.Effect
 	for _, c := range m.copies {
@@ -99,9 +88,13 @@ func (s Shelf) moves(ctx context.Context, m subject, to graph.MailFolder) ([]act
 		if err != nil {
 			return nil, err
 		}
+		r := moveRequest{Mailbox: m.mailbox, Message: c.ID, From: from.ID, To: to.ID}
+		if to.ID == "" {
+			r.ToName = to.Name
+		}
 		effects = append(effects, actions.Effect{
 			Target: m.target("message", c), Before: actions.JSON(lying{from.Name, from.ID}), After: actions.JSON(lying{to.Name, to.ID}),
-			Request: actions.JSON(moveRequest{m.mailbox, c.ID, from.ID, to.ID}),
+			Request: actions.JSON(r),
 		})
 	}
 	return effects, nil
@@ -131,17 +124,49 @@ func (s Shelf) state(ctx context.Context, p onMessage) (any, error) {
 	return out, nil
 }
 
-func (s Shelf) doMove(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+// moving reads the request of an effect that moves a mail, with the id of the
+// folder that it goes to; without one where that does not stand (yet).
+func (s Shelf) moving(ctx context.Context, e actions.Effect) (moveRequest, error) {
 	r, err := actions.Kept[moveRequest](e.Request, "request")
+	if err != nil || r.ToName == "" {
+		return r, err
+	}
+	to, err := s.folder(ctx, r.Mailbox, r.ToName)
+	if notFound(err) {
+		return r, nil
+	}
+	r.To, r.ToName = to.ID, ""
+	return r, err
+}
+
+func (s Shelf) doMove(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+	if f, is, err := makes(e); is {
+		if err != nil {
+			return actions.Outcome{}, err
+		}
+		return s.doFolder(ctx, c, f)
+	}
+	r, err := s.moving(ctx, e)
 	if err != nil {
 		return actions.Outcome{}, err
+	}
+	if r.To == "" {
+		return actions.Outcome{}, &connectors.Error{
+			Op: "mail", Code: connectors.Unavailable, Wait: settles / 4, Message: "folder: the mailbox does not show the folder " + connectors.Plain(r.ToName) + " that was made",
+		}
 	}
 	_, err = s.Graph.MoveMessage(ctx, connectors.Change(c.Sending), r.Mailbox, r.Message, r.To)
 	return actions.Outcome{}, err
 }
 
 func (s Shelf) checkMove(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Finding, error) {
-	r, err := actions.Kept[moveRequest](e.Request, "request")
+	if f, is, err := makes(e); is {
+		if err != nil {
+			return actions.Finding{}, err
+		}
+		return s.checkFolder(ctx, f)
+	}
+	r, err := s.moving(ctx, e)
 	if err != nil {
 		return actions.Finding{}, err
 	}
@@ -161,7 +186,10 @@ func (s Shelf) checkMove(ctx context.Context, _ actions.Call, e actions.Effect) 
 
 // undoMove moves the copy back, if it still lies where we put it.
 func (s Shelf) undoMove(ctx context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
-	r, err := actions.Kept[moveRequest](e.Request, "request")
+	if e.Target.Kind == "folder" {
+		return actions.Inverse{Why: keptFolder}, nil
+	}
+	r, err := s.moving(ctx, e)
 	if err != nil {
 		return actions.Inverse{}, err
 	}
@@ -187,7 +215,11 @@ func (s Shelf) undoMove(ctx context.Context, _ actions.Call, e actions.Effect) (
 }
 
 func settleMove(out moved, effects []actions.Effect) moved {
-	out.Moved = happened(effects)
+	out.Moved, out.Created = happened(effects), false
+	if len(effects) > 0 && effects[0].Target.Kind == "folder" {
+		out.Created = effects[0].Status == actions.Done
+		out.Moved = happened(effects[1:])
+	}
 	return out
 }
 

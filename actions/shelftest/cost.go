@@ -9,8 +9,13 @@ import (
 	"stanch/connectors"
 )
 
-// used is the most that an action was counted for.
-type used struct{ look, send int64 }
+// held is how much of a throttling class an action says that it uses, and the most
+// that the tenant counted of it.
+type held struct {
+	class             string
+	declared, counted int64
+	whole             bool // all that is declared was done
+}
 
 // costs holds what planning, sending and looking are counted for by the tenant
 // against what the action says: never less, and not more than twice as much, for
@@ -19,33 +24,26 @@ func (c Case) costs(t *testing.T) {
 	d := c.open(t)
 	params := c.Params(d.Tenant)
 	main := d.action(c.Action)
+	tally := map[string]*held{}
 	var r Run
-	most := map[string]*used{c.Action: {look: d.spends(main.LookThrottle, func() { r = d.Plan(c.Action, params) })}}
+	d.count(tally, c.Action+" looks", true, []actions.Use{main.LookUse(d.params(params))}, func() { r = d.Plan(c.Action, params) })
 	if r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	for _, e := range r.Effects {
-		a := d.action(e.Action)
-		if most[a.Name] == nil {
-			most[a.Name] = new(used)
-		}
-		sent, looked := d.costOf(a, e)
-		most[a.Name].send = max(most[a.Name].send, sent)
-		most[a.Name].look = max(most[a.Name].look, looked)
+		d.countEffect(tally, d.action(e.Action), e, e.Action == c.Action)
 	}
-	for name, m := range most {
-		a := d.action(name)
-		fits(t, name+" looks", a.LookThrottle, a.Cost.Look, m.look, name == c.Action)
-		fits(t, name+" sends", a.Throttle, a.Cost.Send, m.send, true)
+	for what, h := range tally {
+		h.fits(t, what)
 	}
 }
 
-// costOf does an effect and looks at it once it has had its time.
-func (d *Desk) costOf(a actions.Action, e actions.Effect) (sent, looked int64) {
+// countEffect does an effect and looks at it once it has had its time.
+func (d *Desk) countEffect(tally map[string]*held, a actions.Action, e actions.Effect, whole bool) {
 	d.t.Helper()
 	var out actions.Outcome
 	var err error
-	sent = d.spends(a.Throttle, func() {
+	d.count(tally, a.Name+" sends", true, a.SendUses(e), func() {
 		call := d.call()
 		call.Sending = actions.Sending{ID: e.ID, SendBy: time.Now().Add(5 * time.Second), DoneBy: time.Now().Add(a.Timeout)}
 		out, err = a.Do(d.t.Context(), call, e)
@@ -56,37 +54,65 @@ func (d *Desk) costOf(a actions.Action, e actions.Effect) (sent, looked int64) {
 	if e.Handle = out.Handle; out.Pending {
 		d.Tenant.Advance(max(out.Again, time.Minute))
 	}
-	looked = d.spends(a.LookThrottle, func() { _, err = a.Check(d.t.Context(), d.call(), e) })
+	d.count(tally, a.Name+" looks", whole, []actions.Use{a.CheckUse(e)}, func() { _, err = a.Check(d.t.Context(), d.call(), e) })
 	if err != nil {
 		d.t.Fatalf("%s: check: %v", a.Name, err)
 	}
-	return sent, looked
 }
 
-// spends is what the tenant counts of a class while do runs, of the API that it
-// counts most of where a class has several. What acts on Graph or on Sentinel is
-// held by calls of either.
-func (d *Desk) spends(class string, do func()) int64 {
+// count adds to the tally what the tenant counts while do runs, of the API that it
+// counts most of where a class has several. It fails the test where what is counted
+// is none of the uses.
+func (d *Desk) count(tally map[string]*held, what string, whole bool, uses []actions.Use, do func()) {
+	d.t.Helper()
 	before := d.Tenant.server.Tenant.Spent()
 	do()
-	after := d.Tenant.server.Tenant.Spent()
-	var most int64
-	for counted, n := range after {
-		if of, _, _ := strings.Cut(counted, "/"); of == class || of == "azure" && class == "graph.security" {
-			most = max(most, n-before[counted])
+	spent := map[string]int64{}
+	for counted, n := range d.Tenant.server.Tenant.Spent() {
+		if class, _, _ := strings.Cut(counted, "/"); n > before[counted] {
+			spent[class] = max(spent[class], n-before[counted])
 		}
 	}
-	return most
+	for _, u := range uses {
+		key := what + " as " + u.Class
+		if tally[key] == nil {
+			tally[key] = &held{class: u.Class, declared: u.Units, whole: whole}
+		}
+		tally[key].counted = max(tally[key].counted, spent[u.Class])
+	}
+	main := uses[len(uses)-1].Class
+	if limited(main) && len(spent) > 0 && spent[main] == 0 {
+		d.t.Errorf("%s: the tenant counted %v, and nothing of %s", what, spent, main)
+	}
+	for class := range spent { // such as sharepoint.sharing beside sharepoint
+		if strings.HasPrefix(class, main+".") && tally[what+" as "+class] == nil {
+			d.t.Errorf("%s: the tenant counted it as %s, too", what, class)
+		}
+	}
 }
 
-// fits reports a declared cost that is too low or, where whole says that all of
-// it was counted, too high. What has no published allowance costs nothing.
-func fits(t *testing.T, what, class string, declared, counted int64, whole bool) {
+func limited(class string) bool { return len(connectors.Allowances()[class]) > 0 }
+
+// fits reports a declared cost that is too low or, where all of it was done, too
+// high. What has no published allowance costs nothing.
+func (h *held) fits(t *testing.T, what string) {
 	t.Helper()
-	if _, limited := connectors.Allowances()[class]; !limited {
-		return
+	if limited(h.class) && (h.declared < h.counted || h.whole && h.declared > 2*max(h.counted, 1)) {
+		t.Errorf("%s: %d units are declared, the tenant counted %d", what, h.declared, h.counted)
 	}
-	if declared < counted || whole && declared > 2*max(counted, 1) {
-		t.Errorf("%s: %d units of %s are declared, the tenant counted %d", what, declared, class, counted)
+}
+
+// ReadCosts does a reading action and holds what the tenant counts it for against
+// what it says.
+func (d *Desk) ReadCosts(t *testing.T, name string, params any) {
+	t.Helper()
+	a, tally := d.action(name), map[string]*held{}
+	var err error
+	d.count(tally, name, true, []actions.Use{a.LookUse(d.params(params))}, func() { _, err = d.Read(name, params) })
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	for what, h := range tally {
+		h.fits(t, what)
 	}
 }

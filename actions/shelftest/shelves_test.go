@@ -18,6 +18,7 @@ import (
 	"stanch/actions/notify"
 	"stanch/actions/shelftest"
 	"stanch/actions/users"
+	"stanch/connectors"
 	"stanch/connectors/practice"
 )
 
@@ -57,6 +58,11 @@ func TestEveryActionIsDescribed(t *testing.T) {
 		}
 		if !strings.HasSuffix(a.Doc, ".") || !strings.HasPrefix(a.Source, source) || a.Throttle == "" || ours == (len(a.Permissions) == 0) {
 			t.Errorf("%s lacks doc, source, throttling class or permissions", a.Name)
+		}
+		for _, class := range []string{a.Throttle, a.Also, a.Elsewhere.Class} {
+			if ours && class != "" && len(connectors.Allowances()[class]) == 0 {
+				t.Errorf("%s is counted as %s, of which nothing is published", a.Name, class)
+			}
 		}
 		described(t, a.Name+" params", a.Params, map[reflect.Type]bool{})
 		described(t, a.Name+" result", a.Result, map[reflect.Type]bool{})

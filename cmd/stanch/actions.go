@@ -19,6 +19,8 @@ type actionDoc struct {
 	Class       actions.Class        `json:"class"`
 	Permissions []actions.Permission `json:"permissions"`
 	Throttle    string               `json:"throttle"`
+	Also        string               `json:"also"`      // throttling class of which sending an effect uses a call besides
+	Elsewhere   string               `json:"elsewhere"` // throttling class on targets of another API, and which they are
 	Repeat      actions.Repeat       `json:"repeat"`
 	Settling    string               `json:"settling"`
 	Within      string               `json:"within"` // how long work that was accepted may go on
@@ -72,6 +74,16 @@ func actionsCommand(sh *shell) *cobra.Command {
 	return c
 }
 
+// firstSentence is what an action does; what else there is to know is told where
+// one is asked for.
+func firstSentence(doc string) string {
+	first, _, more := strings.Cut(doc, ". ")
+	if more {
+		first += "."
+	}
+	return first
+}
+
 func (sh *shell) allActions(catalog *actions.Catalog) error {
 	docs := []actionDoc{}
 	for a := range catalog.All() {
@@ -87,7 +99,7 @@ func (sh *shell) allActions(catalog *actions.Catalog) error {
 			case !d.Undo:
 				undo = "no"
 			}
-			t.Add(d.Name, string(d.Class), undo, d.Doc)
+			t.Add(d.Name, string(d.Class), undo, firstSentence(d.Doc))
 		}
 		sh.out.Table(t)
 	})
@@ -123,6 +135,12 @@ func (sh *shell) actionPage(d actionDoc) {
 	}
 	t.Add("one request", "at most "+d.Timeout)
 	t.Add("throttled as", d.Throttle)
+	if d.Also != "" {
+		t.Add("", d.Also+", too, when it is sent")
+	}
+	if d.Elsewhere != "" {
+		t.Add("", d.Elsewhere)
+	}
 	for i, p := range d.Permissions {
 		label := "permissions"
 		if i > 0 {
@@ -169,12 +187,18 @@ func indent(text, by string) string {
 // describe reads the page of an action from its declaration.
 func describe(a actions.Action) actionDoc {
 	d := actionDoc{
-		Name: a.Name, Doc: a.Doc, Class: a.Class, Permissions: a.Permissions, Throttle: a.Throttle, Repeat: a.Repeat,
+		Name: a.Name, Doc: a.Doc, Class: a.Class, Permissions: a.Permissions, Throttle: a.Throttle, Also: a.Also, Repeat: a.Repeat,
 		Settling: a.Settling.String(), Within: a.Within.String(), Timeout: a.Timeout.String(), Undo: a.Undoable(), NoUndo: a.NoUndo,
 		Params: describeFields(a.Params), Output: describeFields(a.Result), Example: a.Example, Source: a.Source,
 	}
 	if d.Permissions == nil {
 		d.Permissions = []actions.Permission{}
+	}
+	switch w := a.Elsewhere; {
+	case w.First != "":
+		d.Elsewhere = w.Class + ", where " + w.Param + " is of " + w.First
+	case w.Param != "":
+		d.Elsewhere = w.Class + ", where " + w.Param + " is given"
 	}
 	_, d.Entity, _ = a.EntityParam()
 	return d

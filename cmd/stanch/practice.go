@@ -29,13 +29,27 @@ func practiceCommand(sh *shell) *cobra.Command {
 		Use:     "practice",
 		GroupID: "try",
 		Short:   "Serve the practice tenant: a made-up company behind Microsoft's protocols",
-		Long: `Serve a made-up company that speaks the protocols of Microsoft Graph and
-Defender, to try playbooks on. It changes through these protocols only; what
-happened is told at /practice/audit and what is now at /practice/state (plain
-http is enough for these two). It ends with Ctrl-C and forgets everything.`,
+		Long: `Serve a made-up company that speaks the protocols of Microsoft's services, to
+try playbooks on:
+
+  sign-in           tokens of Entra, by secret or certificate
+  Microsoft Graph   incidents, files, mail, people, labels, hunting
+  Defender          devices and what is done to them
+  Sentinel          incidents, comments, rules, by Azure Resource Manager
+  Log Analytics     queries of Sentinel's workspace
+  SharePoint        recycle bins
+  Key Vault         secrets
+  channels          workflows of Teams, webhooks of Slack, signed webhooks
+  a ticket desk     for http.get, http.request and http.delete
+
+It changes through these protocols only; what happened is told at /practice/audit
+and what is now at /practice/state (plain http is enough for these two). It ends
+with Ctrl-C and forgets everything.`,
 		Example: `  stanch practice
   stanch run examples/contain-external-share.yaml --config examples/practice.yaml \
       --incident examples/fixtures/external-share.json
+  stanch incidents show --config examples/practice.yaml \
+      sentinel/contoso-sentinel/e42eb458-da2f-4dd7-84af-843627fa528f
   curl http://127.0.0.1:8910/practice/audit`,
 		Args: noArgs,
 		RunE: verb(func(ctx context.Context, _ []string) error { return sh.practice(ctx, o) }),

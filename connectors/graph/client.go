@@ -71,6 +71,15 @@ func list[T any](ctx context.Context, c *Client, r connectors.Request) ([]T, err
 	return connectors.List[T](ctx, c.api, r)
 }
 
+// unsaid is a success of a change that does not say what it is documented to
+// say: it may have taken effect.
+func unsaid(op, what string, reply connectors.Reply) error {
+	return &connectors.Error{
+		Op: "graph: " + op, Code: connectors.Failed, Status: reply.Status, RequestID: reply.RequestID, Open: true,
+		Message: "the answer does not say " + what,
+	}
+}
+
 // open marks an error about the answer to a change: it may have taken effect.
 func open(err error) error {
 	if e, is := errors.AsType[*connectors.Error](err); is {

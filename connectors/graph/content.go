@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"net/http"
 
 	"stanch/connectors"
 )
@@ -16,12 +17,17 @@ import (
 func (c *Client) DownloadItem(ctx context.Context, change connectors.Change, drive, item string, to connectors.Copy) error {
 	op := "download item " + connectors.Plain(item)
 	r := connectors.Request{Op: op, Path: itemPath(drive, item, "content"), Permission: filesRead}
-	at, err := c.api.Redirected(ctx, r)
-	if err != nil {
+	for asked := 1; ; asked++ {
+		at, err := c.api.Redirected(ctx, r)
+		if err != nil {
+			return err
+		}
+		reply, err := c.api.DownloadAt(ctx, change, r, at, to)
+		if reply.Status == http.StatusUnauthorized && asked == 1 {
+			continue // an address is good for a few minutes, and no content came
+		}
 		return err
 	}
-	_, err = c.api.DownloadAt(ctx, change, r, at, to)
-	return err
 }
 
 // QuickXor is the hash that SharePoint and OneDrive for work give of a file's

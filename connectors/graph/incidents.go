@@ -67,21 +67,14 @@ func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[Incid
 	if q.Top > 0 {
 		r.Query = append(r.Query, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
 	}
+	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, raw, request) }
 	return func(yield func(IncidentPage, error) bool) {
-		for page, err := range c.api.Pages(ctx, r) {
-			out := IncidentPage{More: page.More, RequestID: page.Reply.RequestID}
-			if err != nil {
-				yield(IncidentPage{}, err)
-				return
+		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
+			out := IncidentPage{Incidents: page.Items, More: page.More, RequestID: page.RequestID}
+			for _, f := range page.Faulty {
+				out.Faulty = append(out.Faulty, Faulty{ID: idOf(f.Raw), Raw: f.Raw, Err: f.Err})
 			}
-			for _, raw := range page.Items {
-				if in, err := incident(r.Op, raw, out.RequestID); err != nil {
-					out.Faulty = append(out.Faulty, Faulty{ID: idOf(raw), Raw: raw, Err: err})
-				} else {
-					out.Incidents = append(out.Incidents, in)
-				}
-			}
-			if !yield(out, nil) {
+			if !yield(out, err) {
 				return
 			}
 		}
@@ -200,10 +193,13 @@ func (c *Client) CommentIncident(ctx context.Context, ch connectors.Change, id, 
 	var out struct {
 		Value []Comment `json:"value"`
 	}
-	_, err := c.api.Send(ctx, ch, connectors.Request{
+	reply, err := c.api.Send(ctx, ch, connectors.Request{
 		Op: op, Method: http.MethodPost, Path: connectors.To("security", "incidents", id, "comments"), Permission: incidentWrite,
 		Body: map[string]string{"@odata.type": "microsoft.graph.security.alertComment", "comment": text},
 	}, &out)
+	if err == nil && len(out.Value) == 0 {
+		err = unsaid(op, "which comments the incident has", reply)
+	}
 	return out.Value, err
 }
 

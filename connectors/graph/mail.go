@@ -149,6 +149,27 @@ func (c *Client) MailFoldersNamed(ctx context.Context, mailbox, name string) ([]
 	})
 }
 
+// MakeMailFolder makes a folder below the root of a mailbox, hidden from its owner
+// or not, which nobody can change later. Its error is a conflict where there is one
+// of that name.
+//
+// Source: learn.microsoft.com/graph/api/user-post-mailfolders.
+func (c *Client) MakeMailFolder(ctx context.Context, change connectors.Change, mailbox, name string, hidden bool) (MailFolder, error) {
+	op := "make mail folder " + connectors.Plain(name)
+	var f MailFolder
+	reply, err := c.api.Send(ctx, change, connectors.Request{
+		Op: op, Method: http.MethodPost, Path: connectors.To("users", mailbox, "mailFolders"), Header: immutable(), Permission: mailWrite,
+		Body: struct {
+			Name   string `json:"displayName"`
+			Hidden bool   `json:"isHidden"`
+		}{name, hidden},
+	}, &f)
+	if err == nil && f.ID == "" {
+		return f, open(other(op, name, "", reply.RequestID))
+	}
+	return f, err
+}
+
 // MoveMessage moves a message to another folder of its mailbox, by the folder's
 // id, and answers it as it is there.
 //
@@ -172,7 +193,7 @@ func (c *Client) MoveMessage(ctx context.Context, change connectors.Change, mail
 //
 // Source: learn.microsoft.com/graph/outlook-get-mime-message.
 func (c *Client) DownloadMessage(ctx context.Context, change connectors.Change, mailbox, id string, to connectors.Copy) error {
-	to.NotHTML = true
+	to.Mail = true
 	_, err := c.api.Download(ctx, change, connectors.Request{
 		Op: "download message " + connectors.Plain(id), Path: messagePath(mailbox, id, "$value"), Header: immutable(), Permission: mailRead,
 	}, to)

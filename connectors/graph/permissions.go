@@ -248,6 +248,9 @@ func (c *Client) Invite(ctx context.Context, ch connectors.Change, drive, item s
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, bad("", "the answer has another shape than expected: "+err.Error(), true)
 	}
+	if len(out.Value) == 0 {
+		return nil, unsaid(op, "to whom access was given", reply)
+	}
 	var failed error
 	given := []Permission{}
 	for i, v := range out.Value {
@@ -292,6 +295,9 @@ func (c *Client) CreateLink(ctx context.Context, ch connectors.Change, drive, it
 	reply, err := c.api.Send(ctx, ch, connectors.Request{
 		Op: op, Method: http.MethodPost, Path: itemPath(drive, item, "createLink"), Permission: filesWrite, Body: body,
 	}, &p)
+	if err == nil && p.ID == "" {
+		err = unsaid(op, "which link was made", reply)
+	}
 	return p, reply.Status == http.StatusCreated, err
 }
 

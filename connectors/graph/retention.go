@@ -110,7 +110,11 @@ func (c *Client) LockRecord(ctx context.Context, ch connectors.Change, drive, it
 		op = "lock record " + connectors.Plain(item)
 	}
 	body := map[string]any{"retentionSettings": map[string]bool{"isRecordLocked": lock}}
-	return c.patchRetention(ctx, ch, op, drive, item, body, filesWrite)
+	l, err := c.patchRetention(ctx, ch, op, drive, item, body, filesWrite)
+	if err == nil && (l.Name == "" || l.Locked != lock) {
+		err = unsaid(op, "that it was done", connectors.Reply{})
+	}
+	return l, err
 }
 
 // RemoveRetentionLabel takes the retention label off an item; record as with

@@ -83,10 +83,16 @@ func (c *Client) LeaveDate(ctx context.Context, id string) (time.Time, error) {
 //
 // Source: learn.microsoft.com/graph/api/user-revokesigninsessions.
 func (c *Client) RevokeSessions(ctx context.Context, ch connectors.Change, id string) error {
-	_, err := c.api.Send(ctx, ch, connectors.Request{
-		Op: "revoke sessions of user " + connectors.Plain(id), Method: http.MethodPost,
-		Path: connectors.To("users", id, "revokeSignInSessions"), Permission: revokeSessions,
-	}, nil)
+	op := "revoke sessions of user " + connectors.Plain(id)
+	var out struct {
+		Value *bool `json:"value"`
+	}
+	reply, err := c.api.Send(ctx, ch, connectors.Request{
+		Op: op, Method: http.MethodPost, Path: connectors.To("users", id, "revokeSignInSessions"), Permission: revokeSessions,
+	}, &out)
+	if err == nil && reply.Status == http.StatusOK && (out.Value == nil || !*out.Value) {
+		return unsaid(op, "that they were revoked", reply)
+	}
 	return err
 }
 

@@ -279,7 +279,14 @@ func TestDocumentedRequestsAreSent(t *testing.T) {
 	c := scripted(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		sent <- r.Method + " " + r.URL.Path + " " + string(body)
-		_, _ = io.WriteString(w, `{"id":"i","name":"Retention label for Contracts","value":[]}`)
+		switch {
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusNoContent)
+		case strings.HasSuffix(r.URL.Path, "/assignSensitivityLabel"):
+			w.WriteHeader(http.StatusAccepted)
+		default:
+			_, _ = io.WriteString(w, `{"id":"i","name":"Retention label for Contracts","retentionSettings":{"isRecordLocked":true},"value":[]}`)
+		}
 	})
 	for name, x := range map[string]struct {
 		send func() error

@@ -1,6 +1,8 @@
 package practice
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -34,6 +36,9 @@ type fault struct {
 	// Body is the answer's body: a text as it is, anything else as JSON.
 	// Without it the error body of the API is sent.
 	Body json.RawMessage `json:"body"`
+	// Zeros makes the body of an answer by Status: so many bytes of nothing,
+	// compressed a thousand times by gzip.
+	Zeros int `json:"zeros"`
 	// Delay holds the request up, a Go duration ("1.5s") or seconds. It is
 	// applied after that even if the client has gone meanwhile.
 	Delay duration `json:"delay"`
@@ -73,8 +78,8 @@ func (f *fault) valid() error {
 	switch {
 	case f.Path == "":
 		return fmt.Errorf("path is missing; ** matches every path")
-	case f.Times < 0 || f.After < 0 || f.StaleReads < 0 || f.Delay < 0:
-		return fmt.Errorf("times, after, delay and stale_reads are not negative")
+	case f.Times < 0 || f.After < 0 || f.StaleReads < 0 || f.Delay < 0 || f.Zeros < 0 || f.Zeros > maxZeros:
+		return fmt.Errorf("times, after, delay, stale_reads and zeros are not negative, and zeros at most %d", maxZeros)
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status is %d; expected 200 to 599", f.Status)
 	case f.Cut != "" && f.Cut != cutBefore && f.Cut != cutAfter && f.Cut != cutMiddle:
@@ -150,10 +155,28 @@ func (c *call) faulty(f *fault) reply {
 			out.body = []byte(text)
 		}
 	}
+	if f.Zeros > 0 {
+		out = out.with("Content-Encoding", "gzip")
+		out.body = zeros(f.Zeros)
+	}
 	for k, v := range f.Headers {
 		out = out.with(k, v)
 	}
 	return out
+}
+
+// maxZeros bounds what a fault's body unpacks to, in bytes.
+const maxZeros = 16 << 30
+
+// zeros is a gzip file of so many bytes at least, made of many of a mebibyte
+// (RFC 1952, section 2.2: members follow each other).
+func zeros(n int) []byte {
+	const one = 1 << 20
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	_, _ = z.Write(make([]byte, one)) // into memory: it cannot fail
+	_ = z.Close()
+	return bytes.Repeat(member.Bytes(), (n+one-1)/one)
 }
 
 func faultCode(status int) string {

@@ -4,7 +4,7 @@ import "maps"
 
 // Spent answers how many units of each throttling class the calls of all apps
 // have used so far, whether limits are set or not: resource units of "sharepoint",
-// calls of "sharepoint.label", "graph.security", "graph.hunting", "graph.identity",
+// calls of "sharepoint.sharing", "sharepoint.label", "graph.security", "graph.hunting", "graph.identity",
 // "graph.identity_protection", "graph.mail", "azure" and "loganalytics"; those of
 // Defender, which limits each of its APIs alone, as in "defender/GET machines". A
 // refused call counts, too; one without a valid token does not.
@@ -21,6 +21,9 @@ func (l *limiter) count(rt *route) {
 	switch {
 	case rt.api == files || rt.api == sharepoint:
 		l.spent["sharepoint"] += int64(rt.cost.units)
+		if rt.cost.sharing {
+			l.spent["sharepoint.sharing"]++
+		}
 		if rt.cost.label {
 			l.spent["sharepoint.label"]++
 		}

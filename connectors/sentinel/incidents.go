@@ -111,21 +111,14 @@ func (c *Client) Incidents(ctx context.Context, q Query) iter.Seq2[Page, error] 
 		more = append(more, connectors.Param{Key: "$top", Value: strconv.Itoa(q.Top)})
 	}
 	r := connectors.Request{Op: "list incidents", Path: c.path("incidents"), Query: query(more...), Permission: reader}
+	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, "", raw, request) }
 	return func(yield func(Page, error) bool) {
-		for page, err := range c.api.Pages(ctx, r) {
-			if err != nil {
-				yield(Page{}, err)
-				return
+		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
+			out := Page{Incidents: page.Items, More: page.More, RequestID: page.RequestID}
+			for _, f := range page.Faulty {
+				out.Faulty = append(out.Faulty, Faulty{Name: nameOf(f.Raw), Raw: f.Raw, Err: f.Err})
 			}
-			out := Page{More: page.More, RequestID: page.Reply.RequestID}
-			for _, raw := range page.Items {
-				if in, err := incident(r.Op, "", raw, out.RequestID); err != nil {
-					out.Faulty = append(out.Faulty, Faulty{Name: nameOf(raw), Raw: raw, Err: err})
-				} else {
-					out.Incidents = append(out.Incidents, in)
-				}
-			}
-			if !yield(out, nil) {
+			if !yield(out, err) {
 				return
 			}
 		}

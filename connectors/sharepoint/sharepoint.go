@@ -121,10 +121,20 @@ func (c *Client) Restore(ctx context.Context, ch connectors.Change, site, id str
 	if err != nil {
 		return err
 	}
-	_, err = api.Send(ctx, ch, connectors.Request{
+	var out struct {
+		Null  bool `json:"odata.null"`
+		Null4 bool `json:"@odata.null"` // in the fourth version of OData
+	}
+	reply, err := api.Send(ctx, ch, connectors.Request{
 		Op: op, Method: http.MethodPost, Permission: fullControl,
 		Path: web.path().Call("RecycleBin", connectors.Param{Value: id}).Call("restore"),
-	}, nil)
+	}, &out)
+	if err == nil && reply.Status == http.StatusOK && !out.Null && !out.Null4 {
+		return &connectors.Error{
+			Op: "sharepoint: " + op, Code: connectors.Failed, Status: reply.Status, RequestID: reply.RequestID, Open: true,
+			Message: "the answer is not the empty one of a call that gives nothing back",
+		}
+	}
 	return hinted(err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,29 +22,29 @@ var subset []byte
 // testdata/SOURCES.txt.
 var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(subset) })
 
-// operation answers the description of the call, nil for a call of Defender or
-// one that met no route.
-func operation(x practice.Exchange) (*openapi3.Operation, error) {
+// described answers the path of the description and the operation that a call is,
+// nil for a call of an API that none describes or one that met no route.
+func described(x practice.Exchange) (string, *openapi3.Operation, error) {
 	path := x.Request.URL.Path
 	if x.Route == "" || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
-		return nil, nil
+		return "", nil, nil
 	}
 	doc, err := spec()
 	if isAzure(x) {
 		doc, err = azureSpec()
 	}
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	for path, item := range doc.Paths.Map() {
 		if !samePattern(path, x.Route) {
 			continue
 		}
 		if op := item.GetOperation(x.Request.Method); op != nil {
-			return op, nil
+			return path, op, nil
 		}
 	}
-	return nil, fmt.Errorf("%s %s is not in the description of the API", x.Request.Method, x.Route)
+	return "", nil, fmt.Errorf("%s %s is not in the description of the API", x.Request.Method, x.Route)
 }
 
 func samePattern(a, b string) bool {
@@ -62,7 +63,7 @@ func samePattern(a, b string) bool {
 // CheckRequest tells where a request that Graph or Sentinel has accepted breaks
 // the description of its API: body missing, of the wrong shape, or not asked for.
 func CheckRequest(x practice.Exchange) error {
-	op, err := operation(x)
+	_, op, err := described(x)
 	if op == nil {
 		return err
 	}
@@ -87,30 +88,24 @@ func CheckRequest(x practice.Exchange) error {
 // Sentinel: a status that is not described, a body of the wrong shape, or a property that
 // the API does not have.
 func CheckResponse(x practice.Exchange) error {
-	op, err := operation(x)
+	_, op, err := described(x)
 	if op == nil {
 		return err
 	}
 	where := fmt.Sprintf("answer %d of %s %s", x.Status, x.Request.Method, x.Route)
-	described := op.Responses.Status(x.Status)
-	if described == nil {
-		described = op.Responses.Value(fmt.Sprintf("%dXX", x.Status/100))
-	}
-	if described == nil && x.Status >= http.StatusBadRequest {
-		described = op.Responses.Default()
-	}
-	if described == nil && x.Status == http.StatusNotModified {
+	answer := answerOf(op, x.Status)
+	if answer == nil && x.Status == http.StatusNotModified {
 		return nil
 	}
-	if described == nil {
+	if answer == nil {
 		return errors.New(where + ": the status is not described")
 	}
-	for name := range described.Value.Headers {
+	for name := range answer.Value.Headers {
 		if x.Header.Get(name) == "" {
 			return fmt.Errorf("%s: header %s is missing", where, name)
 		}
 	}
-	content := described.Value.Content
+	content := answer.Value.Content
 	if content == nil {
 		if len(x.Body) > 0 {
 			return fmt.Errorf("%s: a body that is not described: %s", where, x.Body)
@@ -121,6 +116,18 @@ func CheckResponse(x practice.Exchange) error {
 		return nil
 	}
 	return visit(content["application/json"], x.Body, where)
+}
+
+// answerOf is the description of an answer of a status, nil where there is none.
+func answerOf(op *openapi3.Operation, status int) *openapi3.ResponseRef {
+	answer := op.Responses.Status(status)
+	if answer == nil {
+		answer = op.Responses.Value(fmt.Sprintf("%dXX", status/100))
+	}
+	if answer == nil && status >= http.StatusBadRequest {
+		answer = op.Responses.Default()
+	}
+	return answer
 }
 
 func visit(media *openapi3.MediaType, body []byte, where string) error {
@@ -175,17 +182,9 @@ func strangers(s *openapi3.Schema, v any, at string) error {
 			}
 		}
 	case map[string]any:
-		if s.Discriminator != nil {
-			kind, _ := v[s.Discriminator.PropertyName].(string)
-			if to, is := s.Discriminator.Mapping[kind]; is {
-				doc, _ := spec()
-				if s.Discriminator.PropertyName != "@odata.type" {
-					doc, _ = azureSpec()
-				}
-				s = doc.Components.Schemas[strings.TrimPrefix(to.Ref, "#/components/schemas/")].Value
-				if err := s.VisitJSON(v); err != nil {
-					return fmt.Errorf("%s: %w", at, err)
-				}
+		if name, of := derived(s, v); of != nil {
+			if s = of; s.VisitJSON(v) != nil {
+				return fmt.Errorf("%s: %s: %w", at, name, s.VisitJSON(v))
 			}
 		}
 		known, open := properties(s)
@@ -195,7 +194,7 @@ func strangers(s *openapi3.Schema, v any, at string) error {
 				return fmt.Errorf("%s.%s is no property", at, key)
 			}
 			if p != nil {
-				if err := strangers(p, in, at+"."+key); err != nil {
+				if err := strangers(p.Value, in, at+"."+key); err != nil {
 					return err
 				}
 			}
@@ -204,19 +203,37 @@ func strangers(s *openapi3.Schema, v any, at string) error {
 	return nil
 }
 
+// derived answers the type that a value says to be of, nil where the schema has no
+// such.
+func derived(s *openapi3.Schema, v map[string]any) (string, *openapi3.Schema) {
+	if s.Discriminator == nil {
+		return "", nil
+	}
+	kind, _ := v[s.Discriminator.PropertyName].(string)
+	to, is := s.Discriminator.Mapping[kind]
+	if !is {
+		return "", nil
+	}
+	doc, _ := spec()
+	if s.Discriminator.PropertyName != "@odata.type" {
+		doc, _ = azureSpec()
+	}
+	name := strings.TrimPrefix(to.Ref, components)
+	return name, doc.Components.Schemas[name].Value
+}
+
+// components is where a description keeps its types.
+const components = "#/components/schemas/"
+
 // properties collects what a schema and those it extends know; open tells that
 // others are welcome.
-func properties(s *openapi3.Schema) (known map[string]*openapi3.Schema, open bool) {
-	known = map[string]*openapi3.Schema{}
-	for name, p := range s.Properties {
-		known[name] = p.Value
-	}
+func properties(s *openapi3.Schema) (known map[string]*openapi3.SchemaRef, open bool) {
+	known = map[string]*openapi3.SchemaRef{}
+	maps.Copy(known, s.Properties)
 	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
 	for _, base := range s.AllOf {
 		more, o := properties(base.Value)
-		for name, p := range more {
-			known[name] = p
-		}
+		maps.Copy(known, more)
 		open = open || o
 	}
 	return known, open
