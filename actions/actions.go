@@ -215,7 +215,7 @@ type Spec[P, R any] struct {
 // Permission is one application permission that an action needs, or a role of
 // Azure.
 type Permission struct {
-	API  string `json:"api"` // graph, defender, azure
+	API  string `json:"api"` // graph, defender, azure, activity
 	Name string `json:"name"`
 	When string `json:"when,omitempty"` // needed only then, such as "on incidents of Sentinel"; empty: always
 }

@@ -66,7 +66,10 @@ func (x *call) unanswered(err error) *Error {
 
 // answered judges a response.
 func (x *call) answered(res *http.Response, out any) (Reply, error) {
-	reply := Reply{Status: res.StatusCode, RequestID: requestID(res.Header, x.id), Location: Location{Secret(res.Header.Get("Location"))}}
+	reply := Reply{
+		Status: res.StatusCode, RequestID: requestID(res.Header, x.id), Location: Location{Secret(res.Header.Get("Location"))},
+		next: res.Header.Get("NextPageUri"),
+	}
 	res.Header.Del("Location")
 	if x.request.copy != nil && res.StatusCode == http.StatusOK {
 		return reply, x.download(res, reply)

@@ -115,6 +115,8 @@ type Reply struct {
 	Status    int
 	RequestID string
 	Location  Location // where accepted work (202) can be asked for
+
+	next string // where the header NextPageUri says that the list goes on
 }
 
 // Read does a call that changes nothing: a GET, or a POST marked Reads. The

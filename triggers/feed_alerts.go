@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stanch/connectors"
+	"stanch/connectors/graph"
 	"stanch/connectors/incident"
 )
 
@@ -45,11 +46,14 @@ func (r *reading) alertsSince(ctx context.Context, s graphSource, since time.Tim
 		return newest, false, err
 	}
 	all = true
-	for page, err := range s.client.ChangedAlerts(ctx, since) {
+	for page, err := range s.client.Alerts(ctx, graph.AlertQuery{Since: since}) {
 		if err != nil {
 			return newest, false, err
 		}
-		for _, a := range page.Alerts {
+		for _, a := range page.Items { // what cannot be read of them is told by its incident
+			if a.Incident == "" {
+				continue
+			}
 			newest = latest(newest, a.LastUpdate)
 			id := incident.NewID(incident.Defender, a.Incident)
 			known, err := r.feed.load(ctx, id)

@@ -15,14 +15,14 @@ const docWatermark = "watermark"
 
 // mark is how far a source has been read.
 type mark struct {
-	At    time.Time `json:"at"`    // what was updated before has been read
-	Began time.Time `json:"began"` // where the feed began
+	At    time.Time `json:"at"`            // what was updated before has been read
+	Began time.Time `json:"began"`         // where the feed began
 	Deep  time.Time `json:"deep,omitzero"` // when a poll last looked further back
 
 	Alerts   time.Time `json:"alerts,omitzero"`    // likewise of alerts
 	NoAlerts time.Time `json:"no_alerts,omitzero"` // until then, they may not be read
 
-	Read  time.Time `json:"read,omitzero"` // when the newest poll began that came to its end
+	Read time.Time `json:"read,omitzero"` // when the newest poll began that came to its end
 	// Aside are incidents that could not be taken, by id, to be tried again.
 	Aside map[string]aside `json:"aside,omitempty"`
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -48,6 +49,7 @@ type Clients struct {
 	Defender   *defender.Client
 	Sentinel   *sentinel.Client
 	SharePoint *sharepoint.Client
+	Activity   *activity.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
 	// "teams", "slack" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
@@ -105,6 +107,10 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	act, err := activity.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
 	if err != nil {
 		x.t.Fatal(err)
@@ -115,7 +121,7 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Web: w, Logs: l, Evidence: x.vault}
+	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Activity: act, Web: w, Logs: l, Evidence: x.vault}
 }
 
 // newVault makes a vault of items of at most 8 MB that records nothing.

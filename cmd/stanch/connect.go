@@ -16,6 +16,7 @@ import (
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -38,8 +39,9 @@ type clients struct {
 	sharepoint *sharepoint.Client
 	web        *web.Client
 	logs       *loganalytics.Client
-	quarantine string          // path of a folder in each library; "": the default
-	evidence   *evidence.Vault // nil: downloads cannot be kept
+	activity   *activity.Client // nil: the cloud has none
+	quarantine string           // path of a folder in each library; "": the default
+	evidence   *evidence.Vault  // nil: downloads cannot be kept
 }
 
 // catalogOf answers the actions of this build, working through these clients.
@@ -48,8 +50,8 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
-		hunting.Shelf{Graph: c.graph, Logs: c.logs},
-		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs, Activity: c.activity},
+		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel, Activity: c.activity},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
 		notify.Shelf{Web: c.web},
 		users.Shelf{Graph: c.graph},
@@ -92,6 +94,11 @@ func connect(c *config.Config) (clients, error) {
 	}
 	if out.evidence, err = vaultOf(c); err != nil {
 		return clients{}, fmt.Errorf("evidence: %w", err)
+	}
+	if cloud.Activity != (connectors.API{}) { // China has none
+		if out.activity, err = activity.New(cloud, s.as("activity"), nil); err != nil {
+			return clients{}, err
+		}
 	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil

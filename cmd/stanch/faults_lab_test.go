@@ -16,6 +16,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -148,6 +149,9 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.activity, err = activity.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {

@@ -86,6 +86,15 @@ func uses() map[string]use {
 		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
 			return map[string]any{"alert": freshAlert(l)}
 		}, 0},
+		"hunting.start_dlp_feed": {http.MethodPost, feedSubscriptions + "start", func(l *lab) map[string]any {
+			l.call(http.MethodPost, feedSubscriptions+"stop?contentType=DLP.All", "", nil)
+			return map[string]any{}
+		}, 1},
+		"hunting.stop_dlp_feed": {http.MethodPost, feedSubscriptions + "stop", func(*lab) map[string]any { return map[string]any{} }, 0},
+		"incidents.dlp_details": {http.MethodGet, feedSubscriptions + "content", func(l *lab) map[string]any {
+			id, _ := freshIncident(l)
+			return map[string]any{"incident": "defender/" + id}
+		}, 0},
 		"files.download":   {http.MethodGet, "/_layouts/**", onPayroll, 0},
 		"incidents.get":    {http.MethodGet, patched, incident(nil), 0},
 		"incidents.update": {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
@@ -161,6 +170,8 @@ func uses() map[string]use {
 	}
 }
 
+const feedSubscriptions = "/api/v1.0/" + practice.ContosoTenantID + "/activity/feed/subscriptions/"
+
 const retentionLabel = "/v1.0/drives/*/items/*/retentionLabel"
 
 // retained are the params of a file whose retention label somebody has changed
@@ -213,6 +224,12 @@ func onDevice(more map[string]any) func(*lab) map[string]any {
 
 // freshAlert is the id of an alert of now, of which logs that keep 30 days know.
 func freshAlert(l *lab) string {
+	_, alert := freshIncident(l)
+	return alert
+}
+
+// freshIncident is an incident of now and its alert.
+func freshIncident(l *lab) (id, alert string) {
 	raw, err := l.ask(http.MethodPost, "/practice/incidents", `{"displayName":"fresh","alerts":[{"serviceSource":"dataLossPrevention",
 		"title":"DLP policy (Fresh) matched for document (a.docx) in SharePoint"}]}`, "")
 	if err != nil {
@@ -224,7 +241,7 @@ func freshAlert(l *lab) string {
 	}
 	var body struct{ Alerts []struct{ ID string } }
 	l.get("/v1.0/security/incidents/"+made.ID+"?$expand=alerts", &body)
-	return body.Alerts[0].ID
+	return made.ID, body.Alerts[0].ID
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }

@@ -37,7 +37,6 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 
 // Least application permissions (devx-content permissions/new/permissions.json).
 const (
-	alertRead      = "SecurityAlert.Read.All"
 	incidentRead   = "SecurityIncident.Read.All"
 	incidentWrite  = "SecurityIncident.ReadWrite.All"
 	filesRead      = "Files.Read.All"

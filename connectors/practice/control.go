@@ -28,6 +28,10 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	PATCH  /practice/machineactions/{id}
 //	                            what the device itself says: {"status":
 //	                            "Failed"}, Succeeded or TimeOut
+//	POST   /practice/subscriptions/{id}/lifecycle
+//	                            what Graph itself does later: {"lifecycleEvent":
+//	                            "missed"}, reauthorizationRequired or
+//	                            subscriptionRemoved
 //	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
 //	                            [] clears
 //	GET    /practice/faults     what is set
@@ -45,6 +49,7 @@ func (t *Tenant) Control() http.Handler {
 	mux.HandleFunc("PATCH /practice/incidents/{id}", t.patchIncident)
 	mux.HandleFunc("POST /practice/incidents/{id}/merge", t.mergeIncident)
 	mux.HandleFunc("PATCH /practice/machineactions/{id}", t.patchAction)
+	mux.HandleFunc("POST /practice/subscriptions/{id}/lifecycle", t.postLifecycle)
 	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -166,6 +171,23 @@ func (t *Tenant) patchAction(w http.ResponseWriter, r *http.Request) {
 	t.amended = true
 	t.world.settle(now)
 	answer(w, http.StatusOK, object{"id": r.PathValue("id")})
+}
+
+func (t *Tenant) postLifecycle(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Event string `json:"lifecycleEvent"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		complain(w, "the lifecycle event can't be read: %v; expected {\"lifecycleEvent\": \"missed\"}", err)
+		return
+	}
+	if err := t.Lifecycle(r.PathValue("id"), in.Event); err != nil {
+		complain(w, "%v", err)
+		return
+	}
+	answer(w, http.StatusAccepted, object{"id": r.PathValue("id")})
 }
 
 func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {

@@ -37,6 +37,9 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if rt.api == azure {
 		return l.takeAzure(c, rt)
 	}
+	if rt.api == activityFeed {
+		return l.takeFeed(c)
+	}
 	if l.scale == 0 {
 		return nil
 	}

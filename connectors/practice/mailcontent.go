@@ -124,6 +124,7 @@ func sendMail(c *call) (reply, error) {
 			m.properties = properties
 		}
 		c.w.messages[m.id] = m
+		c.tell(arrived(m))
 	}
 	if in.Save == nil || *in.Save {
 		put(u, "sentitems")

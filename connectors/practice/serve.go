@@ -28,6 +28,8 @@ const (
 	logs // Log Analytics
 	keyVault
 	sharepoint
+	notices      // subscriptions to changes
+	activityFeed // Office 365 Management Activity API
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -116,6 +118,8 @@ func (t *Tenant) apply(c *call, f *fault) reply {
 		c.lag, c.behind = f.StaleReads, true
 	}
 	t.world.settle(c.now)
+	t.lapse(c.now)
+	defer t.dispatchNotices()
 	out, err := c.dispatch()
 	if err == nil {
 		return out
@@ -188,6 +192,8 @@ func apiOf(path string) api {
 	switch {
 	case strings.HasPrefix(lower, "/subscriptions/"):
 		return azure
+	case isFeed(path):
+		return activityFeed
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):

@@ -104,6 +104,7 @@ type Apps struct {
 	Defender   Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
 	Azure      Auth `yaml:"azure" doc:"how the app for Azure signs in: Sentinel, Log Analytics"`
 	SharePoint Auth `yaml:"sharepoint" doc:"how the app for SharePoint's recycle bins signs in: with a certificate, SharePoint takes no other"`
+	Activity   Auth `yaml:"activity" doc:"how the app for the Office 365 Management APIs signs in: the audit log's events of data loss prevention"`
 	KeyVault   Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
 }
 
@@ -112,7 +113,7 @@ func (a *Apps) each(yield func(connector string, auth *Auth) bool) {
 	for _, app := range []struct {
 		name string
 		auth *Auth
-	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"sharepoint", &a.SharePoint}, {"keyvault", &a.KeyVault}} {
+	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"sharepoint", &a.SharePoint}, {"activity", &a.Activity}, {"keyvault", &a.KeyVault}} {
 		if *app.auth != (Auth{}) && !yield(app.name, app.auth) {
 			return
 		}
