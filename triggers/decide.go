@@ -19,6 +19,10 @@ import (
 // incident.
 const loopWindow = time.Hour
 
+// keptAlerts is how long it is known in which incident an alert was: incidents
+// are kept no longer where they come from.
+const keptAlerts = 180 * 24 * time.Hour
+
 // decide asks every playbook whether an event concerns it. Nothing is begun yet.
 func (r *reading) decide(ev playbooks.Event, s *stored) (*pending, error) {
 	p := &pending{Event: ev, Others: []Verdict{}}
@@ -189,7 +193,7 @@ func (r *reading) ofAlert(id string, ev playbooks.Event, s *stored) (playbooks.E
 // seenIn answers in which other incident an alert was when playbooks were begun
 // for it. Alerts move as incidents are merged, and are not new by that.
 func (r *reading) seenIn(ctx context.Context, alert, in string) (elsewhere string, err error) {
-	_, err = r.feed.Docs.Put(ctx, engine.Document{Kind: docAlert, Key: alert, Body: []byte(in)})
+	_, err = r.feed.Docs.Put(ctx, engine.Document{Kind: docAlert, Key: alert, Body: []byte(in), Expires: keptAlerts})
 	if !errors.Is(err, engine.ErrConflict) {
 		return "", err
 	}

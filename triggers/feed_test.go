@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -312,8 +313,36 @@ func TestAFailedReadMovesNothing(t *testing.T) {
 
 func TestADraftIsNotStarted(t *testing.T) {
 	d := newDesk(t, tagging[:len("playbook: tagging\ntitle: Tag severe incidents\nstatus: ")]+"draft"+tagging[len("playbook: tagging\ntitle: Tag severe incidents\nstatus: stable"):])
+	if _, err := d.store.Freeze(t.Context(), engine.Freeze{Request: "r", Change: "freeze", By: "operator:ann", Reason: "drill"}); err != nil {
+		t.Fatal(err)
+	}
 	if p := d.poll(); p.New != 3 || p.Started != 0 {
 		t.Errorf("%+v", p)
+	}
+	if v := d.verdict("defender/40211", "tagging"); v.Outcome != triggers.OutcomeDraft {
+		t.Errorf("it was decided %+v", v)
+	}
+	if records, err := triggers.Records(t.Context(), d.store, "40211"); err != nil || !records[0].Frozen {
+		t.Errorf("that the store was frozen is not told: %+v (%v)", records, err)
+	}
+}
+
+func TestTheRecordSaysWhatWasFalse(t *testing.T) {
+	d := newDesk(t, tagging)
+	d.feed.Quota = 1e6
+	d.poll()
+	want := triggers.Verdict{Playbook: "tagging", Outcome: triggers.OutcomeNot, Because: `on.incident.if: incident.severity == "high" is false (incident.severity is "medium")`}
+	if v := d.verdict("defender/40213", "tagging"); v != want {
+		t.Errorf("it was decided %+v, want %+v", v, want)
+	}
+	// Of many revisions the newest are told.
+	for i := range 25 {
+		d.amend("40213", fmt.Sprintf(`{"displayName":"title %d"}`, i))
+		d.poll()
+	}
+	records, err := triggers.Records(t.Context(), d.store, "40213")
+	if err != nil || len(records) != 20 || records[0].Revision != 26 || records[19].Revision != 7 || !slices.Equal(records[0].Changes, []string{"title"}) {
+		t.Errorf("%d records are told (%v)", len(records), err)
 	}
 }
 
