@@ -18,11 +18,15 @@ type Page struct {
 }
 
 // Pages yields the pages of a list in order, each under the client's timeout.
-// It follows a next link only to the very scheme, host and port of the API and
+// While one is used the next is on its way; that one is given up where the list
+// is. It follows a next link only to the very scheme, host and port of the API and
 // only once, and no further than MaxPages; else, and after any error, the list
 // is incomplete and ends with that error.
+//
+// Pages are not asked for beside each other by $skip, not where an API has it
+// either: what changes meanwhile moves from one to another and is missed.
 func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
-	return c.pages(r, func(r Request) (Page, string, error) {
+	return c.pages(ctx, r, func(ctx context.Context, r Request) fetched {
 		var body struct {
 			Value *[]json.RawMessage `json:"value"`
 			Next  string             `json:"@odata.nextLink"`
@@ -33,9 +37,9 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 			err = &Error{Op: c.op(r), Code: Failed, RequestID: reply.RequestID, Message: `the answer is no list: it has no "value"`}
 		}
 		if err != nil {
-			return Page{}, "", err
+			return fetched{err: err}
 		}
-		return Page{Items: *body.Value, Reply: reply}, cmp.Or(body.Next, body.Plain), nil
+		return fetched{page: Page{Items: *body.Value, Reply: reply}, next: cmp.Or(body.Next, body.Plain)}
 	})
 }
 
@@ -44,36 +48,63 @@ func (c *Client) Pages(ctx context.Context, r Request) iter.Seq2[Page, error] {
 // added to it.
 func (c *Client) BarePages(ctx context.Context, r Request, always ...Param) iter.Seq2[Page, error] {
 	r.Query = append(r.Query[:len(r.Query):len(r.Query)], always...)
-	return c.pages(r, func(r Request) (Page, string, error) {
+	return c.pages(ctx, r, func(ctx context.Context, r Request) fetched {
 		var page Page
 		var err error
 		page.Reply, err = c.Read(ctx, r, &page.Items)
-		return page, withOptions(page.Reply.next, always), err
+		return fetched{page, withOptions(page.Reply.next, always), err}
 	})
 }
 
+// fetched is a page and the link to the next, "" for the last one.
+type fetched struct {
+	page Page
+	next string
+	err  error
+}
+
 // pages yields what read answers, page by page.
-func (c *Client) pages(r Request, read func(Request) (Page, string, error)) iter.Seq2[Page, error] {
+func (c *Client) pages(ctx context.Context, r Request, read func(context.Context, Request) fetched) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
 		seen := map[string]bool{}
+		next := func() fetched { return read(ctx, r) }
+		defer func() {
+			cancel()
+			next()
+		}()
 		for n := 1; ; n++ {
-			page, next, err := read(r)
-			if err != nil {
-				yield(Page{}, err)
+			got := next()
+			next = func() fetched { return got }
+			if got.err != nil {
+				yield(Page{}, got.err)
 				return
 			}
-			page.More = next != ""
-			if !yield(page, nil) || !page.More {
+			got.page.More = got.next != ""
+			var astray *Error
+			if got.next != "" {
+				if astray = c.follow(got.next, seen, n); astray == nil {
+					r.Path, r.Query = Path{link: got.next}, nil
+					next = ahead(ctx, r, read)
+				}
+			}
+			if !yield(got.page, nil) || got.next == "" {
 				return
 			}
-			if err := c.follow(next, seen, n); err != nil {
-				err.Op, err.RequestID = c.op(r), page.Reply.RequestID
-				yield(Page{}, err)
+			if astray != nil {
+				astray.Op, astray.RequestID = c.op(r), got.page.Reply.RequestID
+				yield(Page{}, astray)
 				return
 			}
-			r.Path, r.Query = Path{link: next}, nil
 		}
 	}
+}
+
+// ahead asks for a page at once; what it answers waits for it.
+func ahead(ctx context.Context, r Request, read func(context.Context, Request) fetched) func() fetched {
+	done := make(chan fetched, 1)
+	go func() { done <- read(ctx, r) }()
+	return func() fetched { return <-done }
 }
 
 // ReadAt is Read of an address that an answer of the API has named. One with

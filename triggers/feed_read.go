@@ -23,7 +23,7 @@ const (
 	leastFaulty = time.Second // of time, of which a list that cannot be read is set aside
 	chunk       = 256         // the watermark moves after so many
 	atOnce      = 16
-	mostAsked   = 100 // incidents that others lead to, of one poll
+	mostLed     = 100 // incidents that others lead to, of one poll
 )
 
 // reading is one poll of one source.
@@ -374,7 +374,7 @@ func (r *reading) lead(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, known := r.ask[id]
-	if !known && len(r.ask) >= mostAsked {
+	if !known && len(r.ask) >= mostLed {
 		return false
 	}
 	if !known {

@@ -74,7 +74,7 @@ type month struct {
 	graph  *graph.Client
 	azure  *sentinel.Client
 	store  *sqlitestore.Store
-	nodes  []*node
+	nodes  []*feeder
 	done   map[string]int
 
 	mu     sync.Mutex
@@ -146,7 +146,7 @@ func newMonth(t *testing.T, seed uint64) *month {
 	catalog, err := actions.Collect()
 	m.ok(err)
 	for i := range 2 {
-		n := &node{month: m, Store: m.store, Documents: m.store}
+		n := &feeder{month: m, Store: m.store, Documents: m.store}
 		world := engine.New(n, n, catalog, engine.Options{})
 		var books []*playbooks.Playbook
 		for line := range strings.Lines(strings.TrimSpace(monthBooks)) {
@@ -174,8 +174,8 @@ func (m *month) ok(err error) {
 	}
 }
 
-// node is one that feeds, on a store that fails or stops it at an act.
-type node struct {
+// feeder is a node that feeds, on a store that fails or stops it at an act.
+type feeder struct {
 	engine.Store
 	engine.Documents
 	month *month
@@ -192,7 +192,7 @@ type node struct {
 var errCrash = errors.New("the process has crashed")
 
 // act counts a changing act; it answers the error by which the process ends.
-func (n *node) act(do func() error) error {
+func (n *feeder) act(do func() error) error {
 	n.mu.Lock()
 	n.acts++
 	strikes := n.at > 0 && n.acts == n.at
@@ -213,20 +213,20 @@ func (n *node) act(do func() error) error {
 	return err
 }
 
-func (n *node) Put(ctx context.Context, d engine.Document) (version int64, err error) {
+func (n *feeder) Put(ctx context.Context, d engine.Document) (version int64, err error) {
 	err = n.act(func() error { version, err = n.Documents.Put(ctx, d); return err })
 	return version, err
 }
 
-func (n *node) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
+func (n *feeder) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
 	err = n.act(func() error { begun, err = n.Store.Begin(ctx, b); return err })
 	return begun, err
 }
 
-func (n *node) Close() error { return nil }
+func (n *feeder) Close() error { return nil }
 
 // poll polls once, as a process that may be new.
-func (n *node) poll() (triggers.Polled, error) {
+func (n *feeder) poll() (triggers.Polled, error) {
 	feed := n.feed // nothing is remembered from one poll to the next
 	return feed.PollOnce(n.month.t.Context())
 }

@@ -51,7 +51,7 @@ type Clients struct {
 	SharePoint *sharepoint.Client
 	Activity   *activity.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
-	// "teams", "slack" and "webhook". What the reader has are a token of the
+	// "teams", "slack", "email" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
 	Web  *web.Client
 	Logs *loganalytics.Client
@@ -69,7 +69,7 @@ func Start(t testing.TB, o practice.Options) *Tenant {
 		x.clock = o.Now
 	}
 	o.Now = x.Now
-	o.TokenLife = 24 * time.Hour
+	o.TokenLife = 100 * 24 * time.Hour
 	if o.LabelTime == 0 {
 		o.LabelTime = 12 * time.Second
 	}
@@ -155,6 +155,7 @@ func (x *Tenant) outside(full bool) web.Options {
 		Channels: map[string]web.Channel{
 			"teams":   {Kind: web.Teams, URL: connectors.Secret(strings.Replace(x.URL+practice.TeamsPath("teams"), "/workflows/teams", "/workflows/teams"+other, 1))},
 			"slack":   {Kind: web.Slack, URL: connectors.Secret(strings.Replace(x.URL+practice.SlackPath("slack"), "/slack/", "/slack"+other+"/", 1))},
+			"email":   {Kind: web.Email, From: "dana.officer@" + practice.ContosoDomain, To: []string{"omar.officer@" + practice.ContosoDomain, "sam.ortiz@" + practice.ContosoDomain}},
 			"webhook": {Kind: web.Webhook, URL: connectors.Secret(x.URL + practice.WebhookPath("webhook")), Key: connectors.Secret(key)},
 		},
 	}

@@ -84,7 +84,7 @@ func TestEveryActionOnSentinelUnderEveryFault(t *testing.T) {
 		for name, w := range weathers() {
 			t.Run(action.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				under(t, action, u, w)
+				under(t, action, u, w, nil)
 			})
 		}
 	}

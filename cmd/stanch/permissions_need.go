@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"stanch/actions"
+	"stanch/connectors/loganalytics"
 	"stanch/playbooks"
 )
 
@@ -72,7 +73,11 @@ func triggerNeeds(on playbooks.On) []actions.Permission {
 			actions.Permission{API: "graph", Name: "SecurityAlert.Read.All", When: "for alerts that change while their incidents do not"},
 			actions.Permission{API: "azure", Name: "Microsoft Sentinel Reader", When: "on incidents of Sentinel"})
 	}
-	if on.Hunting != nil {
+	switch t := on.Hunting; {
+	case t == nil:
+	case t.Source == "logs":
+		all = append(all, actions.Permission{API: "azure", Name: loganalytics.Role})
+	default:
 		all = append(all, actions.Permission{API: "graph", Name: "ThreatHunting.Read.All"})
 	}
 	return all

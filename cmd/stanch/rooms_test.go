@@ -43,12 +43,12 @@ var rooms = map[string][]string{
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
-	"actions/notify":    {"actions", "connectors", "connectors/web"},
+	"actions/notify":    {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/web"},
 	"actions/hunting":   {"actions", "connectors", "connectors/activity", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
 	"actions/shelftest": {"actions", "connectors", "connectors/activity", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
-	"playbooks":                 {"actions", "connectors/incident"},
+	"playbooks":                 {"actions", "connectors/incident", "connectors/kusto"},
 	"playbooks/review":          {"playbooks", "actions"},
 	"playbooks/picture":         {"playbooks", "actions"},
 	"engine":                    {"playbooks", "actions", "connectors/incident"},
@@ -59,7 +59,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/sentinel"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics", "connectors/sentinel"},
 
 	"engine/redisstore/redistest": {},
 

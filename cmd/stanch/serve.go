@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stanch/cmd/stanch/internal/config"
 	"stanch/playbooks"
 )
 
@@ -22,11 +23,12 @@ func serveCommand(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "serve [PATH…]",
 		GroupID: "run",
-		Short:   "Watch for incidents and run the playbooks that concern them",
-		Long: `Poll the tenant for incidents, start the playbooks whose triggers concern them,
-and do the work, until Ctrl-C: then what is under way is finished or handed
-over, and everything goes on at the next start. A second Ctrl-C ends it at once;
-nothing is lost by that either.
+		Short:   "Watch for incidents, the clock and what queries find, and run playbooks",
+		Long: `Poll the tenant for incidents, look at the clock, ask the queries of hunting
+playbooks; start the playbooks whose triggers concern what comes, and do the work,
+until Ctrl-C: then what is under way is finished or handed over, and everything
+goes on at the next start. A second Ctrl-C ends it at once; nothing is lost by
+that either.
 
 Incidents come from Defender XDR and from the configured workspace of Sentinel;
 one that both have is one. Of all nodes on a store one polls, another takes over
@@ -93,7 +95,7 @@ func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error
 	if len(books) == 0 {
 		return nil, fmt.Errorf("no playbooks in %v", folders)
 	}
-	return books, nil
+	return books, askable(d.cfg, books)
 }
 
 // logger writes to standard error, JSON unless people are to read it.
@@ -102,4 +104,14 @@ func (sh *shell) logger(text bool) *slog.Logger {
 		return slog.New(slog.NewTextHandler(sh.err, nil))
 	}
 	return slog.New(slog.NewJSONHandler(sh.err, nil))
+}
+
+// askable refuses playbooks whose queries nobody could be asked.
+func askable(cfg *config.Config, books []*playbooks.Playbook) error {
+	for _, b := range books {
+		if t := b.On.Hunting; t != nil && t.Source == "logs" && hunter(cfg, clients{}).Workspace == "" {
+			return fmt.Errorf("%s hunts with source: logs, and the configuration names no workspace: set hunting.workspace to its id", b.File)
+		}
+	}
+	return nil
 }

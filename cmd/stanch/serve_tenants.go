@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stanch/playbooks"
+	"stanch/triggers"
 )
 
 // servedTenant is a tenant that is served.
@@ -87,7 +88,10 @@ func (t *servedTenant) serve(ctx context.Context) error {
 		return err
 	}
 	t.log.Info("serving", "playbooks", len(t.books), "store", t.desk.at.String(), "poll", t.desk.cfg.Feed.Poll.String())
-	return t.desk.working(ctx, feed.Run)
+	clock := &triggers.Schedules{
+		Engine: t.desk.engine, Docs: t.desk.store, Books: t.books, Hunter: hunter(t.desk.cfg, t.desk.tenant), Holder: feed.Holder, Log: t.log,
+	}
+	return t.desk.working(ctx, func(ctx context.Context) error { return alongside(ctx, clock.Run, feed.Run) })
 }
 
 // together serves tenants until one of them fails or ctx ends.

@@ -32,6 +32,10 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	                            what Graph itself does later: {"lifecycleEvent":
 //	                            "missed"}, reauthorizationRequired or
 //	                            subscriptionRemoved
+//	POST   /practice/mail       lets a person, or somebody outside, send a mail
+//	                            to a mailbox: {from, signed_in, to, subject,
+//	                            body, html, in_reply_to, headers, at}; answers
+//	                            {"internetMessageId": "<...>"}
 //	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
 //	                            [] clears
 //	GET    /practice/faults     what is set
@@ -50,6 +54,7 @@ func (t *Tenant) Control() http.Handler {
 	mux.HandleFunc("POST /practice/incidents/{id}/merge", t.mergeIncident)
 	mux.HandleFunc("PATCH /practice/machineactions/{id}", t.patchAction)
 	mux.HandleFunc("POST /practice/subscriptions/{id}/lifecycle", t.postLifecycle)
+	mux.HandleFunc("POST /practice/mail", t.postMail)
 	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -17,7 +17,7 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, audit queries, of Azure Resource Manager all but
+// permissions, audit queries, of Azure Resource Manager all but
 // incidents and automation rules, of SharePoint's own REST API all but the
 // recycle bin, the content of files, encryption by labels and their precedence,
 // HTTP/2.
@@ -84,6 +84,9 @@ type Exchange struct {
 	Body   []byte
 	// Faulty tells that a fault answered or ended the call.
 	Faulty bool
+	// Batched tells that the call came in a batch, of which the observer is told
+	// when all of its calls are answered.
+	Batched bool
 }
 
 // Tenant is one running company. It is safe for concurrent use: requests are
@@ -144,7 +147,7 @@ func New(o Options) (*Tenant, error) {
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
 		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), feed: feedRoutes(), world: w,
-		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}},
+		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}, serving: map[string]int{}},
 		stale:  map[string]*version{},
 	}, nil
 }

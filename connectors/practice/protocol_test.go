@@ -106,6 +106,8 @@ func peopleCalls(c *client) []exchange {
 		{204, "POST", "/v1.0/identityProtection/riskyUsers/confirmCompromised", `{"userIds":["` + id + `"]}`},
 		{204, "POST", "/v1.0/identityProtection/riskyUsers/dismiss", `{"userIds":["` + id + `"]}`},
 		{200, "GET", message, ""},
+		{200, "GET", message + "?$select=uniqueBody,internetMessageHeaders,conversationId,sender", ""},
+		{200, "GET", box + "/messages?$select=uniqueBody,internetMessageHeaders&$filter=contains(subject,'a')", ""},
 		{200, "GET", message + "/$value", ""},
 		{201, "POST", message + "/move", `{"destinationId":"deleteditems"}`},
 		{200, "GET", box + "/mailFolders?$top=3", ""},

@@ -157,6 +157,10 @@ type message struct {
 	change     int
 	html       bool
 	properties map[string]string // extended, by their id
+	sender     string            // who sent it, where that is not who it is from
+	thread     string            // what tells its conversation; empty: it is one of its own
+	own        string            // what of the body is not quoted; empty: all
+	headers    []header          // as Exchange has received them; none of what lies in Sent Items
 }
 
 // job is accepted work that is done later: the assignment of a label.

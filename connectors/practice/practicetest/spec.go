@@ -235,7 +235,7 @@ const components = "#/components/schemas/"
 func properties(s *openapi3.Schema) (known map[string]*openapi3.SchemaRef, open bool) {
 	known = map[string]*openapi3.SchemaRef{}
 	maps.Copy(known, s.Properties)
-	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
+	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.AdditionalProperties.Schema != nil || s.Type == nil && len(s.AllOf) == 0
 	for _, base := range s.AllOf {
 		more, o := properties(base.Value)
 		maps.Copy(known, more)

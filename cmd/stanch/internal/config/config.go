@@ -30,6 +30,7 @@ type Config struct {
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
 	Tenants    []string            `yaml:"tenants" doc:"operator's files of further tenants that stanch serve serves in the same process, each with a store of its own"`
 	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
+	Hunting    Hunting             `yaml:"hunting" doc:"what playbooks with on.hunting ask"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
@@ -146,6 +147,11 @@ type Sentinel struct {
 	Subscription  string `yaml:"subscription" doc:"id (a GUID) of the Azure subscription"`
 	ResourceGroup string `yaml:"resource_group" doc:"name of the resource group"`
 	Workspace     string `yaml:"workspace" doc:"name of the Log Analytics workspace"`
+}
+
+// Hunting says what on.hunting asks.
+type Hunting struct {
+	Workspace string `yaml:"workspace" doc:"id (a GUID) of the Log Analytics workspace that source: logs asks"`
 }
 
 // Feed says how incidents are fetched.
