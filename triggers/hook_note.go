@@ -21,8 +21,8 @@ const alertNote = "alert/"
 
 const (
 	sweepNotes = 30 * time.Second // so often notes are looked for that nobody has told this node of
-	firstAgain = 2 * time.Second  // until a note that could not be followed is tried again; then twice as long
-	lastAgain  = 2 * time.Minute
+	firstLook = 2 * time.Second  // until a note that could not be followed is tried again; then twice as long
+	lastLook  = 2 * time.Minute
 	appears    = 15 * time.Minute // in which what was told of has to be there
 	keptNotes  = 7 * 24 * time.Hour
 	mostNotes  = 100 // that are read of the store at once
@@ -66,7 +66,7 @@ func (h *Hooks) Run(ctx context.Context) error {
 		next, err := h.follow(ctx, waits)
 		if err != nil && ctx.Err() == nil {
 			h.o.Log.Error("what hooks were told cannot be followed; trying again", "error", err)
-			next = firstAgain
+			next = firstLook
 		}
 		t := time.NewTimer(next)
 		select {
@@ -104,7 +104,7 @@ func (h *Hooks) follow(ctx context.Context, waits map[string]again) (time.Durati
 			case err == nil:
 				delete(waits, d.Key)
 			default:
-				wait := min(max(firstAgain, 2*waits[d.Key].wait), lastAgain)
+				wait := min(max(firstLook, 2*waits[d.Key].wait), lastLook)
 				if waits[d.Key].wait == 0 {
 					h.o.Log.Warn("what a hook was told of cannot be read now; it is tried again", "of", d.Key, "error", connectors.Plain(err.Error()))
 				}

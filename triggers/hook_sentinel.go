@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"stanch/connectors"
-	"stanch/connectors/incident"
 )
 
 // sentinelCall is what a playbook of Sentinel is called with, as far as it names
@@ -77,7 +76,7 @@ func (h *Hooks) toldOf(c sentinelCall) (string, *problem) {
 		if differs(in.Name, m[4]) {
 			return "", refused(http.StatusUnprocessableEntity, "the incident's id and name are not of one incident", "its id and name differ")
 		}
-		return incident.NewID(incident.Sentinel, at.Name+"/"+strings.ToLower(m[4])), nil
+		return sentinelID(at.Name, m[4]), nil
 	case c.Object == nil && in.ID == "" && sentinelName.MatchString(c.Alert):
 		if differs(c.AlertSubscription, at.Subscription) || differs(c.AlertGroup, at.ResourceGroup) {
 			return "", elsewhere

@@ -253,12 +253,10 @@ func TestBad124To125ForgedNotificationsAreLeftOut(t *testing.T) {
 }
 
 // sentinelBench is a hook for a practice tenant's Sentinel, whose incidents are
-// offered to a playbook that tags.
+// offered to a playbook that tags. The feed has read once.
 type sentinelBench struct {
 	*desk
 	*hookBench
-	sentinel *sentinel.Client
-	feed     triggers.SentinelFeed
 }
 
 func practiceWorkspace() sentinel.Workspace {
@@ -268,23 +266,12 @@ func practiceWorkspace() sentinel.Workspace {
 func newSentinelBench(t *testing.T) *sentinelBench {
 	t.Helper()
 	d := newDesk(t, tagging)
-	cloud := connectors.PracticeCloud(d.server.URL, d.server.CAPEM)
-	app := practice.FullApp()
-	cred, err := connectors.NewCredential(cloud, connectors.Auth{
-		Kind: connectors.ClientSecret, Tenant: practice.ContosoTenantID, Client: app.ID, Secret: connectors.Secret(app.Secret),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.feed.Sentinel = d.azure
+	d.poll()
 	x := &sentinelBench{desk: d, hookBench: &hookBench{t: t, engine: d.engine, log: &lines{}}}
-	if x.sentinel, err = sentinel.New(cloud, cred, practiceWorkspace(), nil); err != nil {
-		t.Fatal(err)
-	}
-	d.feed.Log = slog.New(slog.DiscardHandler)
-	x.feed = triggers.SentinelFeed{Feed: d.feed, Sentinel: x.sentinel}
 	x.serve(triggers.HookOptions{
 		Hooks:  []triggers.Hook{{Path: "sentinel", Auth: triggers.HookToken, Secret: hookSecret}},
-		Engine: d.engine, Docs: d.store, Workspace: practiceWorkspace(), Incidents: x.feed,
+		Engine: d.engine, Docs: d.store, Workspace: practiceWorkspace(), Incidents: triggers.NewTold(d.feed, d.azure),
 	})
 	return x
 }
@@ -305,22 +292,17 @@ func (x *sentinelBench) called(body string) heard {
 	return x.post("/hooks/sentinel", http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + string(hookSecret)}}, strings.NewReader(body))
 }
 
-// one is the incident of Sentinel that Defender calls 40211, and a body of it.
-func (x *sentinelBench) one() (id string, raw json.RawMessage) {
+// one is a new incident that both have: our id by either name, and the body of
+// Sentinel's.
+func (x *sentinelBench) one() (defender, sentinel string, raw json.RawMessage) {
 	t := x.hookBench.t
 	t.Helper()
-	for page, err := range x.sentinel.Incidents(context.Background(), sentinel.Query{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, in := range page.Incidents {
-			if in.ProviderID == "40211" {
-				return incident.NewID(incident.Sentinel, practice.ContosoWorkspace+"/"+in.Name), in.Raw
-			}
-		}
+	number, err := x.desk.server.Tenant.Inject([]byte(`{"displayName":"a new one","severity":"high","alerts":[{"title":"a","severity":"high","serviceSource":"dataLossPrevention"}]}`))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("there is no such incident")
-	return "", nil
+	in := x.twinOf(number)
+	return "defender/" + number, incident.NewID(incident.Sentinel, practice.ContosoWorkspace+"/"+in.Name), in.Raw
 }
 
 // notes answers what hooks were told and is not followed yet.
@@ -340,26 +322,24 @@ func (x *sentinelBench) notes() []string {
 func (x *sentinelBench) store() engine.Documents { return x.desk.store }
 
 // Sentinel's automation rule calls a playbook there, which calls us: with the
-// body of the incident trigger, with the incident alone, or with that of the
-// older alert trigger. The incident is read, not believed.
+// body of the incident trigger, or with the incident alone. The incident is read,
+// not believed; one that Defender has is Defender's.
 func TestSentinelTellsOfAnIncident(t *testing.T) {
-	for name, shape := range map[string]func(raw json.RawMessage, x *sentinelBench) string{
-		"incident trigger": func(raw json.RawMessage, _ *sentinelBench) string {
-			forged := strings.ReplaceAll(string(raw), `"severity":"High"`, `"severity":"Low"`)
-			return fmt.Sprintf(`{"eventUniqueId":"e1","objectSchemaType":"Incident","objectEventType":"Create","workspaceId":"x","workspaceInfo":{"SubscriptionId":%q,"ResourceGroupName":%q,"WorkspaceName":%q},"resourceId":"y","object":%s}`,
-				practice.ContosoSubscription, strings.ToUpper(practice.ContosoResourceGroup), practice.ContosoWorkspace, forged)
-		},
-		"the incident alone": func(raw json.RawMessage, _ *sentinelBench) string { return string(raw) },
+	for name, shape := range map[string]string{
+		"incident trigger": fmt.Sprintf(`{"eventUniqueId":"e1","objectSchemaType":"Incident","objectEventType":"Create","workspaceId":"x","workspaceInfo":{"SubscriptionId":%q,"ResourceGroupName":%q,"WorkspaceName":%q},"resourceId":"y","object":INCIDENT}`,
+			practice.ContosoSubscription, strings.ToUpper(practice.ContosoResourceGroup), practice.ContosoWorkspace),
+		"the incident alone": `INCIDENT`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newSentinelBench(t)
-			id, raw := x.one()
+			id, told, raw := x.one()
+			body := strings.ReplaceAll(shape, "INCIDENT", strings.ReplaceAll(string(raw), `"severity":"High"`, `"severity":"Low"`))
 			for range 2 { // both tell of one incident: one note
-				if h := x.called(shape(raw, x)); h.status != http.StatusAccepted || h.said().Delivery != id {
+				if h := x.called(body); h.status != http.StatusAccepted || h.said().Delivery != told {
 					t.Fatalf("%+v", h)
 				}
 			}
-			if got := x.notes(); !slices.Equal(got, []string{id}) {
+			if got := x.notes(); !slices.Equal(got, []string{told}) {
 				t.Fatalf("noted %v", got)
 			}
 			x.follows() // as after a restart: what was answered with 202 is there
@@ -369,11 +349,14 @@ func TestSentinelTellsOfAnIncident(t *testing.T) {
 				t.Fatalf("%+v", runs)
 			}
 			var in incident.Incident
-			if err := json.Unmarshal(runs[0].Event.Incident, &in); err != nil || in.Severity != "high" || len(in.Alerts) == 0 || len(in.Evidence.Files) == 0 {
+			if err := json.Unmarshal(runs[0].Event.Incident, &in); err != nil || in.Severity != "high" || len(in.Alerts) != 1 {
 				t.Errorf("the incident was not read afresh: %+v (%v)", in, err)
 			}
-			x.called(shape(raw, x))
+			x.called(body)
 			eventually(t, "the second note is followed", func() bool { return len(x.notes()) == 0 })
+			if p := x.poll(); p.New+p.Changed+p.Started != 0 {
+				t.Errorf("the feed takes it again: %+v", p)
+			}
 			if runs := x.runs(id); len(runs) != 1 {
 				t.Errorf("%d runs", len(runs))
 			}
@@ -381,14 +364,37 @@ func TestSentinelTellsOfAnIncident(t *testing.T) {
 	}
 }
 
+// An incident of Sentinel alone is Sentinel's, whether the feed reads Sentinel or
+// not.
+func TestSentinelTellsOfItsOwnIncident(t *testing.T) {
+	for _, feeds := range []bool{true, false} {
+		d := newDesk(t, tagging)
+		if feeds {
+			d.feed.Sentinel = d.azure
+		}
+		told := triggers.NewTold(d.feed, d.azure)
+		id := d.openInSentinel()
+		err := told.TakeIn(t.Context(), id)
+		if feeds && (err == nil || !strings.Contains(err.Error(), "has not begun yet")) {
+			t.Errorf("before the feed knows what is old: %v", err)
+		}
+		if feeds {
+			d.poll()
+			err = told.TakeIn(t.Context(), id)
+		}
+		if runs := d.runs(id); err != nil || len(runs) != 1 {
+			t.Errorf("feeds %v: %d runs (%v)", feeds, len(runs), err)
+		}
+	}
+}
+
+// The older trigger of Sentinel tells of an alert: its incident is looked for.
 func TestSentinelTellsOfAnAlert(t *testing.T) {
 	x := newSentinelBench(t)
-	id, _ := x.one()
-	_, name, _ := strings.Cut(strings.TrimPrefix(id, "sentinel/"), "/")
-	x.amend("40211", `{"displayName":"changed just now"}`)
-	alerts, err := x.sentinel.Alerts(t.Context(), name)
-	if err != nil || len(alerts) == 0 {
-		t.Fatal(err)
+	id, told, _ := x.one()
+	alerts, err := x.azure.Alerts(t.Context(), told[strings.LastIndexByte(told, '/')+1:])
+	if err != nil || len(alerts) != 1 {
+		t.Fatalf("%d alerts (%v)", len(alerts), err)
 	}
 	var a struct {
 		Properties struct{ SystemAlertID string }
@@ -406,11 +412,14 @@ func TestSentinelTellsOfAnAlert(t *testing.T) {
 	if runs := x.runs(id); len(runs) != 1 {
 		t.Errorf("%d runs", len(runs))
 	}
+	if other, err := triggers.NewTold(x.feed, x.azure).OfAlert(t.Context(), "no-such-alert"); other != "" || err != nil {
+		t.Errorf("an alert that is nowhere: %q (%v)", other, err)
+	}
 }
 
 func TestBad128WhatIsOfAnotherWorkspaceIsRefused(t *testing.T) {
 	x := newSentinelBench(t)
-	_, raw := x.one()
+	_, _, raw := x.one()
 	elsewhere := func(old, now string) string { return strings.ReplaceAll(string(raw), old, now) }
 	for name, body := range map[string]string{
 		"subscription":         `{"object":` + elsewhere(practice.ContosoSubscription, "11111111-2222-3333-4444-555555555555") + `}`,
@@ -446,13 +455,8 @@ func TestBad128WhatIsOfAnotherWorkspaceIsRefused(t *testing.T) {
 // What Sentinel tells of and does not answer is tried again until it answers.
 func TestWhatCannotBeReadIsTriedAgain(t *testing.T) {
 	x := newSentinelBench(t)
-	id, raw := x.one()
-	faults := `[{"method":"GET","path":"/subscriptions/*","times":2,"status":503}]`
-	resp, err := x.desk.server.Client().Post(x.desk.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
+	id, _, raw := x.one()
+	x.faults(`[{"method":"GET","path":"/subscriptions/*","times":2,"status":503}]`)
 	if h := x.called(string(raw)); h.status != http.StatusAccepted {
 		t.Fatalf("%+v", h)
 	}

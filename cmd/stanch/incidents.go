@@ -25,7 +25,7 @@ func incidentsCommand(sh *shell) *cobra.Command {
   stanch incidents show defender/1234
   stanch incidents show examples/fixtures/external-share.json --output json`,
 	}
-	c.AddCommand(incidentsList(sh), incidentsShow(sh))
+	c.AddCommand(incidentsList(sh), incidentsShow(sh), incidentsPoisoned(sh), incidentsFeed(sh))
 	return c
 }
 

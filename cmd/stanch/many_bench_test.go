@@ -85,7 +85,7 @@ type many struct {
 	server         *practicetest.Server
 	calls, refused atomic.Int64
 	requests       atomic.Int64 // over the wire: a batch is one
-	minute         int64 // units of SharePoint that the first minute used
+	minute         int64        // units of SharePoint that the first minute used
 }
 
 func (m *many) engine(b *testing.B, o engine.Options) *engine.Engine {

@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/playbooks"
-	"stanch/triggers"
 )
 
 type serveOptions struct {
 	folders []string
 	listen  string
+	since   string
 	text    bool
 }
 
@@ -33,6 +30,11 @@ until Ctrl-C: then what is under way is finished or handed over, and everything
 goes on at the next start. A second Ctrl-C ends it at once; nothing is lost by
 that either.
 
+Incidents come from Defender XDR and from the configured workspace of Sentinel;
+one that both have is one. Of all nodes on a store one polls, another takes over
+within the lease. What was decided over each incident tells
+stanch explain INCIDENT, how far the feed has come stanch incidents feed.
+
 With --listen requests of other systems are taken at /hooks/PATH, of playbooks
 with on.webhook and of hooks in the configuration, which names the secret of each.
 What was answered with 202 is in the store. /healthz says that the process lives,
@@ -40,13 +42,14 @@ What was answered with 202 is in the store. /healthz says that the process lives
 
 Playbooks are those of the folders and files given, else of the configuration's;
 it refuses to start while one of them has errors.`,
-		Example: "  stanch serve --config stanch.yaml --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml",
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
 		}),
 	}
 	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` where requests to hooks are taken, such as 127.0.0.1:8080 (default the configuration's listen, else none)")
+	c.Flags().StringVar(&o.since, "since", "", "begin with incidents updated since a `TIME` (2026-03-02, 2026-03-02T09:00:00Z) or within a duration (7d); what was opened before starts nothing (default the configuration's feed.since, else now)")
 	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
 	sh.storeFlag(c)
 	return c
@@ -54,47 +57,17 @@ it refuses to start while one of them has errors.`,
 
 func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	log := sh.logger(o.text)
-	n := need{tenant: true, works: true}
-	d, err := sh.desk(n)
+	all, err := sh.tenants(o, log)
 	if err != nil {
 		return err
 	}
-	books, err := sh.served(d, o.folders)
-	if err != nil {
-		return err
-	}
-	site, err := siteOf(d.cfg, o.listen, books, log)
-	if err != nil {
-		return err
-	}
-	if err := sh.openStore(ctx, d, n, log); err != nil {
-		return err
-	}
-	defer d.close()
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	holder := fmt.Sprintf("%s/%d", host, os.Getpid())
-	feed := &triggers.Feed{
-		Graph: d.tenant.graph, Engine: d.engine, Docs: d.store, Books: books,
-		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
-		Holder: holder, Log: log,
-	}
-	clock := &triggers.Schedules{
-		Engine: d.engine, Docs: d.store, Books: books, Hunter: hunter(d.cfg, d.tenant), Holder: holder, Log: log,
-	}
-	starts := func(ctx context.Context) error { return alongside(ctx, clock.Run, feed.Run) }
-	if site.address != "" {
-		opened, err := site.open(ctx, d, triggers.SentinelFeed{Feed: feed, Sentinel: d.tenant.sentinel}, log)
-		if err != nil {
+	for _, t := range all {
+		if err := t.open(ctx); err != nil {
 			return err
 		}
-		inside := starts
-		starts = func(ctx context.Context) error { return alongside(ctx, opened.run, inside) }
+		defer t.desk.close()
 	}
-	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
-	if err := d.working(ctx, starts); err != nil && !errors.Is(err, context.Canceled) {
+	if err := together(ctx, all); err != nil {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))

@@ -109,7 +109,11 @@ type opened struct {
 }
 
 // open begins to listen.
-func (s site) open(ctx context.Context, d *desk, incidents triggers.IncidentReader, log *slog.Logger) (*opened, error) {
+func (s site) open(ctx context.Context, d *desk, feed *triggers.Feed, log *slog.Logger) (*opened, error) {
+	var incidents triggers.IncidentReader
+	if c := d.tenant.sentinel; c != nil {
+		incidents = triggers.NewTold(feed, c)
+	}
 	hooks, err := triggers.NewHooks(triggers.HookOptions{
 		Hooks: s.hooks, Engine: d.engine, Docs: d.store, Tenant: tenantID(d.cfg), Workspace: workspaceOf(d.cfg), Incidents: incidents, Log: log,
 	})
