@@ -30,16 +30,16 @@ func TestBad114AHookWithoutAGoodSecretIsNotServed(t *testing.T) {
 	draft := hookBook(t, b.engine.World(), strings.Replace(reporting, "status: stable", "status: draft", 1))
 	asks := hookBook(t, b.engine.World(), "playbook: asks\non: {manual: {}}\nsteps:\n  - stop: x\n")
 	for want, hooks := range map[string][]triggers.Hook{
-		"hook dlp: its secret has less than 24 bytes":                  {{Path: "dlp", Book: book, Auth: triggers.HookHMAC}},
-		"its secret has less than 24 bytes; `openssl":                  {{Path: "dlp", Book: book, Auth: triggers.HookToken, Secret: "short"}},
-		"has less than 24 bytes":                                       {{Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: "whsec_no-base64-no-base64-no-base64!"}},
-		"more than 128 characters":                                     {{Path: "dlp", Book: book, Auth: triggers.HookGraph, Secret: connectors.Secret(strings.Repeat("x", 129))}},
-		`auth is "none"; expected hmac, token or graph`:                {{Path: "dlp", Book: book, Auth: "none", Secret: hookSecret}},
-		"hook dlp is there twice":                                      {{Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: hookSecret}, {Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: hookSecret}},
-		"hook a: it tells of incidents of Sentinel, and no workspace":  {{Path: "a", Auth: triggers.HookToken, Secret: hookSecret}},
-		"with auth graph it needs a playbook":                          {{Path: "a", Auth: triggers.HookGraph, Secret: hookSecret}},
-		"hook dlp: no request starts the playbook reporting":           {{Path: "dlp", Book: draft, Auth: triggers.HookHMAC, Secret: hookSecret}},
-		"hook asks: no request starts the playbook asks":               {{Path: "asks", Book: asks, Auth: triggers.HookHMAC, Secret: hookSecret}},
+		"hook dlp: its secret has less than 24 bytes":                 {{Path: "dlp", Book: book, Auth: triggers.HookHMAC}},
+		"its secret has less than 24 bytes; `openssl":                 {{Path: "dlp", Book: book, Auth: triggers.HookToken, Secret: "short"}},
+		"has less than 24 bytes":                                      {{Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: "whsec_no-base64-no-base64-no-base64!"}},
+		"more than 128 characters":                                    {{Path: "dlp", Book: book, Auth: triggers.HookGraph, Secret: connectors.Secret(strings.Repeat("x", 129))}},
+		`auth is "none"; expected hmac, token or graph`:               {{Path: "dlp", Book: book, Auth: "none", Secret: hookSecret}},
+		"hook dlp is there twice":                                     {{Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: hookSecret}, {Path: "dlp", Book: book, Auth: triggers.HookHMAC, Secret: hookSecret}},
+		"hook a: it tells of incidents of Sentinel, and no workspace": {{Path: "a", Auth: triggers.HookToken, Secret: hookSecret}},
+		"with auth graph it needs a playbook":                         {{Path: "a", Auth: triggers.HookGraph, Secret: hookSecret}},
+		"hook dlp: no request starts the playbook reporting":          {{Path: "dlp", Book: draft, Auth: triggers.HookHMAC, Secret: hookSecret}},
+		"hook asks: no request starts the playbook asks":              {{Path: "asks", Book: asks, Auth: triggers.HookHMAC, Secret: hookSecret}},
 	} {
 		_, err := triggers.NewHooks(triggers.HookOptions{Hooks: hooks, Engine: b.engine, Docs: b.store})
 		if err == nil || !strings.Contains(err.Error(), want) {

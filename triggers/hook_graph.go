@@ -32,7 +32,7 @@ func validate(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write([]byte(all[0]))
+	_, _ = w.Write([]byte(all[0])) //nolint:gosec // Graph asks for its own words, and as text without < and > they are no script
 	return nil
 }
 

@@ -21,8 +21,8 @@ const alertNote = "alert/"
 
 const (
 	sweepNotes = 30 * time.Second // so often notes are looked for that nobody has told this node of
-	firstLook = 2 * time.Second  // until a note that could not be followed is tried again; then twice as long
-	lastLook  = 2 * time.Minute
+	firstLook  = 2 * time.Second  // until a note that could not be followed is tried again; then twice as long
+	lastLook   = 2 * time.Minute
 	appears    = 15 * time.Minute // in which what was told of has to be there
 	keptNotes  = 7 * 24 * time.Hour
 	mostNotes  = 100 // that are read of the store at once

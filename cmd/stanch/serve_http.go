@@ -159,7 +159,7 @@ func (o *opened) run(ctx context.Context) error {
 		if err := o.server.Shutdown(drain); err != nil {
 			_ = o.server.Close() // what has not come by now comes again
 		}
-		<-done
+		_ = <-done // that it was shut down
 		return nil
 	})
 }

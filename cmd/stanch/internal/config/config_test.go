@@ -57,7 +57,7 @@ func TestParseKeepsEveryKey(t *testing.T) {
 			MaxTargets: map[string]int{"files": 50, "users": 5},
 			Protect:    map[string][]string{"users": {"breakglass@contoso.example"}, "sites": {"/sites/legal-hold"}},
 		},
-		Undo:       Undo{Approval: "none"},
+		Undo: Undo{Approval: "none"},
 		Hooks: map[string]Hook{"purview/dlp": {
 			Kind: HookPlaybook, Secret: Reference{File: filepath.Join(dir, "dlp.key")}, Subscriptions: []string{"11111111-2222-3333-4444-555555555555"},
 		}},
