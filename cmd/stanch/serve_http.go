@@ -159,7 +159,9 @@ func (o *opened) run(ctx context.Context) error {
 		if err := o.server.Shutdown(drain); err != nil {
 			_ = o.server.Close() // what has not come by now comes again
 		}
-		_ = <-done // that it was shut down
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("listen: %w", err)
+		}
 		return nil
 	})
 }
