@@ -25,6 +25,7 @@ type Action struct {
 	Cost        Cost
 	Also        string
 	Elsewhere   Elsewhere
+	Planning    string
 	Repeat      Repeat
 	Settling    time.Duration
 	Within      time.Duration
@@ -53,7 +54,7 @@ func (s Spec[P, R]) Action() Action {
 		panic(fmt.Sprintf("actions: %s: %v", reflect.TypeFor[P](), err))
 	}
 	a := Action{
-		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: s.Cost.least(), Also: s.Also, Elsewhere: s.Elsewhere,
+		Doc: s.Doc, Class: s.Class, Permissions: s.Permissions, Throttle: s.Throttle, Cost: s.Cost.least(), Also: s.Also, Elsewhere: s.Elsewhere, Planning: s.Planning,
 		Repeat: s.Repeat, Settling: s.Settling, Within: max(s.Within, s.Settling), Timeout: s.Timeout, Source: s.Source,
 		NoUndo: s.NoUndo, Example: s.Example, Writes: s.Writes, Deprecated: s.Deprecated,
 		Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](),
@@ -139,6 +140,34 @@ func (s Spec[P, R]) valid() error {
 		return fmt.Errorf("unknown class %q", s.Class)
 	}
 	return s.Elsewhere.valid(s.Class)
+}
+
+// around is the action with the contexts that in makes.
+func (a Action) around(in func(context.Context, Call, bool) context.Context) Action {
+	out := a
+	if a.read != nil {
+		out.read = func(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
+			return a.read(in(ctx, c, c.Attempt > 1), c, params)
+		}
+	}
+	if a.plan != nil {
+		out.plan = func(ctx context.Context, c Call, params json.RawMessage) ([]Effect, json.RawMessage, error) {
+			return a.plan(in(ctx, c, c.Attempt > 1), c, params)
+		}
+	}
+	if a.state != nil {
+		out.state = func(ctx context.Context, c Call, params json.RawMessage) (json.RawMessage, error) {
+			return a.state(in(ctx, c, true), c, params)
+		}
+	}
+	if a.do != nil {
+		out.do = func(ctx context.Context, c Call, e Effect) (Outcome, error) { return a.do(in(ctx, c, true), c, e) }
+		out.check = func(ctx context.Context, c Call, e Effect) (Finding, error) { return a.check(in(ctx, c, true), c, e) }
+	}
+	if a.undo != nil {
+		out.undo = func(ctx context.Context, c Call, e Effect) (Inverse, error) { return a.undo(in(ctx, c, true), c, e) }
+	}
+	return out
 }
 
 // Read runs a reading action.
@@ -266,6 +295,22 @@ func (r *Ref[T]) UnmarshalJSON(b []byte) error {
 	r.Value = new(T)
 	return json.Unmarshal(b, r.Value)
 }
+
+// Duration is a parameter that playbooks write as 30s, 4h or 7d.
+type Duration time.Duration
+
+// UnmarshalText takes what playbooks make of a duration: 4h0m0s.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 4h0m0s", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes it so.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // MarshalJSON writes what was given.
 func (r Ref[T]) MarshalJSON() ([]byte, error) {

@@ -117,7 +117,7 @@ type Sending struct {
 type Call struct {
 	Run     string
 	Step    string
-	Attempt int
+	Attempt int       // counted from 1
 	Now     time.Time // the run's recorded time
 	Sending Sending   // zero outside Do
 }
@@ -128,6 +128,7 @@ type Outcome struct {
 	AlreadySo bool            // somebody else had done it
 	Pending   bool            // accepted; the work goes on there, Check tells the end
 	Again     time.Duration   // with Pending: when to look first
+	Awaits    string          // with Pending: see Finding
 	Lost      []Lost
 	Handle    json.RawMessage // with Pending: what Check needs beyond Request; no secrets
 }
@@ -151,6 +152,10 @@ type Finding struct {
 	Lost   []Lost
 	Why    string        // in one sentence, for people
 	Again  time.Duration // with Pending: when to look again
+	// Awaits says, with Pending, whose word is waited for, such as "an answer
+	// of ann@contoso.example", where the effect itself has happened: a run that
+	// has to end takes it for done and does not wait.
+	Awaits string
 }
 
 // Inverse is what Undo found: an effect that takes the first one back, or why
@@ -182,6 +187,7 @@ type Spec[P, R any] struct {
 	Cost        Cost          // what it costs of that
 	Also        string        // throttling class of which sending one effect uses a unit besides, such as "sharepoint.sharing"
 	Elsewhere   Elsewhere     // how it is counted on targets of another API; none if zero
+	Planning    string        // throttling class of planning, where it asks another API than the effects; default Throttle
 	Repeat      Repeat        // default RepeatNever
 	Settling    time.Duration // how long a read may answer with the state before
 	Within      time.Duration // how long work that was accepted may go on before a person is asked; default Settling
@@ -214,7 +220,7 @@ type Spec[P, R any] struct {
 // Permission is one application permission that an action needs, or a role of
 // Azure.
 type Permission struct {
-	API  string `json:"api"` // graph, defender, azure
+	API  string `json:"api"` // graph, defender, azure, activity
 	Name string `json:"name"`
 	When string `json:"when,omitempty"` // needed only then, such as "on incidents of Sentinel"; empty: always
 }

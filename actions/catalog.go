@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -56,6 +57,16 @@ func (c *Catalog) add(name string, a Action) error {
 	a.Name = name
 	c.byName[name] = a
 	return nil
+}
+
+// Around has in make the context of every look and every change of the actions.
+// fresh says that something is judged by what is seen: a check, a state that
+// approvers are shown, an inverse, what a change itself looks at, and a plan or a
+// read that is tried again.
+func (c *Catalog) Around(in func(ctx context.Context, call Call, fresh bool) context.Context) {
+	for name, a := range c.byName {
+		c.byName[name] = a.around(in)
+	}
 }
 
 // Lookup answers the action of that name.

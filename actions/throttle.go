@@ -31,7 +31,7 @@ type Use struct {
 
 // LookUse is what reading or planning with params uses.
 func (a Action) LookUse(params json.RawMessage) Use {
-	class, cost := a.Throttle, a.Cost
+	class, cost := cmp.Or(a.Planning, a.Throttle), a.Cost
 	if a.Elsewhere.Param != "" {
 		var given map[string]json.RawMessage
 		var text string

@@ -22,7 +22,8 @@ type Allowance struct {
 // learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 // (Azure Resource Manager: of a subscription a bucket of 250 reads that gets 25 a
 // second, and one of 200 writes that gets 10, to which all POST belong, even those
-// that read; calls are held to what the smaller one takes at any time).
+// that read; calls are held to what the smaller one takes at any time), and
+// learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference.
 func Allowances() map[string][]Allowance {
 	const day = 24 * time.Hour
 	return map[string][]Allowance{
@@ -37,5 +38,6 @@ func Allowances() map[string][]Allowance {
 		"defender":                  {{100, time.Minute}, {1500, time.Hour}},
 		"azure":                     {{200, 20 * time.Second}},
 		"loganalytics":              {{200, 30 * time.Second}},
+		"activity":                  {{2000, time.Minute}},
 	}
 }

@@ -66,7 +66,10 @@ func (x *call) unanswered(err error) *Error {
 
 // answered judges a response.
 func (x *call) answered(res *http.Response, out any) (Reply, error) {
-	reply := Reply{Status: res.StatusCode, RequestID: requestID(res.Header, x.id), Location: Location{Secret(res.Header.Get("Location"))}}
+	reply := Reply{
+		Status: res.StatusCode, RequestID: requestID(res.Header, x.id), Location: Location{Secret(res.Header.Get("Location"))},
+		next: res.Header.Get("NextPageUri"),
+	}
 	res.Header.Del("Location")
 	if x.request.copy != nil && res.StatusCode == http.StatusOK {
 		return reply, x.download(res, reply)
@@ -258,14 +261,19 @@ func (x *call) decode(res *http.Response, body []byte, out any) error {
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && out != nil {
 		return errors.New("the answer is null; expected a value")
 	}
-	switch out := out.(type) {
-	case nil:
+	if out == nil {
 		if x.gate != nil {
 			return errors.New("the answer has a body, where none is due")
 		}
 		return nil
-	case *json.RawMessage:
-		*out = body
+	}
+	return shape(body, out)
+}
+
+// shape reads sound JSON into out.
+func shape(body []byte, out any) error {
+	if raw, is := out.(*json.RawMessage); is {
+		*raw = body
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {

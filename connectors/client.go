@@ -21,6 +21,11 @@ type Options struct {
 	MaxBody   int64         // one body, decompressed; default 32 MiB
 	MaxPages  int           // one list; default 1,000
 	UserAgent string        // default "NONISV|Stanch|Stanch/1.0", the form SharePoint asks for
+	Batching  *Batching     // how requests go together; nil: each goes alone
+	// Thing answers what a path below the base, unescaped, is about: a kind, and which one
+	// where that is certain. A change of another kind, or of another one, leaves
+	// it as it is. Nil: nobody knows. See Reads.
+	Thing func(path string) (kind, id string)
 }
 
 func (o *Options) filled() Options {
@@ -40,6 +45,7 @@ func (o *Options) filled() Options {
 	if o.UserAgent != "" {
 		out.UserAgent = o.UserAgent
 	}
+	out.Batching, out.Thing = o.Batching, o.Thing
 	return out
 }
 
@@ -54,6 +60,7 @@ type Client struct {
 	cred     azcore.TokenCredential
 	pipeline runtime.Pipeline
 	bare     runtime.Pipeline // without bearer token
+	batches  *batches         // nil: each request goes alone
 }
 
 // New answers a client of one API of the cloud, as `New(cloud, cloud.Graph, …)`.
@@ -85,6 +92,7 @@ func New(cloud Cloud, api API, cred azcore.TokenCredential, o *Options) (*Client
 		PerRetry: []policy.Policy{runtime.NewBearerTokenPolicy(cred, []string{api.Scope}, nil)},
 	}, settings)
 	c.bare = runtime.NewPipeline("stanch", "1", runtime.PipelineOptions{}, settings)
+	c.batches = newBatches(c, c.options.Batching)
 	return c, nil
 }
 
@@ -103,8 +111,9 @@ type Request struct {
 	// Reads names a POST that changes nothing, so that it needs no Change.
 	Reads bool
 
-	bare bool  // without bearer token
-	copy *Copy // where the body goes in place of JSON
+	bare  bool  // without bearer token
+	copy  *Copy // where the body goes in place of JSON
+	moved bool  // the answer is a redirect
 }
 
 // Param is one query option.
@@ -115,6 +124,8 @@ type Reply struct {
 	Status    int
 	RequestID string
 	Location  Location // where accepted work (202) can be asked for
+
+	next string // where the header NextPageUri says that the list goes on
 }
 
 // Read does a call that changes nothing: a GET, or a POST marked Reads. The
@@ -124,9 +135,20 @@ func (c *Client) Read(ctx context.Context, r Request, out any) (Reply, error) {
 	if m := r.method(); m != http.MethodGet && (m != http.MethodPost || !r.Reads) {
 		return Reply{}, c.refused(r, fmt.Errorf("%s is no reading request", m))
 	}
-	reply, err := c.do(ctx, r, nil, out)
-	if c.untaken(err) {
-		return c.do(ctx, r, nil, out)
+	ask := func(out any) (Reply, error) {
+		reply, err := c.do(ctx, r, nil, out)
+		if c.untaken(err) {
+			return c.do(ctx, r, nil, out)
+		}
+		return reply, err
+	}
+	at := readingOf(ctx)
+	if !at.shares(r, out) {
+		return ask(out)
+	}
+	reply, body, err := at.read(ctx, c, r, ask)
+	if err == nil && body != nil {
+		err = c.shaped(r, reply, body, out)
 	}
 	return reply, err
 }
@@ -154,6 +176,11 @@ func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (R
 	}
 	if err := change.may(); err != nil {
 		return Reply{}, c.refused(r, err)
+	}
+	if at := readingOf(ctx); at != nil {
+		what := c.thing(r)
+		at.s.changed(at, what)
+		defer at.s.changed(at, what)
 	}
 	reply, err := c.do(ctx, r, &change, out)
 	if c.untaken(err) && change.may() == nil {
@@ -207,11 +234,7 @@ func (c *Client) do(ctx context.Context, r Request, change *Change, out any) (Re
 		return Reply{}, c.refused(r, err)
 	}
 	x.host = req.Raw().URL.Host
-	pipeline := c.pipeline
-	if r.bare {
-		pipeline = c.bare
-	}
-	res, err := pipeline.Do(req)
+	res, err := c.send(x, req)
 	if err != nil {
 		if res != nil && res.Body != nil {
 			_ = res.Body.Close()

@@ -319,6 +319,41 @@ func TestAListGathersAllPages(t *testing.T) {
 	wantCode(t, err, connectors.Failed, "no list")
 }
 
+// While a page is used the next is on its way, and no further one; who stops ends
+// that, too.
+func TestTheNextPageIsAskedForWhileOneIsUsed(t *testing.T) {
+	s := serve(t, nil)
+	asked, ended := make(chan string, 10), make(chan struct{})
+	s.Config.Handler = withLogin(s, func(w http.ResponseWriter, r *http.Request) {
+		n := r.URL.Query().Get("n")
+		asked <- n
+		if n == "3" {
+			<-r.Context().Done()
+			close(ended)
+			return
+		}
+		following := map[string]string{"": "2", "2": "3"}[n]
+		reply(w, 200, `{"value":["`+n+`"],"@odata.nextLink":"`+s.URL+`/v1.0/things?n=`+following+`"}`)
+	})
+	pages := 0
+	for page, err := range s.client(t, nil).Pages(t.Context(), connectors.Request{Path: connectors.To("things")}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pages++; pages == 1 {
+			if first, second := <-asked, <-asked; first != "" || second != "2" || len(asked) > 0 {
+				t.Errorf("asked for %q and %q, and %d more", first, second, len(asked))
+			}
+			continue
+		}
+		if third := <-asked; third != "3" || string(page.Items[0]) != `"2"` {
+			t.Errorf("page %s, while %q is asked for", page.Items[0], third)
+		}
+		break
+	}
+	<-ended
+}
+
 func TestIDsThatWouldChangeThePathAreNotSent(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { reply(w, 200, `{"n":1}`) })
 	c := s.client(t, nil)

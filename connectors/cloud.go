@@ -13,7 +13,7 @@ import (
 // API is one service of a cloud: the address that its paths stand under and
 // the scope of its tokens. The zero API is one that the cloud does not have.
 type API struct {
-	Name  string // "graph", "defender", "azure", "logs": how errors call it
+	Name  string // "graph", "defender", "azure", "logs", "activity": how errors call it
 	Base  string // https, no slash at the end
 	Scope string // ends in /.default
 }
@@ -26,7 +26,8 @@ type API struct {
 // learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure,
 // docs.azure.cn,
 // learn.microsoft.com/azure/azure-monitor/logs/api/overview,
-// learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates.
+// learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates,
+// learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference.
 type Cloud struct {
 	Name     string
 	Login    string // base address of the token endpoint's authority
@@ -34,6 +35,7 @@ type Cloud struct {
 	Defender API
 	Azure    API // Azure Resource Manager, under which Sentinel stands
 	Logs     API // queries of Log Analytics
+	Activity API // Office 365 Management Activity API
 	// Vault is Key Vault: its Base is the domain that vaults must lie in, such
 	// as ".vault.azure.net", or with no dot in front one host (and port).
 	Vault API
@@ -57,7 +59,7 @@ type Cloud struct {
 // CloudNamed answers one of Microsoft's clouds: global, gcc, usgov (GCC High),
 // dod, china. The practice tenant's is PracticeCloud.
 func CloudNamed(name string) (Cloud, error) {
-	clouds := withVaults(withGCC(microsoft()))
+	clouds := withActivity(withVaults(withGCC(microsoft())))
 	at := slices.IndexFunc(clouds, func(c Cloud) bool { return c.Name == name })
 	if at < 0 {
 		return Cloud{}, fmt.Errorf("cloud %q is not known; expected global, gcc, usgov, dod, china or practice", name)
@@ -130,6 +132,19 @@ func withVaults(clouds []Cloud) []Cloud {
 	return clouds
 }
 
+// withActivity gives clouds the Activity API, which China does not have.
+func withActivity(clouds []Cloud) []Cloud {
+	hosts := map[string]string{
+		"global": "manage.office.com", "gcc": "manage-gcc.office.com", "usgov": "manage.office365.us", "dod": "manage.protection.apps.mil",
+	}
+	for i, c := range clouds {
+		if host, is := hosts[c.Name]; is {
+			clouds[i].Activity = API{Name: "activity", Base: "https://" + host + "/api/v1.0", Scope: "https://" + host + "/.default"}
+		}
+	}
+	return clouds
+}
+
 // PracticeCloud is a practice tenant served at base (scheme, host and port),
 // trusted by the certificates of caPEM alone. Its scopes are those of the
 // global cloud.
@@ -142,6 +157,7 @@ func PracticeCloud(base string, caPEM []byte) Cloud {
 		Defender:   API{Name: "defender", Base: base + "/api", Scope: "https://api.securitycenter.microsoft.com/.default"},
 		Azure:      API{Name: "azure", Base: base, Scope: "https://management.azure.com/.default"},
 		Logs:       API{Name: "logs", Base: base + "/v1", Scope: "https://api.loganalytics.azure.com/.default"},
+		Activity:   API{Name: "activity", Base: base + "/api/v1.0", Scope: "https://manage.office.com/.default"},
 		Vault:      API{Name: "keyvault", Base: host, Scope: "https://vault.azure.net/.default"},
 		SharePoint: host, CA: caPEM, OnlyCA: true,
 	}

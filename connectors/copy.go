@@ -51,6 +51,7 @@ func errNotGET(method string) error {
 
 // Redirected does a GET that answers where something lies, and nothing else.
 func (c *Client) Redirected(ctx context.Context, r Request) (Location, error) {
+	r.moved = true
 	ask := func() (Reply, error) { return c.do(ctx, r, nil, nil) }
 	reply, err := ask()
 	if c.untaken(err) {

@@ -20,6 +20,14 @@ func IsGUID(s string) bool {
 	return true
 }
 
+// IsAddress reports whether s is one plain mail address in ASCII, without a name,
+// comments or quotes.
+func IsAddress(s string) bool {
+	name, domain, is := strings.Cut(s, "@")
+	return is && name != "" && strings.Contains(domain, ".") && len(s) <= 254 &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>()[]\\,;:\"/?%", r) }) && !strings.Contains(domain, "@")
+}
+
 // ChangedSince is an OData filter for what changed at a time or after, told by
 // one of its fields, and fulfils another filter; "" for all where neither is
 // given. Microsoft's APIs tell times to 100 ns.

@@ -269,13 +269,13 @@ func (st *state) takeEffect(p *progress, f fact, at time.Time) error {
 	e.at = at
 	switch f.Kind {
 	case kIntent:
-		e.Status, e.held, e.why, e.looks, e.deadline = actions.Begun, "", "", 0, time.Time{}
+		e.Status, e.held, e.why, e.looks, e.deadline, e.awaits = actions.Begun, "", "", 0, time.Time{}, ""
 		e.until = at.Add(f.DoneIn + margin + f.Settling)
 		e.begun, e.lasts = at, f.Lasts
 		e.sent++
 		st.open = p
 	case kOpen:
-		e.Status, e.until, e.looks, e.why = actions.Open, f.Until, f.Looks, f.Why
+		e.Status, e.until, e.looks, e.why, e.awaits = actions.Open, f.Until, f.Looks, f.Why, f.Awaits
 		if !f.Deadline.IsZero() {
 			e.deadline = f.Deadline
 		}

@@ -38,6 +38,7 @@ func (h *holding) check(work context.Context, t *task) error {
 		if !accepted { // nobody heard that it was accepted; from now on it is known
 			state.deadline = now.Add(a.Within)
 		}
+		state.awaits = found.Awaits
 		if now.Before(state.deadline) || !accepted {
 			return h.lookAgain(t, state, max(found.Again, time.Second), found.Why)
 		}
@@ -90,9 +91,10 @@ func (h *holding) unknown(t *task, e actions.Effect, why string) error {
 }
 
 // cannotTell does what the action declares for an effect of which nobody knows:
-// it is sent again where that does no harm, and else a person decides.
+// it is sent again where that does no harm, and else a person decides. So it is
+// where it has happened, and nobody can tell what comes of it.
 func (h *holding) cannotTell(t *task, s effectState, a actions.Action, why string) error {
-	if a.Repeat != actions.RepeatNever && s.Class != actions.Destroys {
+	if a.Repeat != actions.RepeatNever && s.Class != actions.Destroys && s.awaits == "" {
 		return h.redo(t, s, cannotSay, why)
 	}
 	return h.unknown(t, s.Effect, why)
@@ -100,7 +102,7 @@ func (h *holding) cannotTell(t *task, s effectState, a actions.Action, why strin
 
 func (h *holding) lookAgain(t *task, s effectState, after time.Duration, why string) error {
 	until := h.storeNow().Add(after)
-	return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: until, Looks: s.looks, Deadline: s.deadline, Why: why})
+	return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: until, Looks: s.looks, Deadline: s.deadline, Awaits: s.awaits, Why: why})
 }
 
 // cannotLook deals with a look that failed itself: later again, unless the

@@ -47,6 +47,15 @@ func (e *Engine) Freeze(ctx context.Context, on bool, by, reason string) (Frozen
 	return f, nil
 }
 
+// Frozen answers whether effects are stopped, by whom and why.
+func (e *Engine) Frozen(ctx context.Context) (Frozen, error) {
+	f, err := e.store.Freeze(ctx, Freeze{})
+	if err != nil {
+		return f, fmt.Errorf("the freeze: %w", err)
+	}
+	return f, nil
+}
+
 // Resolve tells what became of an unknown effect: a person has looked.
 func (e *Engine) Resolve(ctx context.Context, run, step string, happened bool, by string) error {
 	record, err := e.store.Run(ctx, run)

@@ -191,7 +191,11 @@ func (h *holding) done(work context.Context, t *task, a actions.Action, e action
 		return h.failed(work, t, t.effect, err)
 	case out.Pending:
 		longest := max(a.Within, out.Again)
-		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: now.Add(out.Again), Deadline: now.Add(longest), Handle: out.Handle, Why: "accepted; under way there"})
+		why := "accepted; under way there"
+		if out.Awaits != "" {
+			why = "done; waits for " + out.Awaits
+		}
+		return h.record(fact{Kind: kOpen, Path: t.path, Effect: t.effect, Until: now.Add(out.Again), Deadline: now.Add(longest), Handle: out.Handle, Awaits: out.Awaits, Why: why})
 	}
 	status := actions.Done
 	if out.AlreadySo && h.st.at(t.path).effects[t.effect].doubt == noDoubt {

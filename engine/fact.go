@@ -96,6 +96,7 @@ type fact struct {
 	Doubt    doubt           `json:"dt,omitempty"` // retry: what is known of the effect that was sent before
 	Looks    int             `json:"g,omitempty"`  // open: looks that answered "did not"
 	Deadline time.Time       `json:"x,omitzero"`   // open: until when the world may take
+	Awaits   string          `json:"as,omitempty"` // open: it has happened, and whose word is waited for
 
 	Await *awaited `json:"aw,omitempty"` // await
 	Mail  *Message `json:"m,omitempty"`  // received
@@ -150,6 +151,7 @@ func (f fact) encode() []byte {
 	o = o.number("dt", int64(f.Doubt))
 	o = o.number("g", int64(f.Looks))
 	o = o.time("x", f.Deadline)
+	o = o.text("as", f.Awaits)
 	o = part(o, "aw", f.Await)
 	o = part(o, "m", f.Mail)
 	o = part(o, "q", f.Question)

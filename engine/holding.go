@@ -232,8 +232,13 @@ func (h *holding) carries(t *task) bool {
 // noteResults audits the outcomes of effects that follow from what is known.
 func (h *holding) noteResults(facts []fact) {
 	for _, f := range facts {
-		if f.Kind == kResult {
-			h.note(f.Path, h.st.at(f.Path).effects[f.Effect].Effect, "effect.result", string(f.Status), f.Why)
+		if f.Kind != kResult {
+			continue
+		}
+		e := h.st.at(f.Path).effects[f.Effect].Effect
+		h.note(f.Path, e, "effect.result", string(f.Status), f.Why)
+		if f.Status == actions.Done {
+			h.put = append(h.put, consequences(h.st.run.id, e)...)
 		}
 	}
 }

@@ -55,7 +55,11 @@ func (st *state) effect(m *move, step *playbooks.Step, path string, p *progress)
 		case actions.Planned:
 			return st.send(m, step, path, i)
 		case actions.Begun, actions.Open:
-			if st.now.Before(e.until) {
+			switch wait := st.now.Before(e.until); {
+			case wait && e.awaits != "":
+				st.waitUntil(m, e.until, e.awaits)
+				return true, nil
+			case wait:
 				m.then = &Then{Wait: &Wait{For: e.until.Sub(st.now), On: "what became of " + path}}
 				return true, nil
 			}

@@ -163,6 +163,8 @@ func (st *state) settleOpen(m *move, p *progress) (acted, over bool, err error) 
 			return true, false, st.emit(m, fact{Kind: kResult, Path: p.path, Effect: i, Status: actions.Unknown, Why: "nobody could tell whether it happened, and it is not sent again"})
 		case e.settled():
 			continue
+		case e.awaits != "" && e.Status == actions.Open:
+			return true, false, st.emit(m, fact{Kind: kResult, Path: p.path, Effect: i, Status: actions.Done, Why: "nobody waits any longer for " + e.awaits})
 		case st.lost && e.Status != actions.Unknown:
 			return true, false, st.emit(m, fact{Kind: kResult, Path: p.path, Effect: i, Status: actions.Unknown, Why: "three workers were lost while they looked"})
 		}

@@ -108,13 +108,43 @@ func (h *holding) waitTurn(t *task, class string, drawn Drawn) error {
 // not say: the scarcest is meant first, and who meets a wider one finds out.
 func (h *holding) tooMuch(work context.Context, t *task, a actions.Action, after time.Duration) {
 	for _, use := range h.uses(t, a) {
-		b, limited := h.e.o.Budgets[use.Class]
-		if !limited {
-			continue
+		if _, limited := h.e.o.Budgets[use.Class]; limited {
+			h.e.TooMuch(work, use.Class, after)
+			return
 		}
-		if _, err := h.e.store.Draw(work, Draw{Budget: b.Name, Pause: after, Refused: true}); err != nil {
-			h.e.silent(err)
+	}
+}
+
+// Turn waits until a call of a throttling class may be made that belongs to no
+// run, such as the query of a trigger. By is for whom: what hunts for one goes in
+// turns with what hunts for others, and what runs look at goes before.
+func (e *Engine) Turn(ctx context.Context, class, by string) error {
+	b, limited := e.o.Budgets[class]
+	if !limited {
+		return nil
+	}
+	d := Draw{Budget: b.Name, Request: "turn/" + newID(), Units: 1, Windows: b.Windows, Lane: Lanes - 1, By: by}
+	for {
+		drawn, err := e.store.Draw(ctx, d)
+		switch {
+		case err != nil:
+			return fmt.Errorf("the turn at %s: %w", class, err)
+		case drawn.Go:
+			return nil
+		case !sleep(ctx, max(drawn.Wait, time.Millisecond)):
+			return context.Cause(ctx)
 		}
+	}
+}
+
+// TooMuch tells all workers that an API has refused a call of a throttling class
+// as one too many, and for how long it wants no more.
+func (e *Engine) TooMuch(ctx context.Context, class string, after time.Duration) {
+	b, limited := e.o.Budgets[class]
+	if !limited {
 		return
+	}
+	if _, err := e.store.Draw(ctx, Draw{Budget: b.Name, Pause: after, Refused: true}); err != nil {
+		e.silent(err)
 	}
 }

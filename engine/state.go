@@ -114,6 +114,7 @@ type effectState struct {
 	actions.Effect
 	until    time.Time // nobody looks before
 	deadline time.Time
+	awaits   string // it has happened, and this is waited for
 	looks    int
 	sent     int // intents
 	failures int // of attempts, by which something was used up

@@ -36,6 +36,20 @@ func (w *world) catalog() *actions.Catalog {
 		}
 		return w.check(ctx, c, e)
 	}
+	ask := slow
+	ask.Repeat = actions.RepeatHarmless
+	ask.Do = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Outcome, error) {
+		out, err := slow.Do(ctx, c, e)
+		out.Awaits = "the word of ann"
+		return out, err
+	}
+	ask.Check = func(ctx context.Context, c actions.Call, e actions.Effect) (actions.Finding, error) {
+		found, err := slow.Check(ctx, c, e)
+		if found.Answer == actions.Pending {
+			found.Awaits = "the word of ann, or of bob"
+		}
+		return found, err
+	}
 	both := put
 	both.Doc, both.State = "Change two things, one after the other.", nil
 	both.Plan = func(_ context.Context, _ actions.Call, p thingParams) ([]actions.Effect, thingResult, error) {
@@ -60,6 +74,7 @@ func (w *world) catalog() *actions.Catalog {
 		"things.put":  put.Action(),
 		"things.same": same.Action(),
 		"things.slow": slow.Action(),
+		"things.ask":  ask.Action(),
 		"things.both": both.Action(),
 		"things.drop": actions.Spec[thingParams, thingResult]{
 			Doc: "Destroy a thing.", Class: actions.Destroys, Do: w.do, Check: w.check, State: w.state, Settling: 3 * time.Second, NoUndo: "it is gone",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"stanch/actions"
 	"stanch/connectors/incident"
@@ -192,6 +193,12 @@ func testWorld() World {
 		Catalog: testCatalog(), OwnDomains: []string{"contoso.example"},
 		Labels: []string{}, Calls: testCalls(), Groups: map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
 		Lacks: func(p actions.Permission) bool { return p.Name == "Sites.FullControl.All" },
+		Hunts: func(p *Playbook) (wrong, hint string) {
+			if strings.Contains(p.On.Hunting.Query, "ClouldAppEvents") {
+				return "the service refuses the query: there is no table ClouldAppEvents", ""
+			}
+			return "", ""
+		},
 	}
 }
 

@@ -22,6 +22,9 @@ type World struct {
 	// Lacks reports whether the app has not been granted a permission; nil: not
 	// known here.
 	Lacks func(actions.Permission) bool
+	// Hunts answers what the service says is wrong with the query of a playbook
+	// that is checked but for that, and what to do about it; nil: not asked here.
+	Hunts func(*Playbook) (wrong, hint string)
 }
 
 // LoadAndCheck loads a playbook and checks it, with all findings of both but
@@ -71,6 +74,7 @@ func check(p *Playbook, all *callees) ([]Finding, int) {
 	c.approvals(p.Finally, nil)
 	p.open = c.openEffects()
 	c.habits()
+	c.huntable()
 	c.tooMuch()
 	return sortFindings(c.findings), c.depth
 }

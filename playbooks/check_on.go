@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"stanch/connectors/kusto"
 )
 
 // given is what one trigger gives to expressions: names, and fields of `event`.
@@ -54,18 +56,24 @@ func (on On) gives() []given {
 
 // found is the field of `event` with what a query found.
 func (t *HuntingTrigger) found() TypeField {
-	row := AnyType()
-	if len(t.Columns) > 0 {
-		fields := make([]TypeField, len(t.Columns))
-		for i, c := range t.Columns {
-			fields[i] = TypeField{Name: c.Name, Type: c.Type}
-		}
-		row = RecordOf("row", fields...)
-	}
+	row := t.Row()
 	if t.Start == "batch" {
 		return TypeField{"rows", ListOf(row), "what the query found"}
 	}
 	return TypeField{"row", row, "the row that the query found"}
+}
+
+// Row is the type of one row of what the query answers: anything where no columns
+// are declared.
+func (t *HuntingTrigger) Row() Type {
+	if len(t.Columns) == 0 {
+		return AnyType()
+	}
+	fields := make([]TypeField, len(t.Columns))
+	for i, c := range t.Columns {
+		fields[i] = TypeField{Name: c.Name, Type: c.Type}
+	}
+	return RecordOf("row", fields...)
 }
 
 // entityNames are the names that expressions have of what a run is about.
@@ -208,11 +216,11 @@ func (c *linter) hunting(t *HuntingTrigger) {
 	c.asked = "hunting"
 	defer func() { c.asked = "" }()
 	for _, x := range all.all {
-		if !columnPattern.MatchString(x.name) {
-			c.add(c.src.node(x.key), "E205", "letters, digits and _, as the query calls it", "a name of a query cannot be called %s%s", quoted(x.name), foreign(x.name))
+		if !kusto.IsName(x.name) {
+			c.add(c.src.node(x.key), "E205", "letters, digits and _, as the query calls it, and no word of KQL", "a name of a query cannot be called %s%s", quoted(x.name), foreign(x.name))
 			continue
 		}
-		if !mentions(t.Query, x.name) {
+		if !kusto.Mentions(t.Query, x.name) {
 			c.add(c.src.node(x.key), "W613", "write "+x.name+" in the query, or delete it here", "the query does not name %s", x.name)
 		}
 		if e := c.let(x, s); e != nil {
@@ -255,24 +263,6 @@ func (c *linter) let(x field, s Scope) *Expression {
 // exprText writes a text as a constant of an expression.
 func exprText(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
-}
-
-// mentions reports whether a query holds a name as a word.
-func mentions(query, name string) bool {
-	word := func(r byte) bool {
-		return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-	}
-	for at := 0; ; {
-		i := strings.Index(query[at:], name)
-		if i < 0 {
-			return false
-		}
-		from, to := at+i, at+i+len(name)
-		if (from == 0 || !word(query[from-1])) && (to == len(query) || !word(query[to])) {
-			return true
-		}
-		at = to
-	}
 }
 
 // notGiven says of a name that is not there that no trigger gives it, and which

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"stanch/connectors/kusto"
 )
 
 // triggers reads what starts the playbook.
@@ -215,6 +217,11 @@ func (l *loader) query(n *yaml.Node) string {
 		l.add(at, "E204", "", "query is empty")
 	case len(n.Value) > maxQuery:
 		l.add(at, "E204", "", "query has %d characters; the most is %d", len(n.Value), maxQuery)
+	default:
+		if f := kusto.Scan(n.Value); f != nil {
+			from, to := len([]rune(n.Value[:f.From])), len([]rune(n.Value[:f.To]))
+			l.add(l.src.inScalar(n, from, to), "E618", f.Hint, "the query cannot be read: %s", f.Message)
+		}
 	}
 	l.eaten(n)
 	return n.Value
@@ -232,11 +239,29 @@ func (l *loader) columns(n *yaml.Node) []Param {
 			l.add(l.src.node(x.key), "E205", "letters, digits and _, as the query calls it", "a column cannot be called %s%s", quoted(x.name), foreign(x.name))
 			continue
 		}
-		t := l.shapeOfValue(x.value, "columns."+x.name)
+		t := l.column(x)
 		columns = append(columns, Param{Name: x.name, Type: t, Required: !t.Optional(), key: x.key})
 	}
 	return columns
 }
+
+// column reads the type of a column. A dynamic one may hold an entity, such as
+// user for bag_pack("id", AccountObjectId, "upn", AccountId).
+func (l *loader) column(x field) Type {
+	if x.value.Kind == yaml.ScalarNode && x.value.Tag == "!!str" {
+		kind, optional := strings.CutSuffix(x.value.Value, "?")
+		switch is := slices.Contains(columnEntities(), kind); {
+		case is && optional:
+			return OptionalOf(entityType(kind))
+		case is:
+			return entityType(kind)
+		}
+	}
+	return l.shapeOfValue(x.value, "columns."+x.name)
+}
+
+// columnEntities are the kinds of entities that a column may hold.
+func columnEntities() []string { return []string{"file", "user", "device", "mailbox", "message"} }
 
 // key reads which columns say that a row is the same as an earlier one.
 func (l *loader) key(x field, t *HuntingTrigger, hasColumns bool) []string {

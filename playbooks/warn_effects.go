@@ -200,6 +200,29 @@ func (c *linter) unpermitted(s *Step) {
 	}
 }
 
+// huntable asks the service what it says of a query, if it may be asked.
+func (c *linter) huntable() {
+	t := c.p.On.Hunting
+	if t == nil || HasErrors(c.findings) {
+		return
+	}
+	x, ok := t.written.get("query")
+	if !ok {
+		return
+	}
+	needs := actions.Permission{API: "graph", Name: "ThreatHunting.Read.All"}
+	if t.Source == "defender" && c.w.Lacks != nil && c.w.Lacks(needs) {
+		c.add(c.src.node(x.key), "W528", "`stanch permissions` tells how to grant it", "the app lacks the permission %s (%s), which on.hunting needs", needs.Name, needs.API)
+		return
+	}
+	if c.w.Hunts == nil {
+		return
+	}
+	if wrong, hint := c.w.Hunts(c.p); wrong != "" {
+		c.add(c.src.node(x.value), "E619", hint, "%s", wrong)
+	}
+}
+
 // silentFailure warns of failures that nobody would see.
 func (c *linter) silentFailure(s *Step) {
 	x, ok := s.written.get("on_error")

@@ -22,7 +22,7 @@ type ofAlert struct {
 
 type alertActivities struct {
 	Alert      huntedAlert `json:"alert" doc:"the alert as the logs have it"`
-	Activities []activity  `json:"activities" doc:"what was done, oldest first"`
+	Activities []logged    `json:"activities" doc:"what was done, oldest first"`
 	Truncated  bool        `json:"truncated" doc:"whether there are, or may be, more activities than these"`
 }
 
@@ -34,7 +34,7 @@ type huntedAlert struct {
 	EndsAt   time.Time `json:"ends_at" doc:"its last activity"`
 }
 
-type activity struct {
+type logged struct {
 	At          time.Time `json:"at" doc:"when it was done"`
 	Action      string    `json:"action" doc:"kind of the log's entry, such as AlertEntityGenerated"`
 	Operation   string    `json:"operation" doc:"what was done, such as FileDownloaded; empty where the log does not say"`
@@ -147,7 +147,7 @@ func (p ofAlert) ids() ([]string, error) {
 
 // activities reads the rows of the query.
 func activities(t kusto.Table, id string, most int) (alertActivities, error) {
-	out := alertActivities{Activities: []activity{}, Truncated: t.Truncated}
+	out := alertActivities{Activities: []logged{}, Truncated: t.Truncated}
 	known := false
 	for _, row := range t.Rows {
 		text := func(column string) string { s, _ := row[column].(string); return s }
@@ -160,7 +160,7 @@ func activities(t kusto.Table, id string, most int) (alertActivities, error) {
 			out.Alert, known = huntedAlert{ID: text("Id"), Title: text("Title"), Type: text("Type"), StartsAt: at, EndsAt: end}, true
 			continue
 		}
-		out.Activities = append(out.Activities, activity{
+		out.Activities = append(out.Activities, logged{
 			At: at, Action: text("Action"), Operation: text("Operation"), User: text("User"), Name: text("Name"), Object: text("Object"),
 			Application: text("Application"), IP: text("Ip"), Country: text("Country"), Policy: text("Policy"), Rule: text("Rule"),
 		})
@@ -172,7 +172,7 @@ func activities(t kusto.Table, id string, most int) (alertActivities, error) {
 		}
 	}
 	// A union keeps no order.
-	slices.SortStableFunc(out.Activities, func(a, b activity) int {
+	slices.SortStableFunc(out.Activities, func(a, b logged) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Object, b.Object))
 	})
 	if len(out.Activities) > most {

@@ -1,5 +1,6 @@
 // Package hunting holds the actions that ask the logs: advanced hunting over
-// Defender XDR and queries of Log Analytics, in the Kusto Query Language.
+// Defender XDR and queries of Log Analytics, in the Kusto Query Language; and
+// those by which the audit log gathers events of data loss prevention.
 //
 // Values reach a query bound (see connectors/kusto), never as part of its text.
 // The package knows nothing of playbooks, runs or the engine.
@@ -14,6 +15,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/graph"
 	"stanch/connectors/kusto"
 	"stanch/connectors/loganalytics"
@@ -23,6 +25,8 @@ import (
 type Shelf struct {
 	Graph *graph.Client
 	Logs  *loganalytics.Client
+	// Activity may be nil: the cloud has no such log.
+	Activity *activity.Client
 }
 
 // takes bounds one query; the services end theirs after three minutes.

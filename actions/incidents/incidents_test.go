@@ -13,7 +13,7 @@ import (
 )
 
 func shelf(c shelftest.Clients) []any {
-	return []any{incidents.Shelf{Graph: c.Graph, Sentinel: c.Sentinel}}
+	return []any{incidents.Shelf{Activity: c.Activity, Graph: c.Graph, Sentinel: c.Sentinel}}
 }
 
 func open(t *testing.T) *shelftest.Desk {

@@ -4,8 +4,9 @@
 // the Defender XDR connector has brought to Sentinel is written on one side only:
 // the connector carries it over.
 //
-// It reaches them through connectors/graph and connectors/sentinel and knows
-// nothing of playbooks, runs or the engine. Each effect names the fields of the incident
+// It reaches them through connectors/graph and connectors/sentinel, what the
+// audit log tells of their alerts through connectors/activity, and knows nothing
+// of playbooks, runs or the engine. Each effect names the fields of the incident
 // model that it writes, so that whoever watches the incident does not take our
 // own writing for news.
 package incidents
@@ -21,6 +22,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/graph"
 	"stanch/connectors/incident"
 	"stanch/connectors/sentinel"
@@ -30,6 +32,7 @@ import (
 type Shelf struct {
 	Graph    *graph.Client
 	Sentinel *sentinel.Client // nil: no workspace is configured
+	Activity *activity.Client // nil: the cloud has no audit log to ask
 }
 
 const (

@@ -82,7 +82,7 @@ func (s Shelf) planSend(_ context.Context, c actions.Call, p sendParams) ([]acti
 func (s Shelf) valid(p sendParams) error {
 	all := slices.Concat(p.To, p.CC)
 	switch {
-	case !address(p.From):
+	case !connectors.IsAddress(p.From):
 		return problem(connectors.Invalid, "expected an address such as dlp-officers@contoso.example", "from: %q is no address", connectors.Plain(p.From))
 	case len(p.To) == 0:
 		return problem(connectors.Invalid, "name somebody", "to is empty")
@@ -93,7 +93,7 @@ func (s Shelf) valid(p sendParams) error {
 	}
 	for i, a := range all {
 		switch {
-		case !address(a):
+		case !connectors.IsAddress(a):
 			return problem(connectors.Invalid, "expected an address such as ann@contoso.example", "to: %q is no address", connectors.Plain(a))
 		case s.own(a) == "" && !p.Outside:
 			return problem(connectors.Refused, "give outside: true, if that is meant", "to: %s is not of the organization's own domains", connectors.Plain(a))
@@ -124,7 +124,7 @@ func (s Shelf) checkSend(ctx context.Context, _ actions.Call, e actions.Effect) 
 	if err != nil {
 		return actions.Finding{}, err
 	}
-	there, err := s.Graph.SentMarked(ctx, r.From, e.ID)
+	_, there, err := s.Graph.SentMarked(ctx, r.From, e.ID)
 	switch {
 	case err != nil:
 		return actions.Finding{}, err

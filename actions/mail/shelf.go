@@ -107,7 +107,7 @@ func (s Shelf) locate(p onMessage) (string, []string, error) {
 		return "", nil, problem(connectors.Invalid, "give mailbox, the address of the mailbox it lies in", "mailbox is missing: the evidence names none of the organization's own")
 	}
 	for _, b := range boxes {
-		if !address(b) {
+		if !connectors.IsAddress(b) {
 			return "", nil, problem(connectors.Invalid, "expected an address such as ann@contoso.example", "mailbox: %q is no address", connectors.Plain(b))
 		}
 	}
@@ -135,13 +135,6 @@ func (s Shelf) own(a string) string {
 		return a
 	}
 	return ""
-}
-
-// address reports whether a text is one plain address.
-func address(a string) bool {
-	name, domain, is := strings.Cut(a, "@")
-	return is && name != "" && strings.Contains(domain, ".") && len(a) <= 254 &&
-		!strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>()[]\\,;:\"/?%", r) }) && !strings.Contains(domain, "@")
 }
 
 // described is a mail with its record filled from what was found.

@@ -10,7 +10,9 @@ import (
 	"stanch/connectors/practice"
 )
 
-func shelf(c shelftest.Clients) []any { return []any{notify.Shelf{Web: c.Web}} }
+func shelf(c shelftest.Clients) []any {
+	return []any{notify.Shelf{Web: c.Web, Graph: c.Graph}}
+}
 
 func open(t *testing.T) *shelftest.Desk {
 	x := shelftest.Start(t, practice.Options{})
@@ -44,6 +46,12 @@ func TestWebhook(t *testing.T) {
 		Params: func(*shelftest.Tenant) any {
 			return map[string]any{"channel": "webhook", "event": "share.contained", "data": map[string]any{"incident": "defender/7"}}
 		},
+	}.Check(t)
+}
+
+func TestEmail(t *testing.T) {
+	shelftest.Case{
+		Action: "notify.email", Shelves: shelf, Method: "POST", Path: "/v1.0/users/*/sendMail", Always: true, Params: message("email"),
 	}.Check(t)
 }
 
@@ -96,10 +104,13 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		with   map[string]any
 		want   string
 	}{
-		{"teams", map[string]any{"channel": "nowhere", "text": "x"}, `channel: there is no channel "nowhere"; the operator's file names slack, teams, webhook`},
+		{"teams", map[string]any{"channel": "nowhere", "text": "x"}, `channel: there is no channel "nowhere"; the operator's file names email, slack, teams, webhook`},
 		{"teams", map[string]any{"channel": "slack", "text": "x"}, "channel: slack is a channel of kind slack; use notify.slack"},
 		{"slack", map[string]any{"channel": "https://evil.example/x", "text": "x"}, "there is no channel"},
 		{"slack", map[string]any{"channel": "slack", "text": " \n"}, "text is empty"},
+		{"email", map[string]any{"channel": "email", "text": ""}, "text is empty"},
+		{"email", map[string]any{"channel": "teams", "text": "x"}, "channel: teams is a channel of kind teams; use notify.teams"},
+		{"email", map[string]any{"channel": "dana.officer@contoso.example", "text": "x"}, "there is no channel"},
 		{"teams", map[string]any{"channel": "teams", "text": "x", "link": "javascript:alert(1)"}, "link: "},
 		{"teams", map[string]any{"channel": "teams", "text": "x", "colour": "red"}, `unknown field "colour"`},
 		{"webhook", map[string]any{"channel": "webhook", "event": "Not A Name", "data": 1}, "event: Not A Name is no name"},

@@ -1,23 +1,29 @@
 // Package notify holds the actions that tell people: in Microsoft Teams, in
-// Slack, and other systems by a signed webhook.
+// Slack, by mail, and other systems by a signed webhook; and that ask them.
 //
-// It reaches them through connectors/web alone and knows nothing of playbooks,
-// runs or the engine. Where a message goes is a channel of the operator's file,
-// by its name; what it says may be an attacker's and is shown as plain text.
+// It reaches them through connectors/web, and through connectors/graph for mail,
+// and knows nothing of playbooks, runs or the engine. Where a message goes is a
+// channel of the operator's file, by its name; what it says may be an attacker's
+// and is shown as plain text.
 package notify
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/graph"
 	"stanch/connectors/web"
 )
 
 // Shelf is the actions that tell people.
-type Shelf struct{ Web *web.Client }
+type Shelf struct {
+	Web   *web.Client
+	Graph *graph.Client
+}
 
 const noUndo = "a message that was sent has been read, perhaps: it is not taken back"
 
@@ -44,6 +50,8 @@ type request struct {
 	Channel string        `json:"channel"`
 	Message messageParams `json:"message,omitzero"`
 	Event   *web.Event    `json:"event,omitempty"`
+	From    string        `json:"from,omitempty"` // of mail
+	To      []string      `json:"to,omitempty"`
 }
 
 type sent struct {
@@ -88,10 +96,17 @@ func (s Shelf) do(ctx context.Context, c actions.Call, e actions.Effect) (action
 			return actions.Outcome{}, unreadable("an event")
 		}
 		err = s.Web.Webhook(ctx, change, r.Channel, *r.Event)
+	case web.Email:
+		err = s.sendMail(ctx, change, r.From, r.To, r.Message.message())
 	default:
 		return actions.Outcome{}, unreadable("a kind of channel")
 	}
 	return actions.Outcome{}, err
+}
+
+// problem is an error of this side: nothing was sent.
+func problem(hint, format string, args ...any) error {
+	return &connectors.Error{Op: "notify", Code: connectors.Invalid, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 func unreadable(what string) error {

@@ -21,7 +21,9 @@ import (
 type Desk struct {
 	Tenant  *Tenant
 	Catalog *actions.Catalog
-	t       testing.TB
+	// Meanwhile, where set, is called before every look at work that goes on.
+	Meanwhile func()
+	t         testing.TB
 }
 
 // Open answers a desk for the shelves.
@@ -258,6 +260,9 @@ func (d *Desk) look(r *Run, e *actions.Effect, wait time.Duration) (bool, error)
 	seenNot := false
 	for {
 		d.Tenant.Advance(wait)
+		if d.Meanwhile != nil {
+			d.Meanwhile()
+		}
 		r.Looks++
 		found, err := a.Check(d.t.Context(), d.call(), *e)
 		if err != nil {

@@ -97,7 +97,8 @@ func tap(t *testing.T, o practice.Options) *wire {
 	c, own := w.Full, []string{practice.ContosoDomain}
 	w.desk = w.Open(
 		files.Shelf{Graph: c.Graph, SharePoint: c.SharePoint, OwnDomains: own, Evidence: c.Evidence}, http.Shelf{Web: c.Web},
-		hunting.Shelf{Graph: c.Graph, Logs: c.Logs}, incidents.Shelf{Graph: c.Graph, Sentinel: c.Sentinel},
+		hunting.Shelf{Graph: c.Graph, Logs: c.Logs, Activity: c.Activity},
+		incidents.Shelf{Graph: c.Graph, Sentinel: c.Sentinel, Activity: c.Activity},
 		mail.Shelf{Graph: c.Graph, Evidence: c.Evidence, OwnDomains: own}, notify.Shelf{Web: c.Web}, devices.Shelf{Defender: c.Defender}, users.Shelf{Graph: c.Graph},
 	)
 	return w

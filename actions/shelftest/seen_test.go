@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write testdata/never-seen.txt anew")
 const neverSeen = "testdata/never-seen.txt"
 
 const neverSeenHead = `# What the actions, each done, looked at and undone once, never use of the descriptions of
-# Graph and Sentinel in connectors/practice/practicetest/testdata. No action calls an
+# Graph, Sentinel and the activity feed in connectors/practice/practicetest/testdata. No action calls an
 # operation that stands here. A field that stands here is one that no request has, or that
 # no answer of the practice tenant fills, of a type that was sent or answered: nothing
 # shows that it is written or read rightly. Below it nothing is told. Defender, Log

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -48,8 +49,9 @@ type Clients struct {
 	Defender   *defender.Client
 	Sentinel   *sentinel.Client
 	SharePoint *sharepoint.Client
+	Activity   *activity.Client
 	// Web has the practice tenant's desk as service "desk" and its channels
-	// "teams", "slack" and "webhook". What the reader has are a token of the
+	// "teams", "slack", "email" and "webhook". What the reader has are a token of the
 	// desk that only reads, and addresses of channels that are not theirs.
 	Web  *web.Client
 	Logs *loganalytics.Client
@@ -67,7 +69,7 @@ func Start(t testing.TB, o practice.Options) *Tenant {
 		x.clock = o.Now
 	}
 	o.Now = x.Now
-	o.TokenLife = 24 * time.Hour
+	o.TokenLife = 100 * 24 * time.Hour
 	if o.LabelTime == 0 {
 		o.LabelTime = 12 * time.Second
 	}
@@ -105,6 +107,10 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	act, err := activity.New(cloud, cred, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	w, err := web.New(x.outside(app.ID == practice.FullApp().ID))
 	if err != nil {
 		x.t.Fatal(err)
@@ -115,7 +121,7 @@ func (x *Tenant) clients(app practice.App) Clients {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Web: w, Logs: l, Evidence: x.vault}
+	return Clients{Graph: g, Defender: d, Sentinel: sen, SharePoint: s, Activity: act, Web: w, Logs: l, Evidence: x.vault}
 }
 
 // newVault makes a vault of items of at most 8 MB that records nothing.
@@ -149,6 +155,7 @@ func (x *Tenant) outside(full bool) web.Options {
 		Channels: map[string]web.Channel{
 			"teams":   {Kind: web.Teams, URL: connectors.Secret(strings.Replace(x.URL+practice.TeamsPath("teams"), "/workflows/teams", "/workflows/teams"+other, 1))},
 			"slack":   {Kind: web.Slack, URL: connectors.Secret(strings.Replace(x.URL+practice.SlackPath("slack"), "/slack/", "/slack"+other+"/", 1))},
+			"email":   {Kind: web.Email, From: "dana.officer@" + practice.ContosoDomain, To: []string{"omar.officer@" + practice.ContosoDomain, "sam.ortiz@" + practice.ContosoDomain}},
 			"webhook": {Kind: web.Webhook, URL: connectors.Secret(x.URL + practice.WebhookPath("webhook")), Key: connectors.Secret(key)},
 		},
 	}

@@ -37,6 +37,12 @@ func restricted(w *wire) any {
 	return map[string]any{"device": laptop}
 }
 
+// unsubscribed are no params: the app gets no events of the audit log.
+func unsubscribed(w *wire) any {
+	w.Call("POST", "/api/v1.0/"+practice.ContosoTenantID+"/activity/feed/subscriptions/stop?contentType=DLP.All", "")
+	return map[string]any{}
+}
+
 // uses are those of actions that no documented request stands for, and more of some.
 func uses() []use {
 	const alert = "dl53f12236-e5ec-43b3-9d9e-1bae9f3ff8bf"
@@ -58,8 +64,12 @@ func uses() []use {
 		{"files.unlock_record", onPayroll("Board record", nil)},
 		{"hunting.alert_activity", with(map[string]any{"alert": alert})},
 		{"hunting.query_logs", with(map[string]any{"query": "CloudAppEvents | take 1", "workspace": practice.LogWorkspaceID(practice.ContosoTenantID)})},
+		{"hunting.start_dlp_feed", unsubscribed},
+		{"hunting.stop_dlp_feed", with(map[string]any{})},
 		{"incidents.assign", onIncident(map[string]any{"to": dana})},
 		{"incidents.assign", onSentinel(map[string]any{"to": dana})},
+		{"incidents.dlp_details", onIncident(map[string]any{})},
+		{"incidents.dlp_details", onSentinel(map[string]any{})},
 		{"incidents.get", onIncident(map[string]any{})},
 		{"incidents.get", onSentinel(map[string]any{})},
 		{"incidents.list", with(map[string]any{"status": "active"})},

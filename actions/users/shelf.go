@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"stanch/actions"
 	"stanch/connectors"
@@ -42,19 +41,11 @@ func (s Shelf) find(ctx context.Context, ref actions.Ref[incident.User]) (graph.
 	if v := ref.Value; v != nil {
 		given = []string{text(v.EntraID), text(v.UPN), v.ID}
 	}
-	for _, name := range given {
-		name = strings.TrimPrefix(strings.TrimSpace(name), "entra:")
-		if !strings.Contains(name, "@") && !connectors.IsGUID(name) {
-			continue
-		}
-		u, err := s.Graph.User(ctx, name)
-		if err != nil {
-			return graph.User{}, actions.Entity{}, err
-		}
-		return u, entity(u, given), nil
+	u, err := s.Graph.UserNamed(ctx, given...)
+	if err != nil {
+		return graph.User{}, actions.Entity{}, err
 	}
-	return graph.User{}, actions.Entity{}, problem("expected a user of the evidence with upn or entra_id, a user principal name, or an object id",
-		"%q names no user of Microsoft Entra", connectors.Plain(given[len(given)-1]))
+	return u, entity(u, given), nil
 }
 
 func text(s *string) string {

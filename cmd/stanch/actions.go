@@ -21,6 +21,7 @@ type actionDoc struct {
 	Throttle    string               `json:"throttle"`
 	Also        string               `json:"also"`      // throttling class of which sending an effect uses a call besides
 	Elsewhere   string               `json:"elsewhere"` // throttling class on targets of another API, and which they are
+	Planning    string               `json:"planning"`  // throttling class of planning, where that is another
 	Repeat      actions.Repeat       `json:"repeat"`
 	Settling    string               `json:"settling"`
 	Within      string               `json:"within"` // how long work that was accepted may go on
@@ -141,6 +142,9 @@ func (sh *shell) actionPage(d actionDoc) {
 	if d.Elsewhere != "" {
 		t.Add("", d.Elsewhere)
 	}
+	if d.Planning != "" {
+		t.Add("", d.Planning+", while it is planned")
+	}
 	for i, p := range d.Permissions {
 		label := "permissions"
 		if i > 0 {
@@ -187,7 +191,7 @@ func indent(text, by string) string {
 // describe reads the page of an action from its declaration.
 func describe(a actions.Action) actionDoc {
 	d := actionDoc{
-		Name: a.Name, Doc: a.Doc, Class: a.Class, Permissions: a.Permissions, Throttle: a.Throttle, Also: a.Also, Repeat: a.Repeat,
+		Name: a.Name, Doc: a.Doc, Class: a.Class, Permissions: a.Permissions, Throttle: a.Throttle, Also: a.Also, Planning: a.Planning, Repeat: a.Repeat,
 		Settling: a.Settling.String(), Within: a.Within.String(), Timeout: a.Timeout.String(), Undo: a.Undoable(), NoUndo: a.NoUndo,
 		Params: describeFields(a.Params), Output: describeFields(a.Result), Example: a.Example, Source: a.Source,
 	}

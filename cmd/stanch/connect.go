@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"stanch/actions"
 	"stanch/actions/devices"
@@ -16,6 +18,7 @@ import (
 	"stanch/actions/users"
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -24,10 +27,14 @@ import (
 	"stanch/connectors/sentinel"
 	"stanch/connectors/sharepoint"
 	"stanch/connectors/web"
+	"stanch/triggers"
 )
 
 // maxPEM bounds a file of certificate authorities, in bytes.
 const maxPEM = 1 << 20
+
+// readsShared is how long the steps of a run share what they read.
+const readsShared = 3 * time.Second
 
 // clients are the connections to a tenant, and where in it the operator wants
 // things to go. The zero value is enough to tell what actions there are.
@@ -38,22 +45,31 @@ type clients struct {
 	sharepoint *sharepoint.Client
 	web        *web.Client
 	logs       *loganalytics.Client
-	quarantine string          // path of a folder in each library; "": the default
-	evidence   *evidence.Vault // nil: downloads cannot be kept
+	activity   *activity.Client // nil: the cloud has none
+	quarantine string           // path of a folder in each library; "": the default
+	evidence   *evidence.Vault  // nil: downloads cannot be kept
 }
 
 // catalogOf answers the actions of this build, working through these clients.
 func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
-	return actions.Collect(
+	catalog, err := actions.Collect(
 		devices.Shelf{Defender: c.defender},
 		files.Shelf{Graph: c.graph, SharePoint: c.sharepoint, QuarantineTo: c.quarantine, OwnDomains: ownDomains, Evidence: c.evidence},
 		http.Shelf{Web: c.web},
-		hunting.Shelf{Graph: c.graph, Logs: c.logs},
-		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel},
+		hunting.Shelf{Graph: c.graph, Logs: c.logs, Activity: c.activity},
+		incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel, Activity: c.activity},
 		mail.Shelf{Graph: c.graph, OwnDomains: ownDomains, Evidence: c.evidence},
-		notify.Shelf{Web: c.web},
+		notify.Shelf{Web: c.web, Graph: c.graph},
 		users.Shelf{Graph: c.graph},
 	)
+	if err != nil {
+		return nil, err
+	}
+	reads := connectors.NewReads(readsShared)
+	catalog.Around(func(ctx context.Context, call actions.Call, fresh bool) context.Context {
+		return reads.By(ctx, connectors.Reader{Run: call.Run, Step: call.Step, Now: call.Now, Fresh: fresh})
+	})
+	return catalog, nil
 }
 
 // errNoTenant says that nobody said which tenant.
@@ -93,6 +109,11 @@ func connect(c *config.Config) (clients, error) {
 	if out.evidence, err = vaultOf(c); err != nil {
 		return clients{}, fmt.Errorf("evidence: %w", err)
 	}
+	if cloud.Activity != (connectors.API{}) { // China has none
+		if out.activity, err = activity.New(cloud, s.as("activity"), nil); err != nil {
+			return clients{}, err
+		}
+	}
 	if cloud.Defender == (connectors.API{}) { // China has none
 		return out, nil
 	}
@@ -107,6 +128,16 @@ func workspaceOf(c *config.Config) sentinel.Workspace {
 		return practiceWorkspace()
 	}
 	return sentinel.Workspace{Subscription: c.Sentinel.Subscription, ResourceGroup: c.Sentinel.ResourceGroup, Name: c.Sentinel.Workspace}
+}
+
+// hunter asks the logs of the configured tenant. Without a workspace of its own
+// the practice tenant's is asked on that.
+func hunter(cfg *config.Config, c clients) *triggers.Hunter {
+	at := cfg.Hunting.Workspace
+	if at == "" && cfg.Tenant.Cloud == config.Practice {
+		at = practice.LogWorkspaceID(practice.ContosoTenantID)
+	}
+	return &triggers.Hunter{Graph: c.graph, Logs: c.logs, Workspace: at, OwnDomains: cfg.OwnDomains}
 }
 
 func practiceWorkspace() sentinel.Workspace {

@@ -37,8 +37,12 @@ func webOf(c *config.Config, cloud connectors.Cloud) (*web.Client, error) {
 		}
 	}
 	for name, ch := range c.Channels {
-		if ch.URL.Empty() && beside != "" {
-			o.Channels[name] = practiceChannel(beside, web.Kind(ch.Kind), name)
+		if ch.URL.Empty() && ch.From == "" && beside != "" {
+			own := practiceChannel(beside, web.Kind(ch.Kind), name)
+			if len(ch.To) > 0 {
+				own.To = ch.To
+			}
+			o.Channels[name] = own
 		} else if o.Channels[name], err = channelOf(ch); err != nil {
 			return nil, fmt.Errorf("channels.%s: %w", name, err)
 		}
@@ -78,7 +82,10 @@ func serviceOf(s config.Service) (web.Service, error) {
 }
 
 func channelOf(c config.Channel) (web.Channel, error) {
-	out := web.Channel{Kind: web.Kind(c.Kind)}
+	out := web.Channel{Kind: web.Kind(c.Kind), From: c.From, To: c.To}
+	if out.Kind == web.Email {
+		return out, nil
+	}
 	var err error
 	if out.URL, err = c.URL.Read(); err != nil {
 		return out, fmt.Errorf("url: %w", err)
@@ -110,10 +117,13 @@ func practiceDesk(at string, ca []byte) web.Service {
 	}
 }
 
-// practiceChannel is one of the practice tenant's channels.
+// practiceChannel is one of the practice tenant's channels; its mail is between
+// its officers.
 func practiceChannel(at string, kind web.Kind, name string) web.Channel {
 	path := practice.TeamsPath(name)
 	switch kind {
+	case web.Email:
+		return web.Channel{Kind: kind, From: "dana.officer@" + practice.ContosoDomain, To: []string{"omar.officer@" + practice.ContosoDomain}}
 	case web.Slack:
 		path = practice.SlackPath(name)
 	case web.Webhook:

@@ -250,6 +250,9 @@ func (s *stage) whom(ctx context.Context, sc *scene) error {
 	}
 	event := playbooks.Event{Trigger: "incident", Kind: "created", At: sc.incident.UpdatedAt, Incident: raw}
 	for _, book := range s.books {
+		if book.On.Incident == nil {
+			continue
+		}
 		names, err := book.EventNames(event)
 		if err != nil {
 			return err

@@ -149,8 +149,11 @@ func (d *desk) openFile(n need) error {
 	return nil
 }
 
-func noStore(where string) error {
-	return fmt.Errorf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", where)
+// noStore says where there is no store yet.
+type noStore string
+
+func (where noStore) Error() string {
+	return fmt.Sprintf("there is no store at %s yet: `stanch run --live` and `stanch serve` make it; another one is named with --store", string(where))
 }
 
 // close ends the use of the store. What it was told is durable by then, so

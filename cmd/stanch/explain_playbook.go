@@ -64,7 +64,11 @@ func (sh *shell) explainPlaybook(ctx context.Context, o occurrence) error {
 	starts := false
 	for _, ev := range events {
 		names, err := book.EventNames(ev.Event)
-		if err != nil {
+		switch {
+		case err == nil:
+		case book.On.Incident == nil && book.On.Alert == nil:
+			names = map[string]any{} // what does not start it gives it nothing
+		default:
 			return err
 		}
 		names["params"] = params

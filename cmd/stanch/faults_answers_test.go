@@ -51,7 +51,7 @@ func answers() map[string]weather {
 // believed are the actions whose receivers are the operator's: what answers with
 // a success has said so, and content is what it is.
 func believed(a actions.Action) bool {
-	return strings.HasPrefix(a.Name, "http.") || strings.HasPrefix(a.Name, "notify.")
+	return strings.HasPrefix(a.Name, "http.") || posts(a)
 }
 
 // honest: whatever came of it, the run says what the tenant says, and no secret

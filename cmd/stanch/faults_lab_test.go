@@ -16,6 +16,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -38,8 +39,12 @@ type lab struct {
 	server *practicetest.Server
 	store  *hurried
 	engine *engine.Engine
-	sent   *sentry
-	stop   func()
+	// catalog is what the engine can do.
+	catalog *actions.Catalog
+	sent    *sentry
+	end     func() error // of the worker
+
+	batches atomic.Int64
 }
 
 // hurried is a store whose clock goes ahead when nothing else is left to do.
@@ -114,17 +119,22 @@ func (s *sentry) all() []sending {
 	return append([]sending{}, s.seen...)
 }
 
-// openLab serves a tenant and makes an engine; its app may do what may says.
-func openLab(t *testing.T, may practice.App) *lab {
+// openLab serves a tenant and makes an engine; its app may do what may says. o
+// are the options of Graph.
+func openLab(t *testing.T, may practice.App, o *connectors.Options) *lab {
 	t.Helper()
 	l := &lab{t: t, store: &hurried{}, sent: &sentry{}}
 	l.server = practicetest.Start(t, practice.Options{
-		Now: l.store.now, TokenLife: 48 * time.Hour,
+		Now: l.store.now, TokenLife: 100 * 24 * time.Hour,
 		Observe: func(x practice.Exchange) {
 			if x.Status < 300 && !x.Faulty {
 				if err := practicetest.CheckRequest(x); err != nil {
 					t.Error(err)
 				}
+			}
+			if x.Route == "$batch" {
+				l.batches.Add(1)
+				return // its requests were told one by one
 			}
 			l.sent.add(sending{x.Request.Header.Get("client-request-id"), x.Request.Method, x.Request.URL.Path, l.store.now(), x.Faulty})
 		},
@@ -141,13 +151,16 @@ func openLab(t *testing.T, may practice.App) *lab {
 		t.Fatal(err)
 	}
 	var c clients
-	if c.graph, err = graph.New(cloud, credential, nil); err != nil {
+	if c.graph, err = graph.New(cloud, credential, o); err != nil {
 		t.Fatal(err)
 	}
 	if c.defender, err = defender.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.activity, err = activity.New(cloud, credential, nil); err != nil {
 		t.Fatal(err)
 	}
 	if c.logs, err = loganalytics.New(cloud, credential, nil); err != nil {
@@ -160,7 +173,7 @@ func openLab(t *testing.T, may practice.App) *lab {
 		CA: l.server.CAPEM, Services: map[string]web.Service{"desk": practiceDesk(l.server.URL, l.server.CAPEM)},
 		Channels: map[string]web.Channel{
 			"teams": practiceChannel(l.server.URL, web.Teams, "teams"), "slack": practiceChannel(l.server.URL, web.Slack, "slack"),
-			"webhook": practiceChannel(l.server.URL, web.Webhook, "webhook"),
+			"webhook": practiceChannel(l.server.URL, web.Webhook, "webhook"), "email": practiceChannel(l.server.URL, web.Email, "email"),
 		},
 	}); err != nil {
 		t.Fatal(err)
@@ -172,18 +185,35 @@ func openLab(t *testing.T, may practice.App) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.engine = engine.New(l.store, l.store, catalog, engine.Options{Workers: 4, OwnDomains: []string{practice.ContosoDomain}})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.engine.Work(ctx) }()
-	l.stop = func() {
-		stop()
-		if err := errors.Join(<-done, l.store.Store.Close()); err != nil {
+	l.work(catalog)
+	t.Cleanup(func() {
+		if err := errors.Join(l.end(), l.store.Store.Close()); err != nil {
 			t.Error(err)
 		}
-	}
-	t.Cleanup(l.stop)
+	})
 	return l
+}
+
+// work lets an engine work on the store.
+func (l *lab) work(catalog *actions.Catalog) {
+	e := engine.New(l.store, l.store, catalog, engine.Options{Workers: 4, OwnDomains: []string{practice.ContosoDomain}})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Work(ctx) }()
+	l.engine, l.catalog = e, catalog
+	l.end = func() error {
+		stop()
+		return <-done
+	}
+}
+
+// restart ends the worker and lets another go on.
+func (l *lab) restart() {
+	l.t.Helper()
+	if err := l.end(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.work(l.catalog)
 }
 
 // breaks sets what goes wrong from now on.

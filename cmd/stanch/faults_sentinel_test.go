@@ -49,14 +49,15 @@ func sentinelUses() map[string]use {
 	}
 	label := []map[string]string{{"labelName": "stale"}, {"labelName": "kept"}}
 	return map[string]use{
-		"incidents.get":     {http.MethodGet, one, on(nil, nil), 0},
-		"incidents.list":    {http.MethodGet, "/subscriptions/**/incidents", func(*lab) map[string]any { return map[string]any{"source": "sentinel"} }, 0},
-		"incidents.update":  {http.MethodPut, one, on(map[string]any{"status": "inProgress", "severity": "low"}, nil), 0},
-		"incidents.assign":  {http.MethodPut, one, on(map[string]any{"to": "dana.officer@contoso.example"}, nil), 0},
-		"incidents.tag":     {http.MethodPut, one, on(map[string]any{"add": []string{"under-fault"}}, nil), 0},
-		"incidents.untag":   {http.MethodPut, one, on(map[string]any{"remove": []string{"stale"}}, map[string]any{"labels": label}), 1},
-		"incidents.comment": {http.MethodPut, "/subscriptions/**/comments/*", on(map[string]any{"text": "Seen."}, nil), 0},
-		"incidents.resolve": {http.MethodPut, one, on(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}, nil), 0},
+		"incidents.get":         {http.MethodGet, one, on(nil, nil), 0},
+		"incidents.dlp_details": {http.MethodGet, one, on(nil, nil), 0},
+		"incidents.list":        {http.MethodGet, "/subscriptions/**/incidents", func(*lab) map[string]any { return map[string]any{"source": "sentinel"} }, 0},
+		"incidents.update":      {http.MethodPut, one, on(map[string]any{"status": "inProgress", "severity": "low"}, nil), 0},
+		"incidents.assign":      {http.MethodPut, one, on(map[string]any{"to": "dana.officer@contoso.example"}, nil), 0},
+		"incidents.tag":         {http.MethodPut, one, on(map[string]any{"add": []string{"under-fault"}}, nil), 0},
+		"incidents.untag":       {http.MethodPut, one, on(map[string]any{"remove": []string{"stale"}}, map[string]any{"labels": label}), 1},
+		"incidents.comment":     {http.MethodPut, "/subscriptions/**/comments/*", on(map[string]any{"text": "Seen."}, nil), 0},
+		"incidents.resolve":     {http.MethodPut, one, on(map[string]any{"classification": "truePositive", "determination": "confirmedActivity"}, nil), 0},
 		"incidents.reopen": {http.MethodPut, one, on(nil, map[string]any{
 			"status": "Closed", "classification": "FalsePositive", "classificationReason": "IncorrectAlertLogic",
 		}), 1},
@@ -83,7 +84,7 @@ func TestEveryActionOnSentinelUnderEveryFault(t *testing.T) {
 		for name, w := range weathers() {
 			t.Run(action.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				under(t, action, u, w)
+				under(t, action, u, w, nil)
 			})
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stanch/actions"
+	"stanch/connectors"
 	"stanch/connectors/practice"
 	"stanch/engine"
 )
@@ -86,6 +87,15 @@ func uses() map[string]use {
 		"hunting.alert_activity": {http.MethodPost, "/v1.0/security/runHuntingQuery", func(l *lab) map[string]any {
 			return map[string]any{"alert": freshAlert(l)}
 		}, 0},
+		"hunting.start_dlp_feed": {http.MethodPost, feedSubscriptions + "start", func(l *lab) map[string]any {
+			l.call(http.MethodPost, feedSubscriptions+"stop?contentType=DLP.All", "", nil)
+			return map[string]any{}
+		}, 1},
+		"hunting.stop_dlp_feed": {http.MethodPost, feedSubscriptions + "stop", func(*lab) map[string]any { return map[string]any{} }, 0},
+		"incidents.dlp_details": {http.MethodGet, feedSubscriptions + "content", func(l *lab) map[string]any {
+			id, _ := freshIncident(l)
+			return map[string]any{"incident": "defender/" + id}
+		}, 0},
 		"files.download":   {http.MethodGet, "/_layouts/**", onPayroll, 0},
 		"incidents.get":    {http.MethodGet, patched, incident(nil), 0},
 		"incidents.update": {http.MethodPatch, patched, incident(map[string]any{"status": "inProgress"}), 0},
@@ -153,6 +163,10 @@ func uses() map[string]use {
 		"mail.send": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any {
 			return map[string]any{"from": "dana.officer@contoso.example", "to": []string{faultUser}, "subject": "Seen", "text": "Seen."}
 		}, 0},
+		"notify.email": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any { return map[string]any{"channel": "email", "text": "Seen."} }, 0},
+		"notify.ask_owner": {http.MethodPost, "/v1.0/users/*/sendMail", func(*lab) map[string]any {
+			return map[string]any{"channel": "email", "owner": faultUser, "file": faultPayroll, "remind": "5m0s", "escalate": "10m0s", "timeout": "20m0s"}
+		}, 0},
 		"notify.teams": {"POST", "/workflows/**", func(*lab) map[string]any { return map[string]any{"channel": "teams", "text": "Seen."} }, 0},
 		"notify.slack": {"POST", "/services/**", func(*lab) map[string]any { return map[string]any{"channel": "slack", "text": "Seen."} }, 0},
 		"notify.webhook": {"POST", "/webhooks/**", func(*lab) map[string]any {
@@ -160,6 +174,8 @@ func uses() map[string]use {
 		}, 0},
 	}
 }
+
+const feedSubscriptions = "/api/v1.0/" + practice.ContosoTenantID + "/activity/feed/subscriptions/"
 
 const retentionLabel = "/v1.0/drives/*/items/*/retentionLabel"
 
@@ -178,7 +194,12 @@ func retained(bodies ...string) func(*lab) map[string]any {
 // blind are the actions of which nobody can look whether they happened: a second
 // message only annoys, so that a lost answer has it sent again.
 // What is downloaded is kept by a name that only its content has.
-func blind(a actions.Action) bool { return strings.HasPrefix(a.Name, "notify.") || downloads(a) }
+func blind(a actions.Action) bool { return posts(a) || downloads(a) }
+
+// posts are the actions that post to an address of the operator's.
+func posts(a actions.Action) bool {
+	return slices.Contains([]string{"notify.slack", "notify.teams", "notify.webhook"}, a.Name)
+}
 
 // downloads are the actions whose request only reads in the tenant.
 func downloads(a actions.Action) bool { return strings.HasSuffix(a.Name, ".download") }
@@ -213,6 +234,12 @@ func onDevice(more map[string]any) func(*lab) map[string]any {
 
 // freshAlert is the id of an alert of now, of which logs that keep 30 days know.
 func freshAlert(l *lab) string {
+	_, alert := freshIncident(l)
+	return alert
+}
+
+// freshIncident is an incident of now and its alert.
+func freshIncident(l *lab) (id, alert string) {
 	raw, err := l.ask(http.MethodPost, "/practice/incidents", `{"displayName":"fresh","alerts":[{"serviceSource":"dataLossPrevention",
 		"title":"DLP policy (Fresh) matched for document (a.docx) in SharePoint"}]}`, "")
 	if err != nil {
@@ -224,7 +251,7 @@ func freshAlert(l *lab) string {
 	}
 	var body struct{ Alerts []struct{ ID string } }
 	l.get("/v1.0/security/incidents/"+made.ID+"?$expand=alerts", &body)
-	return body.Alerts[0].ID
+	return made.ID, body.Alerts[0].ID
 }
 
 func onPayroll(l *lab) map[string]any { return map[string]any{"file": itemOf(l, faultPayroll)} }
@@ -358,15 +385,42 @@ func TestEveryActionUnderEveryFault(t *testing.T) {
 			}
 			t.Run(action.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				under(t, action, u, w)
+				under(t, action, u, w, nil)
 			})
 		}
 	}
 }
 
+// TestEveryActionUnderEveryFaultInABatch does the same to the actions of Graph
+// where each of its requests goes in a batch: the faults strike within.
+func TestEveryActionUnderEveryFaultInABatch(t *testing.T) {
+	catalog, err := catalogOf(clients{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	together := &connectors.Options{Batching: &connectors.Batching{Path: "$batch", Most: 20}}
+	n := 0
+	for action := range catalog.All() {
+		u := uses()[action.Name]
+		if !strings.HasPrefix(u.path, "/v1.0/") || downloads(action) || strings.HasPrefix(action.Name, "hunting.") {
+			continue
+		}
+		n++
+		for name, w := range weathers() {
+			t.Run(action.Name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				under(t, action, u, w, together)
+			})
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d actions of Graph", n)
+	}
+}
+
 // under runs one action under one fault and judges.
-func under(t *testing.T, action actions.Action, u use, w weather) {
-	l := openLab(t, practice.FullApp())
+func under(t *testing.T, action actions.Action, u use, w weather, o *connectors.Options) {
+	l := openLab(t, practice.FullApp(), o)
 	with := u.with(l)
 	for i, f := range w.faults {
 		if f.Path == "" {
@@ -389,6 +443,9 @@ func under(t *testing.T, action actions.Action, u use, w weather) {
 		}
 	}
 	w.judge(t, v)
+	if (l.batches.Load() > 0) != (o != nil) {
+		t.Errorf("%d batches", l.batches.Load())
+	}
 	l.settledIntents()
 }
 
@@ -513,7 +570,7 @@ func unknownOrRepeated(t *testing.T, v outcomeOf) {
 // TestCancelLeavesNoEffectInDoubt cancels a run between a request of which
 // nobody could tell and its repetition: a person has to say what became of it.
 func TestCancelLeavesNoEffectInDoubt(t *testing.T) {
-	l := openLab(t, practice.FullApp())
+	l := openLab(t, practice.FullApp(), nil)
 	u := uses()["incidents.comment"]
 	with := u.with(l)
 	l.breaks([]weatherFault{{Method: u.method, Path: u.path, Cut: "after", Times: 1}, {Method: u.method, Path: u.path, Status: 503}})

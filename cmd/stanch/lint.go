@@ -34,7 +34,8 @@ without one it is the folder you are in. Silent when there is nothing to say.
 that is meant.
 
 With --live it signs in to the tenant of the configuration, and finds too what the
-app may not do there. Nothing is changed.
+app may not do there, and what the service says of the queries of hunting playbooks,
+of which no row is asked for. Nothing is changed.
 
 Exits 1 when there are errors; with --strict also when there are warnings.`,
 		Example: `  stanch lint
@@ -49,7 +50,7 @@ Exits 1 when there are errors; with --strict also when there are warnings.`,
 	}
 	severities := []string{playbooks.SeverityWarning, playbooks.SeverityError}
 	c.Flags().BoolVar(&o.strict, "strict", false, "warnings are errors too")
-	c.Flags().BoolVar(&o.live, "live", false, "sign in to the tenant and find missing permissions")
+	c.Flags().BoolVar(&o.live, "live", false, "sign in to the tenant; find missing permissions and queries that it refuses")
 	c.Flags().StringVar(&o.least, "min-severity", playbooks.SeverityWarning, "tell findings of this `SEVERITY` and above: warning, error")
 	_ = c.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
 	sh.outputFlag(c, "text", "json", "jsonl", "yaml", "sarif", "github", "junit")
@@ -81,13 +82,17 @@ func (sh *shell) lint(ctx context.Context, o lintOptions) error {
 		return err
 	}
 	w := world(catalog, cfg)
+	asked := &asking{}
 	if o.live {
 		if w.Lacks, err = lacking(ctx, cfg, catalog); err != nil {
 			return err
 		}
+		if w.Hunts, err = asked.hunts(ctx, cfg); err != nil {
+			return err
+		}
 	}
 	found, err := lint(o, until{ctx, sh.in}, w)
-	if err != nil {
+	if err = cmp.Or(err, asked.failed); err != nil {
 		return err
 	}
 	for _, file := range found.others {

@@ -22,6 +22,8 @@ func resourceApp(api string) (id string, is bool) {
 		return "00000003-0000-0000-c000-000000000000", true
 	case "defender":
 		return "fc780465-2017-40d4-a0c5-307022471b92", true
+	case "activity":
+		return "c5393580-f805-4401-95e8-94b7a6ef2fc2", true
 	case "sharepoint":
 		return "00000003-0000-0ff1-ce00-000000000000", true
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"stanch/actions"
+	"stanch/connectors/loganalytics"
 	"stanch/playbooks"
 )
 
@@ -70,7 +71,11 @@ func triggerNeeds(on playbooks.On) []actions.Permission {
 	if on.Incident != nil || on.Alert != nil || manual {
 		all = append(all, actions.Permission{API: "graph", Name: "SecurityIncident.Read.All"})
 	}
-	if on.Hunting != nil {
+	switch t := on.Hunting; {
+	case t == nil:
+	case t.Source == "logs":
+		all = append(all, actions.Permission{API: "azure", Name: loganalytics.Role})
+	default:
 		all = append(all, actions.Permission{API: "graph", Name: "ThreatHunting.Read.All"})
 	}
 	return all

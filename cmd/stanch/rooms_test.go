@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"connectors/kusto":                 {},
 	"connectors/graph":                 {"connectors", "connectors/kusto"},
 	"connectors/loganalytics":          {"connectors", "connectors/kusto"},
+	"connectors/activity":              {"connectors"},
 	"connectors/defender":              {"connectors"},
 	"connectors/keyvault":              {"connectors"},
 	"connectors/sentinel":              {"connectors"},
@@ -38,16 +39,16 @@ var rooms = map[string][]string{
 	"actions":           {},
 	"actions/files":     {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/sharepoint", "connectors/incident"},
 	"actions/mail":      {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident", "connectors/web"},
-	"actions/incidents": {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/sentinel"},
+	"actions/incidents": {"actions", "connectors", "connectors/activity", "connectors/graph", "connectors/incident", "connectors/sentinel"},
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
-	"actions/notify":    {"actions", "connectors", "connectors/web"},
-	"actions/hunting":   {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
+	"actions/notify":    {"actions", "connectors", "connectors/graph", "connectors/incident", "connectors/web"},
+	"actions/hunting":   {"actions", "connectors", "connectors/activity", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
-	"actions/shelftest": {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
+	"actions/shelftest": {"actions", "connectors", "connectors/activity", "connectors/evidence", "connectors/graph", "connectors/defender", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest"},
 
-	"playbooks":                 {"actions", "connectors/incident"},
+	"playbooks":                 {"actions", "connectors/incident", "connectors/kusto"},
 	"playbooks/review":          {"playbooks", "actions"},
 	"playbooks/picture":         {"playbooks", "actions"},
 	"playbooks/sentinelrules":   {"playbooks", "connectors/incident"},
@@ -59,7 +60,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
 
 	"engine/redisstore/redistest": {},
 
@@ -73,7 +74,7 @@ var rooms = map[string][]string{
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
 		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture", "playbooks/sentinelrules",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/mail", "actions/notify",
-		"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/keyvault", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/incident", "connectors/practice",
+		"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/keyvault", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/incident", "connectors/practice",
 	},
 }
 
@@ -98,7 +99,7 @@ var owners = map[string]struct {
 	"github.com/klauspost/compress":     {[]string{"engine/redisstore"}, "how a store keeps is its own business"},
 	"github.com/Azure/azure-sdk-for-go": {[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/sentinel", "connectors/sharepoint", "connectors/loganalytics"}, "the wire is the connectors'"},
 	"net/http": {
-		[]string{"connectors", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
+		[]string{"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/practice", "connectors/practice/practicetest", "actions/shelftest", "cmd/stanch"},
 		"the wire is the connectors'",
 	},
 	"github.com/spf13/cobra": {[]string{"cmd/stanch"}, "flags and exit codes are the command's"},

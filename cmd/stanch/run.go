@@ -135,6 +135,9 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 	if err != nil {
 		return engine.Start{}, err
 	}
+	if on := book.On; (on.Schedule != nil || on.Hunting != nil) && on.Incident == nil && on.Alert == nil && on.Manual == nil {
+		return engine.Start{}, &exitError{exitFailed, fmt.Errorf("%s is started by the clock, not for incidents: `stanch schedules run %s` starts it now", book.File, o.playbook)}
+	}
 	params, err := book.BindParams(given)
 	if err != nil {
 		return engine.Start{}, misused("%s: %v", o.playbook, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stanch/cmd/stanch/internal/config"
 	"stanch/playbooks"
 	"stanch/triggers"
 )
@@ -25,11 +26,12 @@ func serveCommand(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "serve [PATH…]",
 		GroupID: "run",
-		Short:   "Watch for incidents and run the playbooks that concern them",
-		Long: `Poll the tenant for incidents, start the playbooks whose triggers concern them,
-and do the work, until Ctrl-C: then what is under way is finished or handed
-over, and everything goes on at the next start. A second Ctrl-C ends it at once;
-nothing is lost by that either.
+		Short:   "Watch for incidents, the clock and what queries find, and run playbooks",
+		Long: `Poll the tenant for incidents, look at the clock, ask the queries of hunting
+playbooks; start the playbooks whose triggers concern what comes, and do the work,
+until Ctrl-C: then what is under way is finished or handed over, and everything
+goes on at the next start. A second Ctrl-C ends it at once; nothing is lost by
+that either.
 
 Playbooks are those of the folders and files given, else of the configuration's;
 it refuses to start while one of them has errors.`,
@@ -67,13 +69,18 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		host = "unknown"
 	}
+	holder := fmt.Sprintf("%s/%d", host, os.Getpid())
 	feed := &triggers.Feed{
 		Graph: d.tenant.graph, Engine: d.engine, Docs: d.store, Books: books,
 		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
-		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
+		Holder: holder, Log: log,
+	}
+	clock := &triggers.Schedules{
+		Engine: d.engine, Docs: d.store, Books: books, Hunter: hunter(d.cfg, d.tenant), Holder: holder, Log: log,
 	}
 	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
-	if err := d.working(ctx, feed.Run); err != nil && !errors.Is(err, context.Canceled) {
+	starts := func(ctx context.Context) error { return alongside(ctx, clock.Run, feed.Run) }
+	if err := d.working(ctx, starts); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))
@@ -103,7 +110,7 @@ func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error
 	if len(books) == 0 {
 		return nil, fmt.Errorf("no playbooks in %v", folders)
 	}
-	return books, nil
+	return books, askable(d.cfg, books)
 }
 
 // logger writes to standard error, JSON unless people are to read it.
@@ -112,4 +119,14 @@ func (sh *shell) logger(text bool) *slog.Logger {
 		return slog.New(slog.NewTextHandler(sh.err, nil))
 	}
 	return slog.New(slog.NewJSONHandler(sh.err, nil))
+}
+
+// askable refuses playbooks whose queries nobody could be asked.
+func askable(cfg *config.Config, books []*playbooks.Playbook) error {
+	for _, b := range books {
+		if t := b.On.Hunting; t != nil && t.Source == "logs" && hunter(cfg, clients{}).Workspace == "" {
+			return fmt.Errorf("%s hunts with source: logs, and the configuration names no workspace: set hunting.workspace to its id", b.File)
+		}
+	}
+	return nil
 }

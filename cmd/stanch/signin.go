@@ -27,7 +27,7 @@ func signIn(t config.Tenant) (appSet, error) {
 		return appSet{}, fmt.Errorf("tenant: %w", err)
 	}
 	s := appSet{cloud: cloud, creds: map[string]connectors.Credential{}}
-	for _, connector := range []string{"", "graph", "defender", "azure", "sharepoint"} {
+	for _, connector := range []string{"", "graph", "defender", "azure", "sharepoint", "activity"} {
 		a, own := t.Of(connector)
 		if connector != "" && !own {
 			continue
@@ -57,7 +57,7 @@ func (s appSet) as(connector string) connectors.Credential {
 
 // apis are the APIs that tokens tell permissions for, by the word of Permission.
 func (s appSet) apis() map[string]connectors.API {
-	apis := map[string]connectors.API{"graph": s.cloud.Graph, "defender": s.cloud.Defender}
+	apis := map[string]connectors.API{"graph": s.cloud.Graph, "defender": s.cloud.Defender, "activity": s.cloud.Activity}
 	maps.DeleteFunc(apis, func(_ string, api connectors.API) bool { return api == connectors.API{} })
 	return apis
 }

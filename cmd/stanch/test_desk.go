@@ -10,6 +10,7 @@ import (
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/defender"
 	"stanch/connectors/evidence"
 	"stanch/connectors/graph"
@@ -101,6 +102,9 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 	if c.sentinel, err = sentinel.New(cloud, credential, practiceWorkspace(), nil); err != nil {
 		return c, err
 	}
+	if c.activity, err = activity.New(cloud, credential, nil); err != nil {
+		return c, err
+	}
 	// The first call signs in, at the time the tenant has now.
 	ctx := context.Background()
 	if _, err := c.graph.User(ctx, "breakglass@"+practice.ContosoDomain); err != nil {
@@ -115,6 +119,9 @@ func rehearsalClients(tenant *practice.Tenant) (clients, error) {
 		}
 	}
 	if _, err := c.sentinel.Rules(ctx); err != nil {
+		return c, fmt.Errorf("practice tenant: %w", err)
+	}
+	if _, err := c.activity.Subscriptions(ctx); err != nil {
 		return c, fmt.Errorf("practice tenant: %w", err)
 	}
 	return c, nil

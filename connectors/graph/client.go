@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +24,9 @@ type Client struct {
 }
 
 // New answers a client of the cloud's Graph; nil options are the default ones.
+// Where they do not say how requests go together, it is as Batches says.
 func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Options) (*Client, error) {
-	api, err := connectors.New(cloud, cloud.Graph, cred, o)
+	api, err := connectors.New(cloud, cloud.Graph, cred, together(o))
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +35,80 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 		return nil, err
 	}
 	return &Client{api: api, hunting: hunting}, nil
+}
+
+// together is o with batches.
+func together(o *connectors.Options) *connectors.Options {
+	var out connectors.Options
+	if o != nil {
+		out = *o
+	}
+	if out.Batching == nil {
+		out.Batching = Batches()
+	}
+	out.Thing = thingOf
+	return &out
+}
+
+// Batches is how requests of Graph go together: so many at once go alone, and the
+// rest by twenties.
+func Batches() *connectors.Batching {
+	return &connectors.Batching{Path: "$batch", Most: 20, Alone: 32, Lane: mailboxOf}
+}
+
+// mailboxRequests is how many requests of an app a mailbox serves at once.
+//
+// Source: learn.microsoft.com/graph/throttling-limits#outlook-service-limits.
+const mailboxRequests = 4
+
+// mailboxOf names the mailbox that an address below the base is about.
+func mailboxOf(path string) (name string, most int) {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(path, "/")
+	if len(parts) < 4 || parts[1] != "users" {
+		return "", 0
+	}
+	switch parts[3] {
+	case "messages", "mailFolders", "sendMail":
+		return strings.ToLower(parts[2]), mailboxRequests
+	}
+	return "", 0
+}
+
+// thingOf answers what a path below the base is about. A file is told from
+// another by its ids; who inherits permissions of a folder is not known.
+func thingOf(path string) (kind, id string) {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	below := ""
+	if len(parts) > 2 {
+		below = parts[2]
+	}
+	switch parts[0] {
+	case "drives":
+		if below != "items" || len(parts) < 4 || strings.EqualFold(parts[3], "root") || strings.Contains(parts[3], ":") {
+			return "files", ""
+		}
+		if len(parts) == 4 || parts[4] == "permissions" || parts[4] == "retentionLabel" || len(parts) == 5 && parts[4] != "children" && !strings.Contains(parts[4], "(") {
+			return "files", parts[1] + "/" + parts[3]
+		}
+		return "files", ""
+	case "shares", "sites":
+		return "files", ""
+	case "users":
+		switch below {
+		case "messages", "mailFolders", "sendMail":
+			return "mail", ""
+		case "drive":
+			return "files", ""
+		}
+		return "people", ""
+	case "groups", "organization", "identityProtection":
+		return "people", ""
+	case "security":
+		return "security", ""
+	}
+	return "", ""
 }
 
 // Least application permissions (devx-content permissions/new/permissions.json).

@@ -26,6 +26,7 @@ func patient(o *connectors.Options) *connectors.Options {
 	if out.Timeout == 0 {
 		out.Timeout = huntingTime + 10*time.Second
 	}
+	out.Batching = nil // it would keep the others of its batch waiting
 	return &out
 }
 

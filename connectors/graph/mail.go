@@ -18,6 +18,7 @@ type Message struct {
 	Subject        string
 	FolderID       string
 	From           string
+	Sender         string   // who has sent it: another than From sends on behalf
 	To             []string // and copies
 	SentAt         time.Time
 	ReceivedAt     time.Time
@@ -43,7 +44,7 @@ const (
 	mailWrite = "Mail.ReadWrite"
 	mailSend  = "Mail.Send"
 
-	messageFields = "id,internetMessageId,subject,parentFolderId,from,toRecipients,ccRecipients,sentDateTime,receivedDateTime,hasAttachments"
+	messageFields = "id,internetMessageId,subject,parentFolderId,from,sender,toRecipients,ccRecipients,sentDateTime,receivedDateTime,hasAttachments"
 )
 
 type recipient struct {
@@ -60,6 +61,7 @@ type messageWire struct {
 	Subject        string      `json:"subject"`
 	FolderID       string      `json:"parentFolderId"`
 	From           recipient   `json:"from"`
+	Sender         recipient   `json:"sender"`
 	To             []recipient `json:"toRecipients"`
 	CC             []recipient `json:"ccRecipients"`
 	SentAt         time.Time   `json:"sentDateTime"`
@@ -69,7 +71,7 @@ type messageWire struct {
 
 func (w messageWire) message() Message {
 	m := Message{
-		ID: w.ID, InternetID: w.InternetID, Subject: w.Subject, FolderID: w.FolderID, From: w.From.EmailAddress.Address,
+		ID: w.ID, InternetID: w.InternetID, Subject: w.Subject, FolderID: w.FolderID, From: w.From.EmailAddress.Address, Sender: w.Sender.EmailAddress.Address,
 		To: []string{}, SentAt: w.SentAt, ReceivedAt: w.ReceivedAt, HasAttachments: w.HasAttachments,
 	}
 	for _, r := range append(w.To, w.CC...) {
@@ -253,18 +255,19 @@ func recipients(addresses []string) []recipient {
 }
 
 // SentMarked reports whether the Sent Items of a mailbox hold a message that was
-// sent with that mark.
+// sent with that mark, and when it was.
 //
 // Source: learn.microsoft.com/graph/api/singlevaluelegacyextendedproperty-get.
-func (c *Client) SentMarked(ctx context.Context, mailbox, mark string) (bool, error) {
-	found, err := list[struct {
-		ID string `json:"id"`
-	}](ctx, c, connectors.Request{
+func (c *Client) SentMarked(ctx context.Context, mailbox, mark string) (at time.Time, there bool, err error) {
+	found, err := list[messageWire](ctx, c, connectors.Request{
 		Op: "look for a sent mail of " + connectors.Plain(mailbox), Path: connectors.To("users", mailbox, "mailFolders", SentItems, "messages"), Permission: mailRead,
 		Query: []connectors.Param{
 			{Key: "$filter", Value: fmt.Sprintf("singleValueExtendedProperties/Any(ep: ep/id eq %s and ep/value eq %s)", connectors.Quote(markID), connectors.Quote(mark))},
-			{Key: "$select", Value: "id"},
+			{Key: "$select", Value: "id,sentDateTime"},
 		},
 	})
-	return len(found) > 0, err
+	if err != nil || len(found) == 0 {
+		return time.Time{}, false, err
+	}
+	return found[0].SentAt, true, nil
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -39,6 +40,23 @@ func (c *Client) User(ctx context.Context, id string) (User, error) {
 		return User{}, other(op, id, first(u.UPN, u.ID), reply.RequestID)
 	}
 	return u, err
+}
+
+// UserNamed reads the user whom the first of the names tells that is a UPN or
+// an object id; entra: may stand before it.
+func (c *Client) UserNamed(ctx context.Context, names ...string) (User, error) {
+	for _, name := range names {
+		name = strings.TrimPrefix(strings.TrimSpace(name), "entra:")
+		if strings.Contains(name, "@") || connectors.IsGUID(name) {
+			return c.User(ctx, name)
+		}
+	}
+	e := &connectors.Error{Op: "graph: get user", Code: connectors.Invalid, Message: "no user is named"}
+	if len(names) > 0 {
+		e.Message = fmt.Sprintf("%q names no user of Microsoft Entra", connectors.Plain(names[len(names)-1]))
+		e.Hint = "expected a user of the evidence with upn or entra_id, a user principal name, or an object id"
+	}
+	return User{}, e
 }
 
 // Manager reads a user's manager; not_found if there is none.

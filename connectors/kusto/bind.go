@@ -69,10 +69,10 @@ func Bind(query string, values map[string]any, types map[string]string) (string,
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !nameForm.MatchString(name) || reserved(name) {
+		if !IsName(name) {
 			return "", fmt.Errorf("let: %q is no name for a value; expected letters, digits and _, and no word of the language", shortened(name))
 		}
-		if !mentions(query, name) {
+		if !Mentions(query, name) {
 			return "", fmt.Errorf("let.%s: the query does not use it", name)
 		}
 		text, err := Literal(values[name], types[name])
@@ -94,8 +94,12 @@ func shortened(s string) string {
 	return s
 }
 
-// mentions reports whether the name stands in the query as a word.
-func mentions(query, name string) bool {
+// IsName reports whether a value may be bound to a name: letters, digits and _, at
+// most 64, and no word of the language.
+func IsName(name string) bool { return nameForm.MatchString(name) && !reserved(name) }
+
+// Mentions reports whether the name stands in the query as a word.
+func Mentions(query, name string) bool {
 	for from := 0; ; {
 		i := strings.Index(query[from:], name)
 		if i < 0 {

@@ -33,6 +33,7 @@ func (c *call) record(x Change) {
 	x.Seq, x.At, x.By = len(c.t.changes)+1, c.now.UTC(), c.app.Name
 	x.RequestID, x.Method, x.Path = c.clientID, c.r.Method, c.r.URL.Path
 	c.t.changes = append(c.t.changes, x)
+	c.tell(c.happened(x)...)
 }
 
 // Changes answers the audit so far.

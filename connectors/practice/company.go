@@ -189,6 +189,9 @@ type App struct {
 	// Certificates are PEM certificates with RSA keys whose assertions are
 	// taken in place of the secret.
 	Certificates []string `json:"certificates,omitempty"`
+	// Feeds are the content types of the Activity API, such as DLP.All, that the
+	// app has been subscribed to from the start.
+	Feeds []string `json:"feeds,omitempty"`
 	// DirectoryRoles are the roles of the directory that the app holds.
 	DirectoryRoles []string `json:"directory_roles,omitempty"`
 }

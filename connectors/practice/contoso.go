@@ -35,7 +35,8 @@ func FullApp() App {
 		"IdentityRiskyUser.Read.All", "IdentityRiskyUser.ReadWrite.All", "User-LifeCycleInfo.Read.All", "Mail.Read", "Mail.ReadWrite", "Mail.Send", "SensitivityLabels.Read.All", "AuditLogsQuery.Read.All",
 		"SecurityAnalyzedMessage.ReadWrite.All", "Machine.Read.All", "Machine.ReadWrite.All", "Machine.Isolate",
 		"Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", logReader, vaultReader, sentinelResponder,
-	}}
+		feedRead, feedDLP,
+	}, Feeds: []string{dlpContent}}
 }
 
 // ReaderApp is the app registration whose roles only read. It cannot resolve

@@ -24,6 +24,14 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	PATCH  /practice/machineactions/{id}
 //	                            what the device itself says: {"status":
 //	                            "Failed"}, Succeeded or TimeOut
+//	POST   /practice/subscriptions/{id}/lifecycle
+//	                            what Graph itself does later: {"lifecycleEvent":
+//	                            "missed"}, reauthorizationRequired or
+//	                            subscriptionRemoved
+//	POST   /practice/mail       lets a person, or somebody outside, send a mail
+//	                            to a mailbox: {from, signed_in, to, subject,
+//	                            body, html, in_reply_to, headers, at}; answers
+//	                            {"internetMessageId": "<...>"}
 //	POST   /practice/faults     sets what goes wrong from now on, a JSON array;
 //	                            [] clears
 //	GET    /practice/faults     what is set
@@ -40,6 +48,8 @@ func (t *Tenant) Control() http.Handler {
 	mux.HandleFunc("POST /practice/incidents", t.postIncident)
 	mux.HandleFunc("PATCH /practice/incidents/{id}", t.patchIncident)
 	mux.HandleFunc("PATCH /practice/machineactions/{id}", t.patchAction)
+	mux.HandleFunc("POST /practice/subscriptions/{id}/lifecycle", t.postLifecycle)
+	mux.HandleFunc("POST /practice/mail", t.postMail)
 	mux.HandleFunc("GET /practice/faults", func(w http.ResponseWriter, _ *http.Request) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -133,6 +143,23 @@ func (t *Tenant) patchAction(w http.ResponseWriter, r *http.Request) {
 	t.amended = true
 	t.world.settle(now)
 	answer(w, http.StatusOK, object{"id": r.PathValue("id")})
+}
+
+func (t *Tenant) postLifecycle(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Event string `json:"lifecycleEvent"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		complain(w, "the lifecycle event can't be read: %v; expected {\"lifecycleEvent\": \"missed\"}", err)
+		return
+	}
+	if err := t.Lifecycle(r.PathValue("id"), in.Event); err != nil {
+		complain(w, "%v", err)
+		return
+	}
+	answer(w, http.StatusAccepted, object{"id": r.PathValue("id")})
 }
 
 func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {

@@ -17,6 +17,13 @@ func Routes() []Route {
 	return out
 }
 
+// Sending reports whether notifications are on their way just now.
+func (t *Tenant) Sending() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sending
+}
+
 // Glob is the pattern language of faults.
 func Glob(pattern, text string) bool { return glob(pattern, text) }
 

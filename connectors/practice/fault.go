@@ -2,6 +2,7 @@ package practice
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -147,7 +148,14 @@ func (f *fault) answers() bool          { return f != nil && f.Status != 0 }
 
 // faulty is the answer of a fault with a status.
 func (c *call) faulty(f *fault) reply {
-	out := c.errorReply(fail(f.Status, faultCode(f.Status), "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
+	code := faultCode(f.Status)
+	if c.api == activityFeed {
+		code = cmp.Or(map[int]string{
+			http.StatusForbidden: "AF10001", http.StatusNotFound: "AF20050", http.StatusTooManyRequests: "AF429",
+			http.StatusInternalServerError: "AF50000", http.StatusServiceUnavailable: "AF50000",
+		}[f.Status], code)
+	}
+	out := c.errorReply(fail(f.Status, code, "The service answers %d %s: a fault set on the practice tenant.", f.Status, http.StatusText(f.Status)))
 	if len(f.Body) > 0 {
 		out.body = []byte(f.Body)
 		var text string

@@ -17,6 +17,9 @@ func timeField() []string { return []string{"time"} }
 // bareField is a number, GUID or boolean, written with or without quotes.
 func bareField() []string { return []string{"bare"} }
 
+// partField is text of which contains() may ask, too.
+func partField() []string { return []string{"part"} }
+
 // test is a parsed $filter; get answers a property's value.
 type test func(get func(string) any) bool
 
@@ -179,6 +182,9 @@ func (p *filterParser) comparison() (test, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !name.quoted && strings.EqualFold(name.text, "contains") && p.peek("(") {
+		return p.contains()
+	}
 	members, known := p.fields[name.text]
 	if name.quoted || !known {
 		return nil, fmt.Errorf("property '%s' can't be filtered by", name.text)
@@ -198,6 +204,28 @@ func (p *filterParser) comparison() (test, error) {
 		return nil, err
 	}
 	return comparison(name.text, op.text, members, w)
+}
+
+// contains is contains(property,'text').
+func (p *filterParser) contains() (test, error) {
+	var words [5]filterWord
+	for i := range words {
+		var err error
+		if words[i], err = p.next(); err != nil {
+			return nil, err
+		}
+	}
+	name, part := words[1], words[3]
+	switch {
+	case name.quoted || !slices.Equal(p.fields[name.text], partField()):
+		return nil, fmt.Errorf("property '%s' can't be searched with contains", name.text)
+	case words[2].text != "," || !part.quoted || words[4].text != ")":
+		return nil, fmt.Errorf("contains(property,'text') expected")
+	}
+	return func(get func(string) any) bool {
+		text, _ := get(name.text).(string)
+		return strings.Contains(strings.ToLower(text), strings.ToLower(part.text))
+	}, nil
 }
 
 func (p *filterParser) in(name string, members []string) (test, error) {
@@ -228,6 +256,9 @@ func (p *filterParser) in(name string, members []string) (test, error) {
 func comparison(name, op string, members []string, w filterWord) (test, error) {
 	isTime := slices.Equal(members, timeField())
 	isBare := slices.Equal(members, bareField())
+	if slices.Equal(members, partField()) {
+		members = nil
+	}
 	if w.text == "null" && !w.quoted {
 		if op != "eq" && op != "ne" {
 			return nil, fmt.Errorf("operator '%s' can't be used with null", op)

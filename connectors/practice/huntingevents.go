@@ -237,6 +237,7 @@ type thing struct {
 	size                         any
 	device                       string
 	sha256                       string
+	to                           []string // of a message
 }
 
 func (a *alert) user() string {
@@ -302,7 +303,7 @@ func (a *alert) things() []thing {
 		out = append(out, t)
 	}
 	for _, e := range a.evidenceOf("analyzedMessageEvidence") {
-		out = append(out, thing{action: "Send", kind: "Message", name: textOf(e["subject"]), object: textOf(e["internetMessageId"]), app: exchange()})
+		out = append(out, thing{action: "Send", kind: "Message", name: textOf(e["subject"]), object: textOf(e["internetMessageId"]), app: exchange(), to: []string{textOf(e["recipientEmailAddress"])}})
 	}
 	return out
 }
@@ -339,20 +340,23 @@ func (a *alert) address() string {
 func (h *hunted) match(a *alert, x activity, t thing) object {
 	o := h.record(x)
 	policy := a.kind(h.w.company.TenantID)
-	o["Operation"], o["RecordType"], o["UserKey"] = "DlpRuleMatch", 11, "DlpAgent"
+	o["Id"], o["Operation"], o["RecordType"], o["UserKey"] = guid(textOf(o["Id"]), policy), "DlpRuleMatch", 11, "DlpAgent"
 	o["IncidentId"] = textOf(a.body["providerAlertId"])
 	o["PolicyDetails"] = []object{{"PolicyId": policy, "PolicyName": a.policy(), "Rules": []object{{
 		"RuleId": guid("dlp rule", policy), "RuleName": a.policy() + ": high volume", "Severity": capital(textOf(a.body["severity"])), "RuleMode": "Enable",
 		"Actions":           []any{"GenerateAlert"},
-		"ConditionsMatched": object{"SensitiveInformation": []object{{"SensitiveInformationTypeName": "EU Debit Card Number", "Count": 12, "Confidence": 85}}},
+		"ConditionsMatched": object{"SensitiveInformation": sensitiveIn(policy, t.object)},
 	}}}}
 	switch t.app.workload {
 	case "Exchange":
-		o["RecordType"], o["ExchangeMetaData"] = 13, object{"MessageID": t.object, "From": x.user.UPN, "Subject": t.name}
+		o["RecordType"], o["ExchangeMetaData"] = 13, object{
+			"MessageID": t.object, "From": x.user.UPN, "To": t.to, "CC": []string{}, "BCC": []string{}, "Subject": t.name,
+			"Sent": x.at.Format("2006-01-02T15:04:05"), "RecipientCount": len(t.to),
+		}
 	case "Endpoint":
-		o["RecordType"], o["EndpointMetaData"] = 63, object{"DeviceName": "", "EnforcementMode": 1, "FileExtension": strings.TrimPrefix(path.Ext(t.name), ".")}
+		o["RecordType"], o["EndpointMetaData"] = 63, h.endpointData(t)
 	default:
-		o["SharePointMetaData"] = object{"FileName": t.name, "FilePathUrl": t.object, "FileOwner": x.user.Name, "From": x.user.UPN, "FileSize": t.size}
+		o["SharePointMetaData"] = h.sharePointData(x, t)
 	}
 	return o
 }

@@ -16,6 +16,7 @@ type limiter struct {
 	scale   float64
 	windows map[string]*window
 	spent   map[string]int64 // see Tenant.Spent
+	serving map[string]int   // calls under way, by app and mailbox
 }
 
 type window struct {
@@ -37,8 +38,16 @@ func (l *limiter) take(c *call, rt *route) *failure {
 	if rt.api == azure {
 		return l.takeAzure(c, rt)
 	}
+	if rt.api == activityFeed {
+		return l.takeFeed(c)
+	}
 	if l.scale == 0 {
 		return nil
+	}
+	if c.crowded {
+		f := fail(http.StatusTooManyRequests, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
+		f.header = http.Header{"Retry-After": {"1"}}
+		return f
 	}
 	if f := l.hunting(c, rt); f != nil {
 		return f

@@ -66,22 +66,27 @@ func addresses(list []string) []object {
 // messageWire is a message as the request asks for it: with immutable ids, if
 // it prefers those.
 func (c *call) messageWire(m *message) object {
-	from := object{"emailAddress": object{"address": m.From, "name": m.From}}
-	id, kind := m.id, "text"
-	if strings.Contains(c.r.Header.Get("Prefer"), `IdType="ImmutableId"`) {
+	from := addresses([]string{m.From})[0]
+	id := m.id
+	if c.prefers(`IdType="ImmutableId"`) {
 		id = m.immutable()
 	}
-	if m.html {
-		kind = "html"
-	}
-	return object{
+	preview := []rune(m.Body)
+	out := object{
 		"@odata.etag": fmt.Sprintf("W/\"%s\"", hexID(m.id, itoa(m.change))[:24]), "id": id, "internetMessageId": m.InternetID,
-		"subject": m.Subject, "parentFolderId": folderID(m.userID, m.folder), "from": from, "sender": from, "toRecipients": addresses(m.To),
+		"subject": m.Subject, "parentFolderId": folderID(m.userID, m.folder), "from": from, "sender": addresses([]string{cmp.Or(m.sender, m.From)})[0], "toRecipients": addresses(m.To),
 		"ccRecipients": []object{}, "bccRecipients": []object{}, "replyTo": []object{}, "hasAttachments": m.attachment() != "",
 		"sentDateTime": stamp(m.SentAt), "receivedDateTime": stamp(m.SentAt), "createdDateTime": stamp(m.SentAt),
-		"bodyPreview": m.Body, "body": object{"contentType": kind, "content": m.Body}, "isRead": true, "isDraft": false,
-		"importance": "normal", "categories": []string{},
+		"bodyPreview": string(preview[:min(255, len(preview))]), "body": c.bodyWire(m, m.Body), "isRead": true, "isDraft": false,
+		"importance": "normal", "categories": []string{}, "conversationId": m.conversation(),
 	}
+	c.asked(m, out)
+	return out
+}
+
+// prefers reports whether a Prefer header of the request says so.
+func (c *call) prefers(what string) bool {
+	return strings.Contains(strings.Join(c.r.Header.Values("Prefer"), ","), what)
 }
 
 func listMessages(c *call) (reply, error) {
@@ -120,7 +125,11 @@ func getMessage(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.entity(c.messageWire(m))
+	out, err := c.entity(c.messageWire(m))
+	if err == nil && c.prefers(asText) {
+		out = out.with("Preference-Applied", asText)
+	}
+	return out, err
 }
 
 // moveMessage moves to another folder, by its id or well-known name, which

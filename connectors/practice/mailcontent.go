@@ -122,8 +122,11 @@ func sendMail(c *call) (reply, error) {
 		m.Mailbox, m.Folder, m.id = owner.UPN, folder, "AAMk"+hexID("sent", owner.ID, folder, sent.InternetID)
 		if folder == "sentitems" {
 			m.properties = properties
+		} else {
+			m.headers = []header{{authAs, "Internal"}, {"Message-ID", sent.InternetID}}
 		}
 		c.w.messages[m.id] = m
+		c.tell(arrived(m))
 	}
 	if in.Save == nil || *in.Save {
 		put(u, "sentitems")
@@ -149,7 +152,7 @@ func (c *call) messageFilter() (func(*message) bool, error) {
 	if p := byProperty.FindStringSubmatch(c.query.Get("$filter")); p != nil && p[1] == p[2] && p[2] == p[4] {
 		return func(m *message) bool { return m.properties[p[3]] == p[5] && p[5] != "" }, nil
 	}
-	keep, err := c.filter(fields{"internetMessageId": nil, "subject": nil, "receivedDateTime": timeField(), "sentDateTime": timeField()})
+	keep, err := c.filter(fields{"internetMessageId": nil, "subject": partField(), "conversationId": nil, "receivedDateTime": timeField(), "sentDateTime": timeField()})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 // Package practice is the practice tenant: a server that speaks the protocols
 // of Microsoft Graph, Defender for Endpoint, Sentinel (Azure Resource Manager),
-// Log Analytics and the Entra token endpoint over a made-up company. It serves
+// Log Analytics, the Office 365 Management Activity API and the Entra token
+// endpoint over a made-up company. It serves
 // the demo, the tests and authors who want to try a playbook without a tenant of
 // their own.
 //
@@ -16,7 +17,7 @@
 //
 // Sources of the protocols are named where they are served; where the
 // documentation is silent, the comment says so. What is not here: delegated
-// permissions, $batch, audit queries, of Azure Resource Manager all but
+// permissions, audit queries, of Azure Resource Manager all but
 // incidents and automation rules, of SharePoint's own REST API all but the
 // recycle bin, the content of files, encryption by labels and their precedence,
 // HTTP/2.
@@ -60,6 +61,9 @@ type Options struct {
 	// Clients of the Microsoft identity library refetch tokens that live less
 	// than five minutes on every call.
 	TokenLife time.Duration
+	// Notify sends change notifications; nil means a client that trusts the
+	// certificates of the system.
+	Notify *http.Client
 	// Observe, where set, is told every call of the cloud's protocols once it
 	// is answered. It runs on the connection's goroutine, so it may be called
 	// from several at once.
@@ -80,6 +84,9 @@ type Exchange struct {
 	Body   []byte
 	// Faulty tells that a fault answered or ended the call.
 	Faulty bool
+	// Batched tells that the call came in a batch, of which the observer is told
+	// when all of its calls are answered.
+	Batched bool
 }
 
 // Tenant is one running company. It is safe for concurrent use: requests are
@@ -91,6 +98,7 @@ type Tenant struct {
 	machines []route
 	azure    []route
 	logs     []route
+	feed     []route
 	// sharePoint is what is served of SharePoint's own REST API.
 	sharePoint []route
 
@@ -100,6 +108,8 @@ type Tenant struct {
 	faults  []*fault
 	limits  limiter
 	stale   map[string]*version
+	outbox  []notice
+	sending bool // notices are being sent
 	serial  int
 	amended bool   // something came into the company that the changes do not tell
 	origin  *world // as it was at the start; kept by the first Reset
@@ -114,6 +124,9 @@ func New(o Options) (*Tenant, error) {
 	setDefault(&o.MachineActionTime, 200*time.Millisecond)
 	setDefault(&o.LabelTime, 100*time.Millisecond)
 	setDefault(&o.TokenLife, 15*time.Minute)
+	if o.Notify == nil {
+		o.Notify = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	if o.Throttle < 0 || o.StaleReads < 0 || o.Latency < 0 {
 		return nil, fmt.Errorf("practice tenant: throttle, stale reads and latency are not negative")
 	}
@@ -133,8 +146,8 @@ func New(o Options) (*Tenant, error) {
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
 	return &Tenant{
-		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), world: w,
-		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}},
+		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), feed: feedRoutes(), world: w,
+		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}, serving: map[string]int{}},
 		stale:  map[string]*version{},
 	}, nil
 }
@@ -147,7 +160,7 @@ func setDefault(d *time.Duration, v time.Duration) {
 
 // Handler serves what the cloud serves: Graph under /v1.0 and /beta, Defender
 // under /api, Azure Resource Manager under /subscriptions, Log Analytics under
-// /v1, the token endpoint, the monitor of long-running work, channels and desk,
+// /v1, the Activity API under /api/v1.0, the token endpoint, the monitor of long-running work, channels and desk,
 // and the tenant's own /practice.
 func (t *Tenant) Handler() http.Handler {
 	control := t.Control()

@@ -19,8 +19,8 @@ type exchange struct {
 
 // everyRoute calls each route once, in an order that
 // leaves what later calls need.
-func everyRoute(c *client) []exchange {
-	return slices.Concat(securityCalls(c), fileCalls(c), peopleCalls(c), machineCalls(c), sentinelCalls(c))
+func everyRoute(c *client, hook *receiver) []exchange {
+	return slices.Concat(noticeCalls(c, hook), securityCalls(c), fileCalls(c), peopleCalls(c), machineCalls(c), sentinelCalls(c))
 }
 
 func fileCalls(c *client) []exchange {
@@ -106,6 +106,8 @@ func peopleCalls(c *client) []exchange {
 		{204, "POST", "/v1.0/identityProtection/riskyUsers/confirmCompromised", `{"userIds":["` + id + `"]}`},
 		{204, "POST", "/v1.0/identityProtection/riskyUsers/dismiss", `{"userIds":["` + id + `"]}`},
 		{200, "GET", message, ""},
+		{200, "GET", message + "?$select=uniqueBody,internetMessageHeaders,conversationId,sender", ""},
+		{200, "GET", box + "/messages?$select=uniqueBody,internetMessageHeaders&$filter=contains(subject,'a')", ""},
 		{200, "GET", message + "/$value", ""},
 		{201, "POST", message + "/move", `{"destinationId":"deleteditems"}`},
 		{200, "GET", box + "/mailFolders?$top=3", ""},
@@ -140,8 +142,8 @@ func machineCalls(c *client) []exchange {
 // description of Graph.
 func TestEveryRouteSpeaksTheDescribedProtocol(t *testing.T) {
 	called := map[string]bool{}
-	clock := newClock()
-	s := practicetest.Start(t, practice.Options{Now: clock.Now, Observe: func(x practice.Exchange) {
+	clock, hook := newClock(), newReceiver(t)
+	s := practicetest.Start(t, practice.Options{Now: clock.Now, Notify: hook.Client(), Observe: func(x practice.Exchange) {
 		called[x.Request.Method+" "+x.Route] = true
 		if err := practicetest.CheckResponse(x); err != nil {
 			t.Errorf("%v\n%s", err, x.Body)
@@ -153,7 +155,7 @@ func TestEveryRouteSpeaksTheDescribedProtocol(t *testing.T) {
 		}
 	}})
 	c := newClient(t, s, practice.FullApp())
-	for _, x := range everyRoute(c) {
+	for _, x := range everyRoute(c, hook) {
 		c.do(x.status, x.method, x.path, x.body)
 	}
 	for _, r := range practice.Routes() {
@@ -202,13 +204,16 @@ func TestRolesAreThoseOfThePermissionsReference(t *testing.T) {
 }
 
 // Their roles are from the pages of the calls.
-const unlistedRoutes = `GET drives/{drive}
+const unlistedRoutes = `DELETE subscriptions/{subscription}
+GET drives/{drive}
 GET drives/{drive}/items/{item}/retentionLabel
 GET drives/{drive}/items/{item}/search(q='{q}')
 GET groups
 GET groups/{group}
 GET groups/{group}/members
 GET organization
+GET subscriptions
+GET subscriptions/{subscription}
 GET users
 GET users/{user}/mailFolders
 GET users/{user}/mailFolders/{folder}
@@ -217,8 +222,11 @@ GET users/{user}/manager
 GET users/{user}/messages/{message}/$value
 GET users/{user}/transitiveMemberOf/microsoft.graph.group
 PATCH drives/{drive}/items/{item}/retentionLabel
+PATCH subscriptions/{subscription}
 POST drives/{drive}/items/{item}/permanentDelete
 POST drives/{drive}/items/{item}/restore
+POST subscriptions
+POST subscriptions/{subscription}/reauthorize
 POST users/{user}/mailFolders
 POST users/{user}/sendMail`
 

@@ -61,7 +61,8 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999
 // {"error":{code,message,innerError{date,request-id,client-request-id}}}
 // [graph-docs concepts/errors.md]; Defender: {"error":{code,message,target}}
 // [defender-docs defender-endpoint/api/common-errors.md]; Azure Resource Manager:
-// {"error":{code,message}} [azure-rest-api-specs, CloudError]; Log Analytics:
+// and the Activity API {"error":{code,message}} [azure-rest-api-specs, CloudError;
+// office-365-management-activity-api-reference.md]; Log Analytics:
 // {"error":{message,code,correlationId,innererror}} [azure-monitor
 // logs/api/errors.md].
 func (c *call) errorReply(f *failure) reply {
@@ -72,7 +73,7 @@ func (c *call) errorReply(f *failure) reply {
 		return reply{status: f.status, header: f.header, body: object{"odata.error": body}}
 	case defender:
 		body["target"] = c.id
-	case azure:
+	case azure, activityFeed:
 	case logs:
 		body["correlationId"] = c.id
 		if f.inner != nil {
@@ -124,7 +125,7 @@ func (c *call) encode(r reply) sent {
 	}
 	if len(body) > 0 && h.Get("Content-Type") == "" {
 		kind := "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
-		if c.api == azure || c.api == logs || strings.HasPrefix(c.r.URL.Path, "/_api/") {
+		if c.api == azure || c.api == logs || c.api == activityFeed || strings.HasPrefix(c.r.URL.Path, "/_api/") {
 			kind = "application/json; charset=utf-8"
 		}
 		h.Set("Content-Type", kind)

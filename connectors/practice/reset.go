@@ -11,7 +11,7 @@ import (
 func (t *Tenant) Reset() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.faults, t.serial = nil, 0
+	t.faults, t.serial, t.outbox = nil, 0, nil
 	t.limits.windows, t.stale = map[string]*window{}, map[string]*version{}
 	if len(t.changes) == 0 && !t.amended {
 		return nil // reads change nothing
@@ -33,9 +33,10 @@ func (t *Tenant) Reset() error {
 func (w *world) clone() *world {
 	out := *w
 	out.labels = slices.Clone(w.labels)
+	out.feeds = maps.Clone(w.feeds)
 	out.retentions, out.apps, out.upns = maps.Clone(w.retentions), maps.Clone(w.apps), maps.Clone(w.upns)
 	out.actions, out.running, out.pending = nil, nil, nil
-	out.jobs = map[string]*job{}
+	out.jobs, out.subscriptions = map[string]*job{}, map[string]*subscription{}
 	out.users = cloneEach(w.users, func(*user) {})
 	out.groups = cloneEach(w.groups, func(g *group) {
 		g.Members, g.memberIDs, g.groupIDs = slices.Clone(g.Members), slices.Clone(g.memberIDs), slices.Clone(g.groupIDs)

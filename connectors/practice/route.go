@@ -38,6 +38,8 @@ func (c *call) route(path string) (*route, error) {
 		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.azure
 	case isSharePoint(path):
 		segments, table = strings.Split(strings.Trim(path, "/"), "/"), c.t.sharePoint
+	case c.api == activityFeed:
+		segments, table = feedSegments(path), c.t.feed
 	case strings.HasPrefix(path, "/api/"):
 		segments, table = strings.Split(strings.Trim(path[len("/api/"):], "/"), "/"), c.t.machines
 	case strings.HasPrefix(path, "/v1/"):

@@ -9,7 +9,7 @@ import (
 // permissions reference of Microsoft Graph (devx-content
 // permissions/new/permissions.json), of which a token needs one.
 func graphRoutes() []route {
-	return slices.Concat(securityRoutes(), fileRoutes(), labelRoutes(), directoryRoutes(), riskRoutes(), mailRoutes(), huntingRoutes())
+	return slices.Concat(securityRoutes(), fileRoutes(), labelRoutes(), directoryRoutes(), riskRoutes(), mailRoutes(), huntingRoutes(), subscriptionRoutes())
 }
 
 func securityRoutes() []route {

@@ -28,6 +28,8 @@ const (
 	logs // Log Analytics
 	keyVault
 	sharepoint
+	notices      // subscriptions to changes
+	activityFeed // Office 365 Management Activity API
 )
 
 // call is one request while it is applied, under the tenant's lock.
@@ -49,6 +51,8 @@ type call struct {
 	behind bool
 	// left is what Azure says of the budget for such requests.
 	left string
+	// crowded says that its mailbox served as many calls as it does at once.
+	crowded bool
 }
 
 // serveCloud answers one request of the cloud's protocols, after the latency
@@ -63,7 +67,9 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 		c.clientID = c.id
 	}
 	f := t.fault(r)
-	time.Sleep(t.o.Latency + f.delay()) // also for a client that has gone: the request is on its way
+	t.enter(c)
+	defer t.leave(c)
+	delay(t.o.Latency + f.delay())
 	if f.cuts(cutBefore) {
 		panic(http.ErrAbortHandler)
 	}
@@ -75,16 +81,27 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		c.now, c.api = t.o.Now(), apiOf(r.URL.Path)
 		out = c.errorReply(fail(http.StatusRequestEntityTooLarge, "requestEntityTooLarge", "The request body is longer than %d bytes.", maxBody))
+	case isBatch(r.URL.Path):
+		out = t.batch(c)
 	default:
 		out = t.apply(c, f)
 	}
 	answer := c.encode(out)
 	if t.o.Observe != nil {
-		t.o.Observe(Exchange{
-			Request: r, RequestBody: body, Route: c.pattern, Args: c.args, Status: answer.status, Header: answer.header, Body: answer.body, Faulty: f != nil,
-		})
+		t.o.Observe(c.exchange(answer, f, false))
 	}
 	answer.write(w, f)
+}
+
+// delay holds a request up, also for a client that has gone: it is on its way.
+func delay(d time.Duration) { time.Sleep(d) }
+
+// exchange is what an observer is told of the call.
+func (c *call) exchange(answer sent, f *fault, batched bool) Exchange {
+	return Exchange{
+		Request: c.r, RequestBody: c.body, Route: c.pattern, Args: c.args, Status: answer.status, Header: answer.header, Body: answer.body,
+		Faulty: f != nil, Batched: batched,
+	}
 }
 
 // write sends the answer, or as much of it as the fault lets through.
@@ -116,6 +133,8 @@ func (t *Tenant) apply(c *call, f *fault) reply {
 		c.lag, c.behind = f.StaleReads, true
 	}
 	t.world.settle(c.now)
+	t.lapse(c.now)
+	defer t.dispatchNotices()
 	out, err := c.dispatch()
 	if err == nil {
 		return out
@@ -188,6 +207,8 @@ func apiOf(path string) api {
 	switch {
 	case strings.HasPrefix(lower, "/subscriptions/"):
 		return azure
+	case isFeed(path):
+		return activityFeed
 	case strings.HasPrefix(lower, "/api/"):
 		return defender
 	case strings.HasPrefix(lower, "/v1/"):

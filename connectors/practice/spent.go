@@ -5,7 +5,7 @@ import "maps"
 // Spent answers how many units of each throttling class the calls of all apps
 // have used so far, whether limits are set or not: resource units of "sharepoint",
 // calls of "sharepoint.sharing", "sharepoint.label", "graph.security", "graph.hunting", "graph.identity",
-// "graph.identity_protection", "graph.mail", "azure" and "loganalytics"; those of
+// "graph.identity_protection", "graph.mail", "azure", "loganalytics" and "activity"; those of
 // Defender, which limits each of its APIs alone, as in "defender/GET machines". A
 // refused call counts, too; one without a valid token does not.
 //
@@ -41,6 +41,8 @@ func (l *limiter) count(rt *route) {
 		l.spent["defender/"+rt.method+" "+rt.pattern]++
 	case rt.api == azure:
 		l.spent["azure"]++
+	case rt.api == activityFeed:
+		l.spent["activity"]++
 	case rt.api == logs:
 		l.spent["loganalytics"]++
 	}

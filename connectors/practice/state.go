@@ -22,6 +22,9 @@ func (t *Tenant) State() []byte {
 		"users": w.userStates(), "groups": w.groupStates(), "sites": w.siteStates(),
 		"devices": w.machineStates(), "mail": w.mailStates(), "incidents": w.incidentStates(),
 	}
+	if feeds := w.feedStates(); len(feeds) > 0 {
+		out["feeds"] = feeds
+	}
 	if len(w.posts) > 0 {
 		out["posts"] = w.posts
 	}
@@ -47,6 +50,18 @@ func (w *world) userStates() []object {
 			"risk": object{"state": cmp.Or(u.risk.State, "none"), "level": cmp.Or(u.risk.Level, "none"), "detail": cmp.Or(u.risk.Detail, "none")},
 		})
 	}
+	return out
+}
+
+// feedStates are the subscriptions to content, as app and type.
+func (w *world) feedStates() []string {
+	var out []string
+	for key, s := range w.feeds {
+		if s.enabled {
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 

@@ -23,7 +23,7 @@ const (
 	defenderAudience
 	azureAudience
 	logsAudience
-	otherAudience
+	feedAudience
 	vaultAudience
 	sharePointAudience
 )
@@ -44,8 +44,9 @@ func audienceOf(resource string) (audience, bool) {
 		"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net",
 		"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn":
 		return azureAudience, true
-	case "https://manage.office.com":
-		return otherAudience, true
+	case "https://manage.office.com", "https://manage-gcc.office.com", "https://manage.office365.us", "https://manage.protection.apps.mil",
+		"c5393580-f805-4401-95e8-94b7a6ef2fc2":
+		return feedAudience, true
 	case "https://api.loganalytics.io", "https://api.loganalytics.azure.com", "https://api.loganalytics.us", "https://api.loganalytics.azure.cn":
 		return logsAudience, true
 	case "https://vault.azure.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn":
@@ -159,7 +160,7 @@ func (c *call) issue(app App, scope string) reply {
 }
 
 // rolesFor answers the app's roles at a resource: Defender's are the Machine
-// roles, SharePoint's own have the names of Graph's for sites, everything else
+// roles, those of the Management APIs the ActivityFeed roles, SharePoint's own have the names of Graph's for sites, everything else
 // is Graph's. Azure's roles, whose names have spaces, are assigned there and stand
 // in no token.
 func rolesFor(app App, aud audience) []string {
@@ -169,8 +170,11 @@ func rolesFor(app App, aud audience) []string {
 			continue
 		}
 		at := graphAudience
-		if strings.HasPrefix(r, "Machine.") {
+		switch {
+		case strings.HasPrefix(r, "Machine."):
 			at = defenderAudience
+		case strings.HasPrefix(r, "ActivityFeed."):
+			at = feedAudience
 		}
 		if at == aud || aud == sharePointAudience && strings.HasPrefix(r, "Sites.") {
 			out = append(out, r)
@@ -252,6 +256,8 @@ func (c *call) authenticate() ([]string, error) {
 		want = vaultAudience
 	case sharepoint:
 		want = sharePointAudience
+	case activityFeed:
+		want = feedAudience
 	}
 	if aud, _ := audienceOf(who.Audience); aud != want {
 		if c.api == logs {
@@ -270,7 +276,7 @@ func (c *call) authenticate() ([]string, error) {
 func (c *call) unauthorized(message string) *failure {
 	code := "InvalidAuthenticationToken"
 	switch c.api {
-	case defender, keyVault:
+	case defender, keyVault, activityFeed:
 		code = "Unauthorized"
 	case azure:
 		code = azureUnauthorized(message)
@@ -287,6 +293,9 @@ func (c *call) unauthorized(message string) *failure {
 func (c *call) authorize(rt *route, roles []string) *failure {
 	if rt.api == azure {
 		return c.authorizeAzure(rt)
+	}
+	if rt.api == activityFeed && !slices.Contains(roles, feedRead) {
+		return c.lacksFeed(feedRead)
 	}
 	if rt.api == logs { // roles of Azure are assigned there
 		roles = c.app.Roles

@@ -36,10 +36,13 @@ type world struct {
 	// the last number that it gave.
 	ownIncidents map[string]*incident
 	nextNumber   int
-	rules        []object          // Sentinel's automation rules
-	posts        []post            // what came to channels, in order
-	tickets      map[string]object // of the desk
-	made         map[string]string // ticket by the idempotency key that made it
+	rules        []object // Sentinel's automation rules
+	// subscriptions are those to changes, by id.
+	subscriptions map[string]*subscription
+	feeds         map[string]subscribed // to content, by app and type, see feedKey
+	posts         []post                // what came to channels, in order
+	tickets       map[string]object     // of the desk
+	made          map[string]string     // ticket by the idempotency key that made it
 }
 
 type user struct {
@@ -154,6 +157,10 @@ type message struct {
 	change     int
 	html       bool
 	properties map[string]string // extended, by their id
+	sender     string            // who sent it, where that is not who it is from
+	thread     string            // what tells its conversation; empty: it is one of its own
+	own        string            // what of the body is not quoted; empty: all
+	headers    []header          // as Exchange has received them; none of what lies in Sent Items
 }
 
 // job is accepted work that is done later: the assignment of a label.
@@ -185,7 +192,7 @@ func build(c Company) (*world, error) {
 		drives: map[string]*drive{}, items: map[string]*item{}, machines: map[string]*machine{},
 		incidents: map[string]*incident{}, alerts: map[string]*alert{}, messages: map[string]*message{}, mailFolders: map[string]*mailFolder{},
 		apps: map[string]App{}, jobs: map[string]*job{}, upns: map[string]string{}, nextID: 9000,
-		ownIncidents: map[string]*incident{},
+		ownIncidents: map[string]*incident{}, feeds: map[string]subscribed{}, subscriptions: map[string]*subscription{},
 	}
 	b := &builder{w: w}
 	for field, v := range map[string]string{"tenant_id": c.TenantID, "name": c.Name, "domain": c.Domain, "sharepoint": c.SharePoint} {
@@ -333,6 +340,12 @@ func (b *builder) addApps(c Company) {
 			if _, err := publicKey(text); err != nil {
 				b.fail("apps[%d].certificates[%d]: %v", i, j, err)
 			}
+		}
+		for j, kind := range a.Feeds {
+			if !slices.Contains(feedContentTypes(), kind) {
+				b.fail("apps[%d].feeds[%d] is %q; expected one of %s", i, j, kind, strings.Join(feedContentTypes(), ", "))
+			}
+			b.w.feeds[feedKey(a, kind)] = subscribed{since: founded(), enabled: true}
 		}
 		b.w.apps[strings.ToLower(a.ID)] = a
 	}

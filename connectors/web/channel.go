@@ -18,6 +18,8 @@ type Channel struct {
 	Kind Kind
 	URL  connectors.Secret // https
 	Key  connectors.Secret // that webhooks are signed with
+	From string            // of email: address of the mailbox that sends
+	To   []string          // of email: addresses that messages are sent to
 }
 
 // Kind is what a channel understands.
@@ -28,19 +30,28 @@ const (
 	Teams   Kind = "teams"   // a workflow of Microsoft Teams that waits for a webhook request
 	Slack   Kind = "slack"   // an incoming webhook of Slack
 	Webhook Kind = "webhook" // JSON, signed as standardwebhooks.com says
+	Email   Kind = "email"   // mail of a mailbox of the organization: not sent from here
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Teams, Slack, Webhook} }
+func Kinds() []Kind { return []Kind{Teams, Slack, Webhook, Email} }
 
-// valid judges a channel and answers its host:port.
+// valid judges a channel and answers its host:port, "" for one of mail.
 func (c Channel) valid() (string, error) {
+	if c.Kind == Email {
+		for _, a := range append([]string{c.From}, c.To...) {
+			if !connectors.IsAddress(a) {
+				return "", fmt.Errorf("%q is no address; expected one such as dlp@contoso.example", connectors.Plain(a))
+			}
+		}
+		return "", nil
+	}
 	u, err := url.Parse(string(c.URL))
 	switch {
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil:
 		return "", fmt.Errorf("the address is not https://host/path, see where it is kept")
 	case c.Kind != Teams && c.Kind != Slack && c.Kind != Webhook:
-		return "", fmt.Errorf("kind %q is not known; expected teams, slack or webhook", connectors.Plain(string(c.Kind)))
+		return "", fmt.Errorf("kind %q is not known; expected teams, slack, webhook or email", connectors.Plain(string(c.Kind)))
 	case c.Kind == Webhook && len(signingKey(c.Key)) < leastKey:
 		return "", fmt.Errorf("the key that signs has less than %d bytes; `openssl rand -base64 32` makes one", leastKey)
 	}
@@ -55,6 +66,12 @@ func (c Channel) valid() (string, error) {
 func (c *Client) Channel(kind Kind, name string) error {
 	_, err := c.channel(kind, name)
 	return err
+}
+
+// Mailbox answers which mailbox a channel of mail sends from, and to whom.
+func (c *Client) Mailbox(name string) (from string, to []string, err error) {
+	found, err := c.channel(Email, name)
+	return found.From, found.To, err
 }
 
 func (c *Client) channel(kind Kind, name string) (Channel, error) {

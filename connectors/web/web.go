@@ -88,7 +88,9 @@ func New(o Options) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("channels.%s: %w", name, err)
 		}
-		trusting.Trusted = append(trusting.Trusted, at)
+		if at != "" {
+			trusting.Trusted = append(trusting.Trusted, at)
+		}
 	}
 	if o.Else != nil {
 		for _, kind := range Kinds() {
@@ -96,7 +98,9 @@ func New(o Options) (*Client, error) {
 			if err != nil {
 				return nil, err
 			}
-			trusting.Trusted = append(trusting.Trusted, at)
+			if at != "" {
+				trusting.Trusted = append(trusting.Trusted, at)
+			}
 		}
 	}
 	c.notify, err = connectors.NewHTTP(connectors.HTTPOptions{

@@ -14,8 +14,8 @@ import (
 	"stanch/connectors/practice"
 )
 
-// Coverage notes which operations and fields of the descriptions of Graph and
-// Sentinel are among the calls that it is shown. The zero value has seen none; it is
+// Coverage notes which operations and fields of the descriptions of Graph, Sentinel
+// and the activity feed are among the calls that it is shown. The zero value has seen none; it is
 // safe for concurrent use.
 type Coverage struct {
 	mu         sync.Mutex
@@ -55,8 +55,12 @@ func (c *Coverage) Add(x practice.Exchange) error {
 	return nil
 }
 
-// shortened leaves out of a path of Sentinel in which workspace it is.
+// shortened leaves out of a path of Sentinel in which workspace it is, and of the
+// activity feed in which tenant.
 func shortened(path string) string {
+	if feed, is := strings.CutPrefix(path, "/{tenantId}/activity/feed/"); is {
+		return "Activity /" + feed
+	}
 	_, in, is := strings.Cut(path, "/providers/Microsoft.SecurityInsights/")
 	if !is {
 		return path
@@ -183,7 +187,7 @@ func never(b *strings.Builder, title, direction string, of map[string]map[string
 // operations are all that the descriptions have, as method and path.
 func operations() ([]string, error) {
 	var out []string
-	for _, of := range []func() (*openapi3.T, error){spec, azureSpec} {
+	for _, of := range []func() (*openapi3.T, error){spec, azureSpec, feedSpec} {
 		doc, err := of()
 		if err != nil {
 			return nil, err

@@ -95,11 +95,14 @@ const (
 	Defender = "https://api.securitycenter.microsoft.com"
 	Azure    = "https://management.azure.com"
 	Logs     = "https://api.loganalytics.azure.com"
+	Activity = "https://manage.office.com"
 )
 
 // ResourceOf answers the resource whose tokens open a path of the tenant.
 func ResourceOf(path string) string {
 	switch {
+	case strings.HasPrefix(path, "/api/") && strings.Contains(path, "/activity/feed/"):
+		return Activity
 	case strings.HasPrefix(path, "/api/"):
 		return Defender
 	case strings.HasPrefix(path, "/subscriptions/"):

@@ -26,12 +26,14 @@ var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoad
 // nil for a call of an API that none describes or one that met no route.
 func described(x practice.Exchange) (string, *openapi3.Operation, error) {
 	path := x.Request.URL.Path
-	if x.Route == "" || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
+	if x.Route == "" || strings.HasPrefix(path, "/api/") && !isFeed(x) || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
 		return "", nil, nil
 	}
 	doc, err := spec()
 	if isAzure(x) {
 		doc, err = azureSpec()
+	} else if isFeed(x) {
+		doc, err = feedSpec()
 	}
 	if err != nil {
 		return "", nil, err
@@ -60,17 +62,20 @@ func samePattern(a, b string) bool {
 	return true
 }
 
-// CheckRequest tells where a request that Graph or Sentinel has accepted breaks
+// CheckRequest tells where a request that Graph, Sentinel or the activity feed has accepted breaks
 // the description of its API: body missing, of the wrong shape, or not asked for.
 func CheckRequest(x practice.Exchange) error {
 	_, op, err := described(x)
 	if op == nil {
 		return err
 	}
-	if isAzure(x) {
+	if isAzure(x) || isFeed(x) {
 		if err := checkQuery(op, "request of "+x.Route, x.Request.URL.Query()); err != nil {
 			return err
 		}
+	}
+	if isFeed(x) && op.RequestBody != nil && !op.RequestBody.Value.Required && len(x.RequestBody) == 0 {
+		return nil
 	}
 	if op.RequestBody == nil {
 		if len(x.RequestBody) > 0 && string(x.RequestBody) != "{}" {
@@ -230,7 +235,7 @@ const components = "#/components/schemas/"
 func properties(s *openapi3.Schema) (known map[string]*openapi3.SchemaRef, open bool) {
 	known = map[string]*openapi3.SchemaRef{}
 	maps.Copy(known, s.Properties)
-	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.Type == nil && len(s.AllOf) == 0
+	open = s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has || s.AdditionalProperties.Schema != nil || s.Type == nil && len(s.AllOf) == 0
 	for _, base := range s.AllOf {
 		more, o := properties(base.Value)
 		maps.Copy(known, more)

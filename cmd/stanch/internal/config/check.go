@@ -42,6 +42,7 @@ func (c *Config) check(d *decoder) {
 	}
 	c.checkVaults(d)
 	c.checkSentinel(d)
+	c.checkHunting(d)
 }
 
 func (d *decoder) note(path, what string) {

@@ -36,3 +36,9 @@ func (c *Config) checkSentinel(d *decoder) {
 		}
 	}
 }
+
+func (c *Config) checkHunting(d *decoder) {
+	if w := c.Hunting.Workspace; w != "" && !guid.MatchString(w) {
+		d.fault(d.places["hunting.workspace"], "the Workspace ID of its overview page, a GUID; not its name", "hunting.workspace cannot be %q", w)
+	}
+}

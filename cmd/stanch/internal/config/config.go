@@ -26,6 +26,7 @@ type Config struct {
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
 	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
+	Hunting    Hunting             `yaml:"hunting" doc:"what playbooks with on.hunting ask"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
 	Groups     map[string][]string `yaml:"groups" doc:"who may approve: group name and its user principal names"`
 	OwnDomains []string            `yaml:"own_domains" doc:"domains that are not external"`
@@ -97,6 +98,7 @@ type Apps struct {
 	Defender   Auth `yaml:"defender" doc:"how the app for Defender for Endpoint signs in"`
 	Azure      Auth `yaml:"azure" doc:"how the app for Azure signs in: Sentinel, Log Analytics"`
 	SharePoint Auth `yaml:"sharepoint" doc:"how the app for SharePoint's recycle bins signs in: with a certificate, SharePoint takes no other"`
+	Activity   Auth `yaml:"activity" doc:"how the app for the Office 365 Management APIs signs in: the audit log's events of data loss prevention"`
 	KeyVault   Auth `yaml:"keyvault" doc:"how the app that reads secrets from Key Vault signs in"`
 }
 
@@ -105,7 +107,7 @@ func (a *Apps) each(yield func(connector string, auth *Auth) bool) {
 	for _, app := range []struct {
 		name string
 		auth *Auth
-	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"sharepoint", &a.SharePoint}, {"keyvault", &a.KeyVault}} {
+	}{{"graph", &a.Graph}, {"defender", &a.Defender}, {"azure", &a.Azure}, {"sharepoint", &a.SharePoint}, {"activity", &a.Activity}, {"keyvault", &a.KeyVault}} {
 		if *app.auth != (Auth{}) && !yield(app.name, app.auth) {
 			return
 		}
@@ -138,6 +140,11 @@ type Sentinel struct {
 	Subscription  string `yaml:"subscription" doc:"id (a GUID) of the Azure subscription"`
 	ResourceGroup string `yaml:"resource_group" doc:"name of the resource group"`
 	Workspace     string `yaml:"workspace" doc:"name of the Log Analytics workspace"`
+}
+
+// Hunting says what on.hunting asks.
+type Hunting struct {
+	Workspace string `yaml:"workspace" doc:"id (a GUID) of the Log Analytics workspace that source: logs asks"`
 }
 
 // Feed says how incidents are fetched.

@@ -154,6 +154,7 @@ func TestMistakes(t *testing.T) {
 		{"lane of more than there is", "worker: {concurrency: 4, lanes: {high: 4, others: 5}}\n", "f:1:43: worker.lanes.others must be from 1 to worker.concurrency, which is 4, not 5"},
 		{"lane of a text", "worker: {lanes: {low: many}}\n", `f:1:23: worker.lanes.low must be a whole number, not "many"`},
 		{"lanes of a number", "worker: {lanes: 4}\n", "f:1:17: worker.lanes must be names with values"},
+		{"workspace to hunt in", "hunting: {workspace: contoso-sentinel}\n", `f:1:22: hunting.workspace cannot be "contoso-sentinel"|not its name`},
 		{"sentinel of nobody", "sentinel: {subscription: 11111111-2222-3333-4444-555555555555, resource_group: a, workspace: abcd}\n", "sentinel is named without a tenant"},
 		{"sentinel is half", "tenant: {cloud: practice}\nsentinel: {resource_group: a}\n", "f:2:11: sentinel.subscription is missing|sentinel.workspace is missing|not its id"},
 		{"sentinel is empty", "tenant: {cloud: practice}\nsentinel: {}\n", "f:2:11: sentinel names no workspace"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"stanch/connectors"
 	"stanch/connectors/egress"
 )
 
@@ -46,9 +47,11 @@ type ServiceAuth struct {
 
 // Channel is where messages go.
 type Channel struct {
-	Kind string    `yaml:"kind" doc:"teams, slack or webhook" enum:"teams,slack,webhook"`
+	Kind string    `yaml:"kind" doc:"teams, slack, webhook or email" enum:"teams,slack,webhook,email"`
 	URL  Reference `yaml:"url" doc:"where its address is, a secret: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}; in the practice tenant, its own channel where it is left out"`
 	Key  Reference `yaml:"key" doc:"where the key is that signs a webhook: {env: NAME}, {file: PATH} or {vault: URL, secret: NAME}"`
+	From string    `yaml:"from" doc:"of kind email: primary address of the mailbox that sends and gets answers; in the practice tenant, an officer's where it is left out"`
+	To   []string  `yaml:"to" doc:"of kind email: addresses that notify.email sends to, 20 at most"`
 }
 
 // outsidePaths makes the paths of services, channels and proxy absolute.
@@ -175,10 +178,13 @@ func (c *Config) checkService(d *decoder, at string, s Service) {
 func (c *Config) checkChannel(d *decoder, at string, ch Channel) {
 	where := d.places[at]
 	if ch.Kind == "" {
-		d.fault(where, "teams, slack or webhook", "%s.kind is missing", at)
+		d.fault(where, "teams, slack, webhook or email", "%s.kind is missing", at)
 		return
 	}
-	if !oneOf(d, at+".kind", ch.Kind, "teams", "slack", "webhook") {
+	if !oneOf(d, at+".kind", ch.Kind, "teams", "slack", "webhook", "email") {
+		return
+	}
+	if c.checkMailbox(d, at, ch); ch.Kind == "email" {
 		return
 	}
 	own := c.Tenant.Cloud == Practice && ch.URL.Empty()
@@ -192,4 +198,36 @@ func (c *Config) checkChannel(d *decoder, at string, ch Channel) {
 	}
 	d.oneReference(at+".url", ch.URL)
 	d.oneReference(at+".key", ch.Key)
+}
+
+// maxRecipients bounds how many addresses a channel sends to.
+const maxRecipients = 20
+
+// checkMailbox judges what only a channel of mail has.
+func (c *Config) checkMailbox(d *decoder, at string, ch Channel) {
+	is := ch.Kind == "email"
+	for _, key := range []struct {
+		name    string
+		strange bool
+	}{{"from", ch.From != "" && !is}, {"to", len(ch.To) > 0 && !is}, {"url", !ch.URL.Empty() && is}, {"key", !ch.Key.Empty() && is}} {
+		if key.strange {
+			d.fault(d.places[at+"."+key.name], "remove it, or change the kind", "%s.%s means nothing for %s", at, key.name, ch.Kind)
+		}
+	}
+	if !is {
+		return
+	}
+	if ch.From == "" && c.Tenant.Cloud != Practice {
+		d.fault(d.places[at], "the mailbox that sends, such as dlp@contoso.com", "%s.from is missing", at)
+	} else if ch.From != "" && !connectors.IsAddress(ch.From) {
+		d.fault(d.places[at+".from"], "expected an address such as dlp@contoso.com", "%s.from: %q is no address", at, ch.From)
+	}
+	if len(ch.To) > maxRecipients {
+		d.fault(d.places[at+".to"], "send it to a group", "%s.to has %d addresses; expected at most %d", at, len(ch.To), maxRecipients)
+	}
+	for i, a := range ch.To {
+		if !connectors.IsAddress(a) {
+			d.fault(d.places[fmt.Sprintf("%s.to[%d]", at, i)], "expected an address such as ann@contoso.com", "%s.to: %q is no address", at, a)
+		}
+	}
 }

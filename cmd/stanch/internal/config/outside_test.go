@@ -17,6 +17,7 @@ services:
 channels:
   soc: {kind: teams, url: {env: TEAMS}}
   siem: {kind: webhook, url: {file: siem.url}, key: {file: siem.key}}
+  owners: {kind: email, from: dlp@a.example, to: [ann@a.example, bob@a.example]}
 `
 
 func TestOutside(t *testing.T) {
@@ -33,10 +34,13 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s is %s, which is not meant from the folder of the file", want, got)
 		}
 	}
+	if ch := c.Channels["owners"]; ch.From != "dlp@a.example" || len(ch.To) != 2 {
+		t.Errorf("%+v", ch)
+	}
 	if !c.Services["old"].Plain || !c.Egress.Proxy.ByName || len(c.Egress.Hosts) != 2 {
 		t.Errorf("%+v", c)
 	}
-	if _, err := Parse("f", []byte("tenant: {cloud: practice}\nchannels: {soc: {kind: teams}, siem: {kind: webhook}}\nservices: {tickets: {}}\n")); err != nil {
+	if _, err := Parse("f", []byte("tenant: {cloud: practice}\nchannels: {soc: {kind: teams}, siem: {kind: webhook}, owners: {kind: email}}\nservices: {tickets: {}}\n")); err != nil {
 		t.Errorf("the practice tenant's own: %v", err)
 	}
 }
@@ -62,11 +66,17 @@ func TestMistakesOutside(t *testing.T) {
 		"services: {a: {base: \"https://a.example\", auth: {kind: bearer, secret: hunter22hunter22}}}\n":      "services.a.auth.secret must be keys with values, not one text",
 		"services: {a: {base: \"https://a.example\", auth: {kind: bearer, secret: {env: A, file: b}}}}\n":     "names both env and file",
 		"channels: {soc: {url: {env: A}}}\n":                                                                  "channels.soc.kind is missing",
-		"channels: {soc: {kind: team, url: {env: A}}}\n":                                                      `channels.soc.kind must be one of teams, slack, webhook, not "team"`,
+		"channels: {soc: {kind: team, url: {env: A}}}\n":                                                      `channels.soc.kind must be one of teams, slack, webhook, email, not "team"`,
 		"channels: {soc: {kind: teams}}\n":                                                                    "channels.soc.url is missing",
 		"channels: {soc: {kind: teams, url: \"https://hunter22.example/sig\"}}\n":                             "channels.soc.url must be keys with values",
 		"channels: {soc: {kind: webhook, url: {env: A}}}\n":                                                   "channels.soc.key is missing: a webhook is signed",
 		"channels: {soc: {kind: slack, url: {env: A}, key: {env: B}}}\n":                                      "channels.soc.key means nothing for slack",
+		"channels: {soc: {kind: slack, url: {env: A}, from: a@b.example}}\n":                                  "channels.soc.from means nothing for slack",
+		"channels: {soc: {kind: teams, url: {env: A}, to: [a@b.example]}}\n":                                  "channels.soc.to means nothing for teams",
+		"channels: {soc: {kind: email}}\n":                                                                    "channels.soc.from is missing",
+		"channels: {soc: {kind: email, from: Ann <a@b.example>}}\n":                                           "channels.soc.from: \"Ann <a@b.example>\" is no address",
+		"channels: {soc: {kind: email, from: a@b.example, to: [nobody]}}\n":                                   "f:1:55: channels.soc.to: \"nobody\" is no address",
+		"channels: {soc: {kind: email, from: a@b.example, url: {env: A}}}\n":                                  "channels.soc.url means nothing for email",
 	} {
 		_, err := Parse("f", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter22") {
