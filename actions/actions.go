@@ -68,6 +68,7 @@ type Own struct {
 	Incident string          `json:"incident"` // our id: defender/1234
 	Field    string          `json:"field"`    // a field of the incident model
 	Value    json.RawMessage `json:"value"`
+	Adds     bool            `json:"adds,omitempty"` // Value stands beside what was written before, not in its place
 }
 
 // Effect is one changing request. Its action fills what it needs to send it

@@ -14,6 +14,7 @@ import (
 type Page struct {
 	Items []json.RawMessage
 	Reply Reply
+	More  bool // another page follows
 }
 
 // Pages yields the pages of a list in order, each under the client's timeout.
@@ -79,6 +80,7 @@ func (c *Client) pages(ctx context.Context, r Request, read func(context.Context
 				yield(Page{}, got.err)
 				return
 			}
+			got.page.More = got.next != ""
 			var astray *Error
 			if got.next != "" {
 				if astray = c.follow(got.next, seen, n); astray == nil {
@@ -148,25 +150,33 @@ func (c *Client) hosts(link string) bool {
 // PageOf is one page of a list, its items read.
 type PageOf[T any] struct {
 	Items     []T
+	Faulty    []Faulty // those that could not be read
+	More      bool     // another page follows
 	RequestID string
 }
 
+// Faulty is an item of a list that could not be read.
+type Faulty struct {
+	Raw json.RawMessage
+	Err error
+}
+
 // PagesOf is Pages with each item as read makes it, which is told the request id of
-// the answer. An item that it cannot read ends the list with its error.
+// the answer.
 func PagesOf[T any](ctx context.Context, c *Client, r Request, read func(raw json.RawMessage, request string) (T, error)) iter.Seq2[PageOf[T], error] {
 	return func(yield func(PageOf[T], error) bool) {
 		for page, err := range c.Pages(ctx, r) {
-			out := PageOf[T]{RequestID: page.Reply.RequestID}
-			for _, raw := range page.Items {
-				var item T
-				if item, err = read(raw, out.RequestID); err != nil {
-					break
-				}
-				out.Items = append(out.Items, item)
-			}
 			if err != nil {
 				yield(PageOf[T]{}, err)
 				return
+			}
+			out := PageOf[T]{More: page.More, RequestID: page.Reply.RequestID}
+			for _, raw := range page.Items {
+				if item, err := read(raw, out.RequestID); err != nil {
+					out.Faulty = append(out.Faulty, Faulty{raw, err})
+				} else {
+					out.Items = append(out.Items, item)
+				}
 			}
 			if !yield(out, nil) {
 				return

@@ -32,10 +32,19 @@ func IsAddress(s string) bool {
 // one of its fields, and fulfils another filter; "" for all where neither is
 // given. Microsoft's APIs tell times to 100 ns.
 func ChangedSince(field string, since time.Time, filter string) string {
-	if since.IsZero() {
+	return changed(field, "ge", since, filter)
+}
+
+// ChangedBefore is, likewise, a filter for what changed before a time.
+func ChangedBefore(field string, before time.Time, filter string) string {
+	return changed(field, "lt", before, filter)
+}
+
+func changed(field, compared string, at time.Time, filter string) string {
+	if at.IsZero() {
 		return filter
 	}
-	changed := field + " ge " + since.UTC().Format("2006-01-02T15:04:05.9999999Z")
+	changed := field + " " + compared + " " + at.UTC().Format("2006-01-02T15:04:05.9999999Z")
 	if filter == "" {
 		return changed
 	}

@@ -238,7 +238,7 @@ func (st *state) prepared(p *progress, f fact) {
 func (st *state) retried(p *progress, f fact) {
 	if f.Effect >= 0 && f.Effect < len(p.effects) {
 		e := &p.effects[f.Effect]
-		e.Status, e.why = actions.Planned, f.Fault.text()
+		e.Status, e.why, e.drawn = actions.Planned, f.Fault.text(), f.Count
 		if f.Attempt > p.attempt {
 			e.failures++
 		}

@@ -231,7 +231,8 @@ func consequences(run string, e actions.Effect) []Document {
 const (
 	docUndone = "undone" // key: id of an effect that was taken back
 	// DocOwn is the kind of document that tells what Stanch wrote last into a
-	// field of an incident; its key is the incident's id, a slash, the field.
+	// field of an incident; its key is the incident's id, a slash, the field, and
+	// where values are added to that, another slash and the effect's id.
 	DocOwn = "own"
 )
 
@@ -246,5 +247,9 @@ func ownDocument(own actions.Own, effect string) Document {
 	if err != nil { // Value is JSON made by the action
 		panic(fmt.Sprintf("engine: own write of %s: %v", own.Field, err))
 	}
-	return Document{Kind: DocOwn, Key: own.Incident + "/" + own.Field, Body: body, Version: AnyVersion, Expires: 30 * 24 * time.Hour}
+	key := own.Incident + "/" + own.Field
+	if own.Adds {
+		key += "/" + effect
+	}
+	return Document{Kind: DocOwn, Key: key, Body: body, Version: AnyVersion, Expires: 30 * 24 * time.Hour}
 }

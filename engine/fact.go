@@ -68,7 +68,7 @@ type fact struct {
 	Until   time.Time       `json:"u,omitzero"`
 
 	Branch   string        `json:"b,omitempty"`   // entered: then | else; part: on_error | finally
-	Count    int           `json:"c,omitempty"`   // opened; round: its number
+	Count    int           `json:"c,omitempty"`   // opened; round: its number; retry: of how many budgets its turn is kept
 	Due      time.Time     `json:"du,omitzero"`   // entered, opened, round: when the step has to have ended
 	Forced   bool          `json:"fo,omitempty"`  // failed, part, failing, final: whatever the on_error around say
 	Marked   time.Time     `json:"mk,omitzero"`   // since when it is known that the run is cancelled

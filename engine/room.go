@@ -39,20 +39,44 @@ func (h *holding) uses(t *task, a actions.Action) []actions.Use {
 
 // room draws what a task uses of the budgets of its action. It answers true where
 // the task has to wait for its turn: then that is recorded. Who waits at the
-// scarcest budget has drawn on no other; who waits at a later one draws on those
-// before it again, so that less is used than may be, never more.
+// scarcest budget has drawn on no other; who waits at a later one keeps what it has
+// drawn on those before, else others who wait so would use up what is scarce and
+// never send.
 func (h *holding) room(work context.Context, t *task, action string) (waits bool, err error) {
 	a, _ := h.e.catalog.Lookup(action)
-	for _, use := range h.uses(t, a) {
-		if waits, err := h.draw(work, t, a, use); waits || err != nil {
+	uses := h.uses(t, a)
+	for i := h.drawn(t); i < len(uses); i++ {
+		if waits, err := h.draw(work, t, a, uses, i); waits || err != nil {
 			return waits, err
 		}
 	}
 	return false, nil
 }
 
-// draw draws what a task uses of one budget.
-func (h *holding) draw(work context.Context, t *task, a actions.Action, use actions.Use) (waits bool, err error) {
+// drawn answers on how many budgets a task has drawn before it had to wait.
+func (h *holding) drawn(t *task) int {
+	if t.kind != tSend {
+		return 0
+	}
+	return h.st.at(t.path).effects[t.effect].drawn
+}
+
+// stillDrawn answers how many of the first budgets on which a task has drawn are still
+// drawn on when it has waited for so long: what was drawn counts for one window.
+func (h *holding) stillDrawn(uses []actions.Use, wait time.Duration) int {
+	for i, use := range uses {
+		for _, w := range h.e.o.Budgets[use.Class].Windows {
+			if wait >= w.Per {
+				return i
+			}
+		}
+	}
+	return len(uses)
+}
+
+// draw draws what a task uses of the i-th budget.
+func (h *holding) draw(work context.Context, t *task, a actions.Action, uses []actions.Use, i int) (waits bool, err error) {
+	use := uses[i]
 	b, limited := h.e.o.Budgets[use.Class]
 	if !limited {
 		return false, nil
@@ -78,15 +102,16 @@ func (h *holding) draw(work context.Context, t *task, a actions.Action, use acti
 		case drawn.Go:
 			return false, nil
 		case drawn.Wait > shortWait:
-			return true, h.waitTurn(t, use.Class, drawn)
+			return true, h.waitTurn(t, use.Class, drawn, h.stillDrawn(uses[:i], drawn.Wait))
 		case !sleep(work, drawn.Wait):
 			return false, ErrLeaseLost
 		}
 	}
 }
 
-// waitTurn lets go of a task until its turn has come. It uses up no attempt.
-func (h *holding) waitTurn(t *task, class string, drawn Drawn) error {
+// waitTurn lets go of a task until its turn has come, with what it has drawn of so
+// many budgets. It uses up no attempt.
+func (h *holding) waitTurn(t *task, class string, drawn Drawn, kept int) error {
 	why := fmt.Sprintf("the turn at %s, with %d before it,", class, drawn.Ahead)
 	p := h.st.at(t.path)
 	if t.kind == tCheck {
@@ -99,7 +124,7 @@ func (h *holding) waitTurn(t *task, class string, drawn Drawn) error {
 	}
 	return h.record(fact{
 		Kind: kRetry, Path: t.path, Attempt: p.attempt, Effect: effect, Why: why, Until: h.storeNow().Add(drawn.Wait),
-		Fault: p.fault,
+		Fault: p.fault, Count: kept,
 	})
 }
 

@@ -178,6 +178,23 @@ func TestACallDrawsOnAllItIsCountedAs(t *testing.T) {
 	}
 }
 
+// Who has drawn on the scarce budget and waits at the other keeps what it has drawn.
+func TestWhoWaitsAtAnotherBudgetKeepsWhatItHasDrawn(t *testing.T) {
+	w := newWorld(map[string]string{"x": "a", "z": "a"})
+	o := engine.Options{Budgets: map[string]engine.Budget{
+		"things":      {Name: "contoso/things", Windows: []engine.Window{{Units: 6, Per: time.Minute}}},
+		"things.rare": {Name: "contoso/things.rare", Windows: []engine.Window{{Units: 1, Per: time.Hour}}},
+	}}
+	rehearse(t, w, o, func(b *bench) {
+		looks := "  - uses: things.get\n    with: {thing: z}\n"
+		begun := time.Now()
+		r := b.run("steps:\n"+strings.Repeat(looks, 4)+"  - uses: things.same\n    with: {thing: x, value: b}\n", 0)
+		if took := time.Since(begun); r.Status != "succeeded" || took < 30*time.Second || took > 10*time.Minute {
+			t.Errorf("the run is %s after %s; it needs a unit of the hour and waits a minute for those of the minute", r.Status, took)
+		}
+	})
+}
+
 // Who waits at the scarce budget has used up nothing of the other.
 func TestWhoWaitsAtOneBudgetHasDrawnOnNoOther(t *testing.T) {
 	w := newWorld(map[string]string{"x": "a", "v": "a", "z": "a"})

@@ -127,6 +127,7 @@ type effectState struct {
 	ends     time.Time     // when undoRun takes it back
 	undoRun  string
 	held     string // key of the question it waits for, or "frozen"
+	drawn    int    // on so many budgets, before it had to wait
 }
 
 // without answers what an effect is that certainly did not happen this time: if

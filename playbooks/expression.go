@@ -31,6 +31,12 @@ type Expression struct {
 	program  *vm.Program
 	cells    []int // where the program holds the budget
 	machines sync.Pool
+
+	split sync.Once
+	parts []*Expression // what `and` joins, once split
+	brief string        // of such a part, its text
+	// ofEvent says that such a part reads nothing but what an event carries.
+	ofEvent bool
 }
 
 // Source is the expression as written.

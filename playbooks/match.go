@@ -35,7 +35,14 @@ func eventType() Type {
 // Offer is one event as it is offered to playbooks: what it carries is decoded
 // once, however many there are. It may be used from many goroutines.
 type Offer struct {
-	event    Event
+	event Event
+
+	mu    sync.Mutex
+	names map[string]map[string]any // by the triggers of the playbooks they are for
+
+	at      time.Time         // what now() answers in answers
+	answers map[string]answer // of parts of conditions, by their text
+
 	incident func() (any, error)
 	alert    func() (any, error)
 	evidence func() (any, error)
@@ -71,11 +78,57 @@ func (p *Playbook) EventNames(ev Event) (map[string]any, error) { return NewOffe
 // Names are the names that the event gives to a playbook, as EventNames answers
 // them.
 func (o *Offer) Names(p *Playbook) (map[string]any, error) {
+	shared, err := o.shared(p)
+	if err != nil {
+		return nil, err
+	}
+	names := maps.Clone(shared)
+	names["lists"] = p.ListValues()
+	return names, nil
+}
+
+// shared are the names that the event gives to all playbooks with the same
+// triggers, as long as no trigger says itself what it gives.
+func (o *Offer) shared(p *Playbook) (map[string]any, error) {
+	if p.On.Hunting != nil || p.On.Webhook != nil {
+		return o.namesFor(p)
+	}
+	key := p.On.sorts()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if names, known := o.names[key]; known {
+		return names, nil
+	}
+	names, err := o.namesFor(p)
+	if err == nil {
+		if o.names == nil {
+			o.names = map[string]map[string]any{}
+		}
+		o.names[key] = names
+	}
+	return names, err
+}
+
+// sorts names the triggers that are there.
+func (on On) sorts() string {
+	var all []string
+	for _, trigger := range []string{"incident", "alert", "schedule", "hunting", "webhook", "manual"} {
+		if on.has(trigger) {
+			all = append(all, trigger)
+		}
+	}
+	if on.Manual != nil {
+		all = append(all, on.Manual.Subject)
+	}
+	return strings.Join(all, " ")
+}
+
+func (o *Offer) namesFor(p *Playbook) (map[string]any, error) {
 	types, ev := p.given, o.event
 	if types == nil {
 		types = p.eventTypes()
 	}
-	names := map[string]any{"lists": p.ListValues()}
+	names := map[string]any{}
 	for name, t := range types {
 		var v any
 		var err error
@@ -83,11 +136,11 @@ func (o *Offer) Names(p *Playbook) (map[string]any, error) {
 		case "event":
 			v, err = o.ownFields(t)
 		case "incident":
-			v, err = carried(t, ev.Incident, o.incident)
+			v, err = carried(t, len(ev.Incident), o.incident)
 		case "alert":
-			v, err = carried(t, ev.Alert, o.alert)
+			v, err = carried(t, len(ev.Alert), o.alert)
 		case "evidence":
-			v, err = carried(t, slices.Concat(ev.Evidence, ev.Incident), o.evidence)
+			v, err = carried(t, len(ev.Evidence)+len(ev.Incident), o.evidence)
 		case "subject":
 			v, err = decoded(t, ev.Subject)
 		}
@@ -101,8 +154,8 @@ func (o *Offer) Names(p *Playbook) (map[string]any, error) {
 
 // carried is what an event carries of a type, decoded by read; where it carries
 // nothing, what absent is for that type.
-func carried(t Type, raw json.RawMessage, read func() (any, error)) (any, error) {
-	if len(raw) == 0 && t.Optional() {
+func carried(t Type, bytes int, read func() (any, error)) (any, error) {
+	if bytes == 0 && t.Optional() {
 		return nil, nil
 	}
 	return read()

@@ -117,3 +117,57 @@ func TestEventNamesAreWhatExpressionsRead(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// What Decide says is what Matches does, for every condition of the examples of
+// this room, and it names the part that was false with what that read.
+func TestDecidingIsMatching(t *testing.T) {
+	const head = "playbook: p\ntitle: t\nstatus: stable\nparams:\n  least: {type: integer, default: 3}\n  token: {type: string, default: hush}\non:\n  incident:\n    events: [created]\n    if: '"
+	for condition, because := range map[string]string{
+		`incident.severity == "high" and incident.title startsWith "DLP"`: `is true: incident.severity == "high" and`,
+		`incident.severity == "low" and incident.title == "x"`:            `on.incident.if: incident.severity == "low" is false (incident.severity is "high")`,
+		`incident.title != "" and len(evidence.files) > params.least`:     `len(evidence.files) > params.least is false (evidence.files is a list of 1, params.least is 3)`,
+		`"microsoftSentinel" in incident.service_sources`:                 `(incident.service_sources is ["dataLossPrevention"])`,
+		`incident.assigned_to == "me" or incident.status == "resolved"`:   `(incident.assigned_to is absent, incident.status is "")`,
+		`params.token == "open"`:                                          `(params.token is [secret])`,
+		`any(evidence.files, .name == "a") and event.at > now()`:          `any(evidence.files, .name == "a") is false (evidence.files is a list of 1)`,
+		`event.at > now() and incident.title == "x"`:                      `event.at > now() is false (event.at is 1970-01-01T00:00:01Z)`,
+		`let s = incident.severity; s == "low" and incident.title == "x"`: `is false`,
+		`incident.assigned_to != nil and incident.assigned_to == "me"`:    `incident.assigned_to != nil is false`,
+		`external(incident.title + "@contoso.example")`:                   ``,
+	} {
+		t.Run(condition, func(t *testing.T) {
+			p, findings := LoadAndCheck("p.yaml", []byte(head+condition+"'\nsteps:\n  - set: {x: 1}\n"), testWorld())
+			if HasErrors(findings) {
+				t.Fatal(allText(findings))
+			}
+			offer := NewOffer(exampleEvent(t))
+			names, err := offer.Names(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, own := range [][]string{{"contoso.example"}, {"other.example"}} {
+				want, err := p.Matches(offer.Event(), names, own, time.Unix(2, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 2 { // also when it is asked again
+					got, err := offer.Decide(p, own, time.Unix(2, 0))
+					if err != nil || got.Matched != want.Matched || !strings.Contains(got.Because, because) {
+						t.Errorf("decided %+v (%v), want %t because %q", got, err, want.Matched, because)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestDecidingTellsAnErrorAsMatchingDoes(t *testing.T) {
+	p, findings := LoadAndCheck("p.yaml", []byte("playbook: p\ntitle: t\nstatus: stable\non: {incident: {events: [created], if: 'incident.title != \"\" and external(incident.title + \"@x.example\")'}}\nsteps:\n  - set: {x: 1}\n"), testWorld())
+	if HasErrors(findings) {
+		t.Fatal(allText(findings))
+	}
+	v, err := NewOffer(exampleEvent(t)).Decide(p, nil, time.Unix(2, 0))
+	if err == nil || v.Matched || !strings.Contains(v.Because, "gave no answer") {
+		t.Errorf("decided %+v (%v)", v, err)
+	}
+}

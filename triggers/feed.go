@@ -2,120 +2,214 @@ package triggers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"sync"
 	"time"
 
 	"stanch/connectors/graph"
 	"stanch/connectors/incident"
+	"stanch/connectors/sentinel"
 	"stanch/engine"
 	"stanch/playbooks"
 )
 
-// The kinds of documents that the feed keeps.
+// The bounds of a feed that nobody sets otherwise.
 const (
-	docIncident  = "incident"
-	docWatermark = "watermark"
-	docPoisoned  = "poisoned"
+	shortestOverlap = 10 * time.Minute // the store may forget that long, and updates arrive late
+	defaultPoll     = 30 * time.Second
+	defaultLease    = 30 * time.Second
+	defaultQuota    = 50 // requests a minute: Microsoft lists no number for incidents
+	azureQuota      = 300
+	defaultLoops    = 10
+
+	deepEvery = time.Hour // so often a poll looks deepBack back, for what came later than the overlap
+	deepBack  = 24 * time.Hour
 )
 
-// shortestOverlap is how far back every poll reads again at least: the store
-// may forget that long, and updates arrive late.
-const shortestOverlap = 10 * time.Minute
-
-// Feed brings the incidents of one tenant's Defender XDR. Of all the nodes
-// that run one, one polls at a time; another takes over within a lease.
+// Feed brings the incidents of one tenant from Defender XDR and from Sentinel.
+// One that Sentinel has from Defender is one incident, Defender's. Of all the
+// nodes that run a feed on a store, one polls at a time; another takes over
+// within a lease.
 type Feed struct {
-	Graph   *graph.Client
-	Engine  *engine.Engine
-	Docs    engine.Documents
-	Books   []*playbooks.Playbook
-	Poll    time.Duration // between polls; default 30 s
-	Overlap time.Duration // default and least 10 min
-	Since   time.Time     // where a feed without watermark begins; zero: now
-	Holder  string        // name of this node
-	Log     *slog.Logger
+	Graph    *graph.Client    // nil: Defender is not read
+	Sentinel *sentinel.Client // nil: Sentinel is not read
+	Engine   *engine.Engine
+	Store    engine.Store
+	Docs     engine.Documents
+	Books    []*playbooks.Playbook
+	Poll     time.Duration // between polls; default 30 s
+	Overlap  time.Duration // default and least 10 min
+	Lease    time.Duration // after which another node takes over; default 30 s
+
+	// Since is where a feed without watermark begins; zero: now. An incident
+	// that was opened before and is first seen later starts nothing. A feed
+	// that began later than Since reads again from there.
+	Since time.Time
+
+	// Quota and AzureQuota are how many requests a minute the feed makes to
+	// Graph and to Azure; default 50 and 300. Shared are the budgets that they
+	// draw on, too, by throttling class: graph.security, azure.
+	Quota, AzureQuota int64
+	Shared            map[string]engine.Budget
+
+	// Loops is how many runs of one playbook begin for one incident within an
+	// hour; default 10. The next is held: it may be our own doing.
+	Loops int
+
+	Holder string // name of this node
+	Log    *slog.Logger
 }
 
 // Polled is what one poll came to.
 type Polled struct {
 	Holder   bool // this node is the feeder
-	Seen     int
+	Seen     int  // incidents that the sources answered
 	New      int
 	Changed  int
 	Started  int
-	Poisoned int
+	Held     int // runs that were not begun: a loop was suspected
+	Poisoned int // incidents that cannot be read, told for the first time
+	Aside    int // incidents that could not be taken now: they are tried again
+	// Lag is how long ago the sources were last read to their end, of the one
+	// for which that is longest.
+	Lag time.Duration
 }
 
-// stored is the body of an incident document.
-type stored struct {
-	Incident incident.Incident `json:"incident"`
-	Digest   string            `json:"digest"` // of the body as the API sent it
-}
+// leaseName is what the feeder of a store holds.
+const leaseName = "feed"
 
-// watermark is how far the feed has read.
-type watermark struct {
-	At time.Time `json:"at"`
-}
+// errLost says that another node is the feeder by now.
+var errLost = errors.New("another node feeds now")
 
-const feedName = "feed/defender"
-
-// Run polls until ctx ends. An API that does not answer is asked again when it
-// said, else after the poll time; it is logged once.
+// Run polls until ctx ends, while this node is the feeder. A source that does
+// not answer is asked again when it said, else after the poll time.
 func (f *Feed) Run(ctx context.Context) error {
 	f.fill()
-	down := false
-	for {
-		wait := f.Poll
-		polled, err := f.poll(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return f.release()
-		case err != nil:
-			if !down {
-				f.Log.Error("the incident feed cannot read; trying again", "error", err)
-			}
-			down = true
-			wait = max(wait, retryAfter(err))
-		default:
-			if down {
-				f.Log.Info("the incident feed reads again")
-			}
-			down = false
-			if polled.New+polled.Changed+polled.Poisoned > 0 {
-				f.Log.Info("incidents", "new", polled.New, "changed", polled.Changed, "runs", polled.Started, "poisoned", polled.Poisoned)
-			}
+	quiet := told{log: f.Log}
+	for ctx.Err() == nil {
+		token, err := f.Docs.Hold(ctx, leaseName, f.Holder, f.Lease)
+		if err == nil && token != 0 {
+			err = f.lead(ctx, token)
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return f.release()
-		case <-t.C:
+		if ctx.Err() == nil {
+			quiet.tell("the incident feed", err)
+			pause(ctx, f.Lease/3)
 		}
 	}
+	return f.release()
+}
+
+// lead polls until ctx ends or the lease is lost.
+func (f *Feed) lead(ctx context.Context, token int64) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { stop(f.renew(ctx, token)) })
+	defer wg.Wait()
+	defer stop(nil)
+	f.Log.Info("this node feeds incidents", "holder", f.Holder)
+	quiet := map[string]*told{}
+	for {
+		polled, failed := f.poll(ctx)
+		if ctx.Err() != nil {
+			return f.leaves(ctx)
+		}
+		wait := f.Poll
+		for name, err := range failed {
+			if quiet[name] == nil {
+				quiet[name] = &told{log: f.Log}
+			}
+			quiet[name].tell(name, err)
+			wait = max(wait, retryAfter(err))
+		}
+		if polled.New+polled.Changed+polled.Poisoned+polled.Held+polled.Aside > 0 {
+			f.Log.Info("incidents", "new", polled.New, "changed", polled.Changed, "runs", polled.Started,
+				"held", polled.Held, "poisoned", polled.Poisoned, "aside", polled.Aside, "lag", polled.Lag.String())
+		}
+		if !pause(ctx, wait) {
+			return f.leaves(ctx)
+		}
+	}
+}
+
+func (f *Feed) leaves(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// renew holds the lease until ctx ends, and answers why it could not.
+func (f *Feed) renew(ctx context.Context, token int64) error {
+	held := time.Now()
+	for pause(ctx, f.Lease/3) {
+		now, err := f.Docs.Hold(ctx, leaseName, f.Holder, f.Lease)
+		switch {
+		case err == nil && now == token:
+			held = time.Now()
+		case err == nil:
+			return errLost
+		case time.Since(held) > f.Lease:
+			return fmt.Errorf("hold the feed: %w", err)
+		}
+	}
+	return nil
 }
 
 func (f *Feed) release() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if _, err := f.Docs.Hold(ctx, feedName, f.Holder, 0); err != nil {
+	if _, err := f.Docs.Hold(ctx, leaseName, f.Holder, 0); err != nil {
 		return fmt.Errorf("give the feed back: %w", err)
 	}
 	return nil
 }
 
 func (f *Feed) fill() {
-	if f.Poll == 0 {
-		f.Poll = 30 * time.Second
-	}
+	setDefault(&f.Poll, defaultPoll)
+	setDefault(&f.Lease, defaultLease)
+	setDefault(&f.Quota, defaultQuota)
+	setDefault(&f.AzureQuota, azureQuota)
+	setDefault(&f.Loops, defaultLoops)
 	f.Overlap = max(f.Overlap, shortestOverlap)
 	if f.Log == nil {
 		f.Log = slog.New(slog.DiscardHandler)
 	}
+}
+
+func setDefault[T comparable](at *T, v T) {
+	if *at == *new(T) {
+		*at = v
+	}
+}
+
+// pause waits; false: ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// told says once that something fails, and once that it works again.
+type told struct {
+	log  *slog.Logger
+	down bool
+}
+
+func (t *told) tell(what string, err error) {
+	switch {
+	case err != nil && !t.down:
+		t.log.Error("incidents cannot be read; trying again", "of", what, "error", err)
+	case err == nil && t.down:
+		t.log.Info("incidents are read again", "of", what)
+	}
+	t.down = err != nil
 }
 
 func retryAfter(err error) time.Duration {
@@ -129,92 +223,77 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// PollOnce reads what is new and begins the runs that it asks for.
+// PollOnce reads what is new and begins the runs that it asks for. Where one
+// source fails, the others are read.
 func (f *Feed) PollOnce(ctx context.Context) (Polled, error) {
 	f.fill()
-	return f.poll(ctx)
-}
-
-func (f *Feed) poll(ctx context.Context) (Polled, error) {
-	var p Polled
-	token, err := f.Docs.Hold(ctx, feedName, f.Holder, 2*f.Poll+time.Minute)
+	token, err := f.Docs.Hold(ctx, leaseName, f.Holder, max(f.Lease, 2*f.Poll+time.Minute))
 	if err != nil || token == 0 {
-		return p, err
+		return Polled{}, err
 	}
-	p.Holder = true
-	mark, version, err := f.mark(ctx)
-	if err != nil {
-		return p, err
-	}
-	bodies, err := f.read(ctx, mark.Add(-f.Overlap))
-	if err != nil {
-		return p, err
-	}
-	last := mark
-	for _, b := range bodies {
-		p.Seen++
-		if err := f.take(ctx, b, &p); err != nil {
-			return p, err
-		}
-		if b.LastUpdate.After(last) {
-			last = b.LastUpdate
-		}
-	}
-	// After every run of the page is begun, and never beyond the present: a
-	// date in the future would hide what comes before it.
-	if now := time.Now(); last.After(now) {
-		last = now
-	}
-	if last.After(mark) || version == 0 {
-		return p, f.move(ctx, last, version)
-	}
-	return p, nil
-}
-
-// mark answers the watermark and its version, 0 if there is none.
-func (f *Feed) mark(ctx context.Context) (time.Time, int64, error) {
-	doc, err := f.Docs.Get(ctx, docWatermark, feedName)
-	if errors.Is(err, engine.ErrNotFound) {
-		if f.Since.IsZero() {
-			f.Since = time.Now()
-		}
-		return f.Since.Add(f.Overlap), 0, nil
-	}
-	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("watermark: %w", err)
-	}
-	var w watermark
-	if err := json.Unmarshal(doc.Body, &w); err != nil {
-		return time.Time{}, 0, fmt.Errorf("watermark: %w", err)
-	}
-	return w.At, doc.Version, nil
-}
-
-func (f *Feed) move(ctx context.Context, to time.Time, version int64) error {
-	body, err := json.Marshal(watermark{At: to})
-	if err != nil {
-		return err
-	}
-	_, err = f.Docs.Put(ctx, engine.Document{Kind: docWatermark, Key: feedName, Body: body, Version: version})
-	if errors.Is(err, engine.ErrConflict) {
-		return nil // another node feeds now
-	}
-	if err != nil {
-		return fmt.Errorf("watermark: %w", err)
-	}
-	return nil
-}
-
-// read answers every incident updated since, the oldest update first: what
-// happened first is decided first.
-func (f *Feed) read(ctx context.Context, since time.Time) ([]graph.Incident, error) {
-	var all []graph.Incident
-	for page, err := range f.Graph.Incidents(ctx, graph.IncidentQuery{Since: since}) {
+	polled, failed := f.poll(ctx)
+	var all []error
+	for _, err := range failed {
 		if err != nil {
-			return nil, err
+			all = append(all, err)
 		}
-		all = append(all, page.Incidents...)
 	}
-	slices.SortStableFunc(all, func(a, b graph.Incident) int { return a.LastUpdate.Compare(b.LastUpdate) })
-	return all, nil
+	return polled, errors.Join(all...)
+}
+
+// poll reads every source once, and answers how each has failed, or nil.
+func (f *Feed) poll(ctx context.Context) (Polled, map[string]error) {
+	p := Polled{Holder: true}
+	failed := map[string]error{}
+	for _, s := range f.sources() {
+		r := &reading{feed: f, source: s, polled: &p, ask: map[string]bool{}}
+		err := r.poll(ctx)
+		if err != nil {
+			f.refused(ctx, s.class(), err)
+		}
+		failed[s.name()] = err
+		p.Lag = max(p.Lag, r.lag(err))
+	}
+	return p, failed
+}
+
+// sources are those of the tenant: Defender first, for it has more to tell of
+// what both have.
+func (f *Feed) sources() []source {
+	var all []source
+	if f.Graph != nil {
+		all = append(all, f.defender())
+	}
+	if f.Sentinel != nil {
+		all = append(all, sentinelSource{client: f.Sentinel, draw: f.drawer(classAzure), twins: f.Graph != nil})
+	}
+	return all
+}
+
+func (f *Feed) defender() graphSource {
+	return graphSource{client: f.Graph, draw: f.drawer(classGraph)}
+}
+
+// sighting is an incident as a source's list shows it.
+type sighting struct {
+	id    string    // ours; of what has none that could be read, "" or a made-up one
+	at    time.Time // of its last update; zero: not told
+	raw   []byte
+	bare  bool   // raw is without its alerts
+	twin  string // our id of the same incident in Defender, where that is read, too
+	fault error  // why it cannot be read
+}
+
+// source is an API that tells of incidents. Every request draws on the feed's
+// quota before it is made.
+type source interface {
+	name() string  // of its watermark: feed/…
+	class() string // throttling class of its requests
+	// list answers the incidents updated from a time on and before another,
+	// zero for none; errMany, if there are more than most.
+	list(ctx context.Context, from, before time.Time, bare bool, most int) ([]sighting, error)
+	// one reads one incident by our id.
+	one(ctx context.Context, id string) (sighting, error)
+	// whole maps a sighting, reading what the list does not have of it.
+	whole(ctx context.Context, g sighting) (incident.Incident, error)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"stanch/connectors/incident"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
@@ -25,11 +28,13 @@ import (
 // desk is a feed of a practice tenant, whose three incidents are from the 20th
 // of November 2026, and a playbook that tags what concerns it.
 type desk struct {
-	t      *testing.T
-	server *practicetest.Server
-	store  *sqlitestore.Store
-	engine *engine.Engine
-	feed   *triggers.Feed
+	t       *testing.T
+	server  *practicetest.Server
+	store   *sqlitestore.Store
+	engine  *engine.Engine
+	azure   *sentinel.Client
+	catalog *actions.Catalog
+	feed    *triggers.Feed
 }
 
 const tagging = `playbook: tagging
@@ -59,7 +64,13 @@ func newDesk(t *testing.T, book string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := actions.Collect(incidents.Shelf{Graph: g})
+	azure, err := sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := actions.Collect(incidents.Shelf{Graph: g, Sentinel: azure})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +88,29 @@ func newDesk(t *testing.T, book string) *desk {
 			t.Error(err)
 		}
 	})
-	d := &desk{t: t, server: server, store: store, engine: e}
+	d := &desk{t: t, server: server, store: store, engine: e, azure: azure, catalog: catalog}
 	d.feed = &triggers.Feed{
-		Graph: g, Engine: e, Docs: store, Holder: "one", Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		Graph: g, Engine: e, Store: store, Docs: store, Holder: "one", Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 		Books: []*playbooks.Playbook{d.book(book)},
 	}
 	return d
+}
+
+// memory is a store in memory.
+type memory = sqlitestore.Store
+
+func openMemory(t *testing.T, now func() time.Time) *memory {
+	t.Helper()
+	s, err := sqlitestore.OpenMemory(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 func (d *desk) book(text string) *playbooks.Playbook {
@@ -127,6 +155,61 @@ func (d *desk) runs(id string) []engine.Run {
 			return found
 		}
 	}
+}
+
+// faults sets what goes wrong with the tenant.
+func (d *desk) faults(body string) {
+	d.t.Helper()
+	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	resp.Body.Close()
+}
+
+// said does a call that no client of ours has.
+func (d *desk) said(method, path, body string) {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), method, d.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+d.server.Token(d.t, practice.FullApp(), "https://graph.microsoft.com"))
+	resp, err := d.server.Client().Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		d.t.Fatalf("%s %s: %s", method, path, resp.Status)
+	}
+}
+
+// inject puts a new incident into the tenant and answers our id of it.
+func (d *desk) inject(body string) string {
+	d.t.Helper()
+	id, err := d.server.Tenant.Inject([]byte(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return incident.NewID(incident.Defender, id)
+}
+
+// verdict answers what was decided for a playbook over the newest revision.
+func (d *desk) verdict(id, playbook string) triggers.Verdict {
+	d.t.Helper()
+	records, err := triggers.Records(d.t.Context(), d.store, id)
+	if err != nil || len(records) == 0 {
+		d.t.Fatalf("nothing was decided over %s: %v", id, err)
+	}
+	for _, v := range records[0].Verdicts {
+		if v.Playbook == playbook {
+			return v
+		}
+	}
+	d.t.Fatalf("%s was not asked about %s: %+v", playbook, id, records[0])
+	return triggers.Verdict{}
 }
 
 func (d *desk) amend(id, body string) {
@@ -211,13 +294,8 @@ func TestOneFeederAtATime(t *testing.T) {
 
 func TestAFailedReadMovesNothing(t *testing.T) {
 	d := newDesk(t, tagging)
-	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"17"}}]`
-	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	_, err = d.feed.PollOnce(t.Context())
+	d.faults(`[{"method":"GET","path":"/v1.0/security/incidents","times":1,"status":429,"headers":{"Retry-After":"1"}}]`)
+	_, err := d.feed.PollOnce(t.Context())
 	waits, ok := errors.AsType[interface {
 		error
 		RetryAfter() (time.Duration, bool)
@@ -225,7 +303,7 @@ func TestAFailedReadMovesNothing(t *testing.T) {
 	if !ok {
 		t.Fatalf("a throttled poll says %v", err)
 	}
-	if after, _ := waits.RetryAfter(); after != 17*time.Second {
+	if after, _ := waits.RetryAfter(); after != time.Second {
 		t.Errorf("it says to wait %s", after)
 	}
 	if p := d.poll(); p.New != 3 {
@@ -235,26 +313,49 @@ func TestAFailedReadMovesNothing(t *testing.T) {
 
 func TestADraftIsNotStarted(t *testing.T) {
 	d := newDesk(t, tagging[:len("playbook: tagging\ntitle: Tag severe incidents\nstatus: ")]+"draft"+tagging[len("playbook: tagging\ntitle: Tag severe incidents\nstatus: stable"):])
+	if _, err := d.store.Freeze(t.Context(), engine.Freeze{Request: "r", Change: "freeze", By: "operator:ann", Reason: "drill"}); err != nil {
+		t.Fatal(err)
+	}
 	if p := d.poll(); p.New != 3 || p.Started != 0 {
 		t.Errorf("%+v", p)
+	}
+	if v := d.verdict("defender/40211", "tagging"); v.Outcome != triggers.OutcomeDraft {
+		t.Errorf("it was decided %+v", v)
+	}
+	if records, err := triggers.Records(t.Context(), d.store, "40211"); err != nil || !records[0].Frozen {
+		t.Errorf("that the store was frozen is not told: %+v (%v)", records, err)
+	}
+}
+
+func TestTheRecordSaysWhatWasFalse(t *testing.T) {
+	d := newDesk(t, tagging)
+	d.feed.Quota = 1e6
+	d.poll()
+	want := triggers.Verdict{Playbook: "tagging", Outcome: triggers.OutcomeNot, Because: `on.incident.if: incident.severity == "high" is false (incident.severity is "medium")`}
+	if v := d.verdict("defender/40213", "tagging"); v != want {
+		t.Errorf("it was decided %+v, want %+v", v, want)
+	}
+	// Of many revisions the newest are told.
+	for i := range 25 {
+		d.amend("40213", fmt.Sprintf(`{"displayName":"title %d"}`, i))
+		d.poll()
+	}
+	records, err := triggers.Records(t.Context(), d.store, "40213")
+	if err != nil || len(records) != 20 || records[0].Revision != 26 || records[19].Revision != 7 || !slices.Equal(records[0].Changes, []string{"title"}) {
+		t.Errorf("%d records are told (%v)", len(records), err)
 	}
 }
 
 func TestAnUnreadableIncidentIsSetAsideAndTheOthersGoOn(t *testing.T) {
 	d := newDesk(t, tagging)
-	faults := `[{"method":"GET","path":"/v1.0/security/incidents","times":2,"status":200,"headers":{"Content-Type":"application/json"},"body":` + poisoned + `}]`
-	resp, err := d.server.Client().Post(d.server.URL+"/practice/faults", "application/json", strings.NewReader(faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if p := d.poll(); p.Poisoned != 1 || p.New != 1 {
+	d.faults(`[{"method":"GET","path":"/v1.0/security/incidents","times":2,"status":200,"headers":{"Content-Type":"application/json"},"body":` + poisoned + `}]`)
+	if p := d.poll(); p.Poisoned != 1 || p.New != 4 { // three are told by their alerts
 		t.Errorf("%+v", p)
 	}
 	if p := d.poll(); p.Poisoned != 0 || p.New != 0 {
 		t.Errorf("told again: %+v", p)
 	}
-	doc, err := d.store.Get(t.Context(), "poisoned", "7")
+	doc, err := d.store.Get(t.Context(), "poisoned", "defender/7")
 	var why triggers.Poisoned
 	if err != nil || json.Unmarshal(doc.Body, &why) != nil || why.Reason == "" {
 		t.Errorf("set aside as %s (%v)", doc.Body, err)

@@ -149,6 +149,9 @@ func (p listParams) since() time.Time {
 func (s Shelf) eachOfDefender(ctx context.Context, p listParams, take func(incident.Incident) bool) error {
 	q := graph.IncidentQuery{Since: p.since(), Filter: filter([][2]string{{"status", p.Status}, {"severity", p.Severity}, {"assignedTo", p.AssignedTo}})}
 	for page, err := range s.Graph.Incidents(ctx, q) {
+		if err == nil && len(page.Faulty) > 0 {
+			err = page.Faulty[0].Err
+		}
 		if err != nil {
 			return err
 		}
@@ -175,6 +178,9 @@ func (s Shelf) eachOfSentinel(ctx context.Context, p listParams, take func(incid
 		{"properties/status", wish.Status}, {"properties/severity", wish.Severity}, {"properties/owner/userPrincipalName", p.AssignedTo},
 	})}
 	for page, err := range s.Sentinel.Incidents(ctx, q) {
+		if err == nil && len(page.Faulty) > 0 {
+			err = page.Faulty[0].Err
+		}
 		if err != nil {
 			return err
 		}

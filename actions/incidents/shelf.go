@@ -119,14 +119,15 @@ type subject struct {
 // own says that an effect writes a field of the incident: what the feed sees of
 // it is no news, neither here nor, in Defender's words, at its twin.
 func (in subject) own(field string, value any) []actions.Own {
-	out := []actions.Own{{Incident: in.ID, Field: field, Value: actions.JSON(value)}}
+	adds := field == "comments"
+	out := []actions.Own{{Incident: in.ID, Field: field, Value: actions.JSON(value), Adds: adds}}
 	if in.twin == "" {
 		return out
 	}
 	if field == "determination" { // which Sentinel does not tell Defender
 		value = "unknown"
 	}
-	return append(out, actions.Own{Incident: in.twin, Field: field, Value: actions.JSON(value)})
+	return append(out, actions.Own{Incident: in.twin, Field: field, Value: actions.JSON(value), Adds: adds})
 }
 
 // find reads an incident without its alerts, which may be many; one of Sentinel
@@ -152,18 +153,13 @@ func (s Shelf) find(ctx context.Context, id string) (subject, error) {
 	return subject{Incident: out}, err
 }
 
-// twin is the id of the incident in Defender from which the Defender XDR
-// connector made one of Sentinel; empty for any other.
-//
-// Source: learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration.
+// twin is the id of the incident in Defender from which one of Sentinel was made;
+// empty for any other.
 func twin(in sentinel.Incident) string {
-	if !strings.EqualFold(in.Provider, "Microsoft XDR") && !strings.EqualFold(in.Provider, "Microsoft 365 Defender") {
-		return ""
+	if number := in.Defender(); number != "" {
+		return incident.NewID(incident.Defender, number)
 	}
-	if in.ProviderID == "" || strings.Trim(in.ProviderID, "0123456789") != "" {
-		return ""
-	}
-	return incident.NewID(incident.Defender, in.ProviderID)
+	return ""
 }
 
 // modelOf maps what Sentinel says of the incident itself.

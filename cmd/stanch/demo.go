@@ -123,7 +123,7 @@ func (sh *shell) stage(ctx context.Context, dir string) (*stage, error) {
 		return nil, err
 	}
 	s.feed = &triggers.Feed{
-		Graph: s.desk.tenant.graph, Engine: s.desk.engine, Docs: s.desk.store, Books: s.books,
+		Graph: s.desk.tenant.graph, Engine: s.desk.engine, Store: s.desk.store, Docs: s.desk.store, Books: s.books,
 		Poll: time.Second, Since: time.Now().Add(-time.Minute), Holder: "demo",
 	}
 	return s, nil

@@ -10,15 +10,20 @@ import (
 	"stanch/playbooks"
 )
 
-// incidentID is how ids of incidents begin.
-var incidentID = regexp.MustCompile(`^(defender|sentinel)/[^/]+(/[^/]+)?$`)
+// incidentID is an id of an incident; number is one of Defender as its portal
+// writes it, and as no playbook is called.
+var (
+	incidentID = regexp.MustCompile(`^(defender|sentinel)/[^/]+(/[^/]+)?$`)
+	number     = regexp.MustCompile(`^[0-9]+$`)
+)
 
 func explainCommand(sh *shell) *cobra.Command {
 	var o occurrence
+	var of string
 	c := &cobra.Command{
-		Use:     "explain [CODE | PLAYBOOK [--incident FILE|ID]]",
+		Use:     "explain [CODE | PLAYBOOK [--incident FILE|ID] | INCIDENT [--playbook ID]]",
 		GroupID: "write",
-		Short:   "Explain a finding, what a playbook may do, or why an incident starts it",
+		Short:   "Explain a finding, what a playbook may do, or what was decided over an incident",
 		Long: `Explain, told apart by form:
 
 CODE, such as E304: what the finding means, with a playbook that has it and one
@@ -30,12 +35,17 @@ asked before, its limits, and what cannot be taken back.
 
 PLAYBOOK with --incident: whether the incident starts it, and why, or why not:
 every check, and every part of the trigger's condition with its value. Exits 0
-when it starts, 1 when it does not.`,
+when it starts, 1 when it does not.
+
+INCIDENT, an id such as defender/1234 or sentinel/WORKSPACE/GUID: what the feed
+decided over it, revision by revision: which playbooks were begun as which run,
+and of every other one why not.`,
 		Example: `  stanch explain E304
   stanch explain examples/contain-external-share.yaml
   stanch explain contain-external-share --incident defender/1234
   stanch explain examples/oversharing.yaml --incident examples/fixtures/oversharing.json \
-      --event updated --changes severity --output json`,
+      --event updated --changes severity --output json
+  stanch explain defender/1234 --playbook contain-external-share`,
 		Args: func(cmd *cobra.Command, args []string) error { return argCount(cmd, args, 0, 1) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return codes(), cobra.ShellCompDirectiveDefault
@@ -46,14 +56,21 @@ when it starts, 1 when it does not.`,
 				return sh.explainCodes()
 			case playbooks.IsCode(strings.ToUpper(args[0])):
 				return sh.explainCode(args[0])
+			case number.MatchString(args[0]):
+				return sh.explainIncident(ctx, "defender/"+args[0], of)
 			case incidentID.MatchString(args[0]):
-				return misused("%s is an incident: name the playbook, and the incident behind --incident", args[0])
+				return sh.explainIncident(ctx, args[0], of)
+			}
+			if of != "" {
+				return misused("--playbook goes with an incident, such as stanch explain defender/1234 --playbook %s", of)
 			}
 			o.playbook = args[0]
 			return sh.explainPlaybook(ctx, o)
 		}),
 	}
 	o.flags(c)
+	c.Flags().StringVar(&of, "playbook", "", "of an incident, only what was decided for this playbook `ID`")
+	sh.storeFlag(c)
 	sh.outputFlag(c, "text", "json", "yaml")
 	return c
 }

@@ -25,18 +25,22 @@ func incidentsCommand(sh *shell) *cobra.Command {
   stanch incidents show defender/1234
   stanch incidents show examples/fixtures/external-share.json --output json`,
 	}
-	c.AddCommand(incidentsList(sh), incidentsShow(sh))
+	c.AddCommand(incidentsList(sh), incidentsShow(sh), incidentsPoisoned(sh), incidentsFeed(sh))
 	return c
 }
 
 func incidentsShow(sh *shell) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show ID|FILE",
-		Short: "Show one incident with its alerts and evidence",
+		Short: "Show one incident with its alerts and evidence, and what happened",
 		Long: `Show one incident as playbooks see it: the model that expressions read. FILE
 is a Graph incident as the API sends it (with $expand=alerts), - is standard
 input; ID, such as defender/1234 or sentinel/WORKSPACE/GUID, is asked of the
-tenant.`,
+tenant.
+
+As a table it is the story of the alerts: policies and what they found, whom and
+what it is about, and in order of time what was done, by people and by the runs
+that the store knows.`,
 		Example: `  stanch incidents show examples/fixtures/external-share.json
   stanch incidents show defender/1234 --output json --config stanch.yaml`,
 		Args: exactArgs(1),
@@ -45,10 +49,18 @@ tenant.`,
 			if err != nil {
 				return err
 			}
-			return sh.print(i, func() { sh.showIncident(i) })
+			runs, err := sh.runsAbout(ctx, i.ID)
+			if err != nil {
+				return err
+			}
+			return sh.print(i, func() {
+				sh.showIncident(i)
+				sh.tellStory(i, runs)
+			})
 		}),
 	}
 	sh.outputFlag(c)
+	sh.storeFlag(c)
 	return c
 }
 
@@ -140,6 +152,7 @@ func (sh *shell) showIncident(i incident.Incident) {
 	}
 	sh.out.Printf("\n")
 	sh.out.Table(alerts)
+	sh.found(i)
 	evidence := evidenceTable(i.Evidence)
 	if len(evidence.Rows) > 0 {
 		sh.out.Printf("\n")

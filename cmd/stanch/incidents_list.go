@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ func incidentsList(sh *shell) *cobra.Command {
 		Use:   "list",
 		Short: "List the incidents that the feed has brought, the newest first",
 		Example: `  stanch incidents list --status active --since 7d
-  stanch incidents list --policy "Payroll data shared outside" --output json`,
+  stanch incidents list --policy "Payroll data shared outside" --output json
+  stanch incidents list --severity high --assignee dana@contoso.com --text payroll`,
 		Args: noArgs,
 		RunE: verb(func(ctx context.Context, _ []string) error {
 			list, err := sh.listIncidents(ctx, o)
@@ -41,6 +43,9 @@ func incidentsList(sh *shell) *cobra.Command {
 	f.StringVar(&o.filter.Source, "source", "", "only those of this service `SOURCE`, such as dataLossPrevention")
 	f.StringVar(&o.filter.Status, "status", "", "only those with this `STATUS`: active, inProgress, resolved, redirected")
 	f.StringVar(&o.filter.User, "user", "", "only those that name this `USER`")
+	f.StringVar(&o.filter.Severity, "severity", "", "only those of this `SEVERITY`: informational, low, medium, high")
+	f.StringVar(&o.filter.Assignee, "assignee", "", "only those assigned to this `USER`")
+	f.StringVar(&o.filter.Text, "text", "", "only those with every word of this `TEXT` in title, alerts, users or files")
 	f.IntVar(&o.filter.Limit, "limit", 100, "at most this `NUMBER`")
 	sh.storeFlag(c)
 	sh.outputFlag(c)
@@ -50,6 +55,12 @@ func incidentsList(sh *shell) *cobra.Command {
 func (sh *shell) listIncidents(ctx context.Context, o listOptions) ([]incident.Incident, error) {
 	if o.filter.Limit < 1 {
 		return nil, misused("--limit must be 1 or more")
+	}
+	if err := known("status", o.filter.Status, incident.Status("").Values()); err != nil {
+		return nil, err
+	}
+	if err := known("severity", o.filter.Severity, incident.Severity("").Values()); err != nil {
+		return nil, err
 	}
 	now := time.Now()
 	var err error
@@ -80,6 +91,15 @@ func (sh *shell) listIncidents(ctx context.Context, o listOptions) ([]incident.I
 			return list[:min(len(list), o.filter.Limit)], nil
 		}
 	}
+}
+
+// known refuses a value that no incident has, which would select nothing.
+func known(flag, value string, values []string) error {
+	if value == "" || slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) }) {
+		return nil
+	}
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "unknownFutureValue" })
+	return misused("--%s %s is none of %s", flag, value, strings.Join(values, ", "))
 }
 
 // moment reads a time, a day (UTC), or how long ago; nothing is no time.

@@ -85,7 +85,7 @@ type many struct {
 	server         *practicetest.Server
 	calls, refused atomic.Int64
 	requests       atomic.Int64 // over the wire: a batch is one
-	minute         int64 // units of SharePoint that the first minute used
+	minute         int64        // units of SharePoint that the first minute used
 }
 
 func (m *many) engine(b *testing.B, o engine.Options) *engine.Engine {
@@ -190,9 +190,14 @@ func peakMB(b *testing.B) float64 {
 
 // BenchmarkAThousandFiles takes the public link off a thousand files and labels
 // them, through an API that answers after 50 ms, 200 calls at once. The promise is
-// 1.2 of the time that this allows.
+// 1.2 of the time that this allows, with the second until the last label is looked
+// at.
 func BenchmarkAThousandFiles(b *testing.B) {
-	const latency, at = 50 * time.Millisecond, 200
+	const (
+		latency, at = 50 * time.Millisecond, 200
+		look        = time.Second // at a label, after it was accepted
+	)
+	roomyHeap() // as workers have it
 	company, event := manyFiles(b, 1000)
 	for b.Loop() {
 		m := openMany(b, company, practice.Options{Latency: latency})
@@ -200,7 +205,7 @@ func BenchmarkAThousandFiles(b *testing.B) {
 		stop := working(b, e)
 		took := m.contain(b, e, event)
 		stop()
-		ideal := time.Duration(m.calls.Load()) * latency / at
+		ideal := time.Duration(m.calls.Load())*latency/at + look
 		b.ReportMetric(took.Seconds(), "s")
 		b.ReportMetric(float64(m.calls.Load()), "calls")
 		b.ReportMetric(float64(m.requests.Load()), "requests")

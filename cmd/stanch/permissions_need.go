@@ -69,7 +69,9 @@ func triggerNeeds(on playbooks.On) []actions.Permission {
 	var all []actions.Permission
 	manual := on.Manual != nil && (on.Manual.Subject == "incident" || on.Manual.Subject == "alert")
 	if on.Incident != nil || on.Alert != nil || manual {
-		all = append(all, actions.Permission{API: "graph", Name: "SecurityIncident.Read.All"})
+		all = append(all, actions.Permission{API: "graph", Name: "SecurityIncident.Read.All"},
+			actions.Permission{API: "graph", Name: "SecurityAlert.Read.All", When: "for alerts that change while their incidents do not"},
+			actions.Permission{API: "azure", Name: "Microsoft Sentinel Reader", When: "on incidents of Sentinel"})
 	}
 	switch t := on.Hunting; {
 	case t == nil:

@@ -60,7 +60,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics", "connectors/sentinel"},
 
 	"engine/redisstore/redistest": {},
 

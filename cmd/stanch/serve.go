@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"stanch/cmd/stanch/internal/config"
 	"stanch/playbooks"
-	"stanch/triggers"
 )
 
 type serveOptions struct {
 	folders []string
 	listen  string
+	since   string
 	text    bool
 }
 
@@ -33,15 +30,21 @@ until Ctrl-C: then what is under way is finished or handed over, and everything
 goes on at the next start. A second Ctrl-C ends it at once; nothing is lost by
 that either.
 
+Incidents come from Defender XDR and from the configured workspace of Sentinel;
+one that both have is one. Of all nodes on a store one polls, another takes over
+within the lease. What was decided over each incident tells
+stanch explain INCIDENT, how far the feed has come stanch incidents feed.
+
 Playbooks are those of the folders and files given, else of the configuration's;
 it refuses to start while one of them has errors.`,
-		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config examples/practice.yaml",
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
 		}),
 	}
 	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` of the console and API (not in this version)")
+	c.Flags().StringVar(&o.since, "since", "", "begin with incidents updated since a `TIME` (2026-03-02, 2026-03-02T09:00:00Z) or within a duration (7d); what was opened before starts nothing (default the configuration's feed.since, else now)")
 	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
 	sh.storeFlag(c)
 	return c
@@ -49,38 +52,20 @@ it refuses to start while one of them has errors.`,
 
 func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	log := sh.logger(o.text)
-	n := need{tenant: true, works: true}
-	d, err := sh.desk(n)
-	if err != nil {
-		return err
-	}
 	if o.listen != "" {
 		sh.err.Printf("note: --listen is not used: the console and the API are not in this version\n")
 	}
-	books, err := sh.served(d, o.folders)
+	all, err := sh.tenants(o, log)
 	if err != nil {
 		return err
 	}
-	if err := sh.openStore(ctx, d, n, log); err != nil {
-		return err
+	for _, t := range all {
+		if err := t.open(ctx); err != nil {
+			return err
+		}
+		defer t.desk.close()
 	}
-	defer d.close()
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	holder := fmt.Sprintf("%s/%d", host, os.Getpid())
-	feed := &triggers.Feed{
-		Graph: d.tenant.graph, Engine: d.engine, Docs: d.store, Books: books,
-		Poll: d.cfg.Feed.Poll, Overlap: d.cfg.Feed.Overlap, Since: time.Now().Add(-d.cfg.Feed.Since),
-		Holder: holder, Log: log,
-	}
-	clock := &triggers.Schedules{
-		Engine: d.engine, Docs: d.store, Books: books, Hunter: hunter(d.cfg, d.tenant), Holder: holder, Log: log,
-	}
-	log.Info("serving", "playbooks", len(books), "store", d.at.String(), "poll", d.cfg.Feed.Poll.String())
-	starts := func(ctx context.Context) error { return alongside(ctx, clock.Run, feed.Run) }
-	if err := d.working(ctx, starts); err != nil && !errors.Is(err, context.Canceled) {
+	if err := together(ctx, all); err != nil {
 		return err
 	}
 	log.Info("ended", "cause", fmt.Sprint(context.Cause(ctx)))

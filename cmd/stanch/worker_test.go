@@ -192,7 +192,7 @@ func TestAnOutageIsToldOnceAndPasses(t *testing.T) {
 	c := newCrew(t, redistest.Options{AppendOnly: true})
 	serve := c.works("serve", example("oversharing.yaml"))
 	worker := c.works("worker")
-	run := c.run(1000)
+	run := c.run(3000)
 	said := func(b *begun, what string) int { return strings.Count(b.err.String(), what) }
 	const silent, again = "the store does not answer; waiting", "the store answers again"
 	for i, outage := range []struct {

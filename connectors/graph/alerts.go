@@ -31,7 +31,7 @@ type Alert struct {
 }
 
 // Alerts yields the pages of the alerts, newest first. After an error the list
-// is incomplete. An alert that changes does not have to change its incident.
+// is incomplete; what cannot be read stands in Faulty. An alert that changes does not have to change its incident.
 //
 // Source: learn.microsoft.com/graph/api/security-list-alerts_v2.
 func (c *Client) Alerts(ctx context.Context, q AlertQuery) iter.Seq2[connectors.PageOf[Alert], error] {

@@ -69,8 +69,11 @@ func TestBadAlerts(t *testing.T) {
 	s.fault(t, `[{"path":"/v1.0/security/alerts_v2","status":200,"body":{"value":[{"id":"dl1"},{"title":"no id"}]}},
 		{"path":"/v1.0/security/alerts_v2/dl1","times":1,"status":200,"body":{"id":"dl2"}},{"path":"/v1.0/security/alerts_v2/dl1","times":1,"status":200,"body":{"id":7}},
 		{"path":"/v1.0/security/alerts_v2/dl1","status":403}]`)
-	for _, err := range s.Alerts(t.Context(), graph.AlertQuery{}) {
-		wantCode(t, err, connectors.Failed, "an alert of the answer cannot be read: it has no id")
+	for page, err := range s.Alerts(t.Context(), graph.AlertQuery{}) {
+		if err != nil || len(page.Items) != 1 || len(page.Faulty) != 1 {
+			t.Fatalf("the page is %+v (%v)", page, err)
+		}
+		wantCode(t, page.Faulty[0].Err, connectors.Failed, "an alert of the answer cannot be read: it has no id")
 	}
 	_, err := s.Alert(t.Context(), "dl1")
 	wantCode(t, err, connectors.Failed, `the answer is about "dl2"`)

@@ -16,11 +16,14 @@ import (
 // lastUpdateDateTime, severity and status.
 type IncidentQuery struct {
 	Since  time.Time // last updated at or after; zero: all
+	Before time.Time // last updated before; zero: until now
 	Filter string    // further OData, joined with and
 	Top    int       // incidents per page; 0: the service's number
+	Bare   bool      // without the alerts
 }
 
-// Incident is an incident as the API sent it, its alerts expanded.
+// Incident is an incident as the API sent it, its alerts expanded unless it was
+// asked for without.
 type Incident struct {
 	ID         string
 	LastUpdate time.Time
@@ -30,23 +33,35 @@ type Incident struct {
 // IncidentPage is one page of the list.
 type IncidentPage struct {
 	Incidents []Incident
+	Faulty    []Faulty
+	More      bool // another page follows: one more request
 	RequestID string
+}
+
+// Faulty is an entry of the list that is no incident as the API describes it.
+type Faulty struct {
+	ID  string // "" where it has none that could be read
+	Raw json.RawMessage
+	Err error
 }
 
 // evolving asks for members that enumerations got after clients were built.
 const evolving = "include-unknown-enum-members"
 
 // Incidents yields the pages of the incidents, newest first. After an error
-// the list is incomplete.
+// the list is incomplete; an entry that cannot be read is none.
 //
 // Source: learn.microsoft.com/graph/api/security-list-incidents.
 func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[IncidentPage, error] {
 	r := connectors.Request{
 		Op: "list incidents", Path: connectors.To("security", "incidents"), Permission: incidentRead,
 		Header: http.Header{"Prefer": {evolving}},
-		Query:  []connectors.Param{{Key: "$expand", Value: "alerts"}},
 	}
-	if filter := connectors.ChangedSince("lastUpdateDateTime", q.Since, q.Filter); filter != "" {
+	if !q.Bare {
+		r.Query = []connectors.Param{{Key: "$expand", Value: "alerts"}}
+	}
+	filter := connectors.ChangedSince("lastUpdateDateTime", q.Since, connectors.ChangedBefore("lastUpdateDateTime", q.Before, q.Filter))
+	if filter != "" {
 		r.Query = append(r.Query, connectors.Param{Key: "$filter", Value: filter})
 	}
 	if q.Top > 0 {
@@ -55,7 +70,11 @@ func (c *Client) Incidents(ctx context.Context, q IncidentQuery) iter.Seq2[Incid
 	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, raw, request) }
 	return func(yield func(IncidentPage, error) bool) {
 		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
-			if !yield(IncidentPage{page.Items, page.RequestID}, err) {
+			out := IncidentPage{Incidents: page.Items, More: page.More, RequestID: page.RequestID}
+			for _, f := range page.Faulty {
+				out.Faulty = append(out.Faulty, Faulty{ID: idOf(f.Raw), Raw: f.Raw, Err: f.Err})
+			}
+			if !yield(out, err) {
 				return
 			}
 		}
@@ -200,6 +219,15 @@ func incident(op string, raw json.RawMessage, request string) (Incident, error) 
 		}
 	}
 	return Incident{ID: head.ID, LastUpdate: head.LastUpdate, Raw: raw}, nil
+}
+
+// idOf is the id of what is no incident, as far as it has one.
+func idOf(raw json.RawMessage) string {
+	var head struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(raw, &head) // what cannot be read of it stays empty
+	return head.ID
 }
 
 func sameIncident(op, id string, raw json.RawMessage, reply connectors.Reply) (Incident, error) {

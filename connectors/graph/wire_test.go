@@ -259,18 +259,17 @@ func TestNamesOfFilesAreEscapedOnce(t *testing.T) {
 	}
 }
 
-func TestTheIncidentListStopsAtWhatCannotBeRead(t *testing.T) {
-	c := scripted(t, says(200, `{"value":[{"id":"1","lastUpdateDateTime":"2026-11-23T01:02:03.1234567Z"},{"displayName":"no id"}]}`))
-	n := 0
+func TestTheIncidentListGoesOnBehindWhatCannotBeRead(t *testing.T) {
+	c := scripted(t, says(200, `{"value":[{"displayName":"no id"},{"id":"7","lastUpdateDateTime":7},{"id":"1","lastUpdateDateTime":"2026-11-23T01:02:03.1234567Z"}]}`))
 	for page, err := range c.Incidents(t.Context(), graph.IncidentQuery{}) {
-		n++
-		wantCode(t, err, connectors.Failed, "it has no id")
-		if len(page.Incidents) != 0 {
-			t.Error("half a page was given")
+		if err != nil || len(page.Faulty) != 2 || len(page.Incidents) != 1 || page.Incidents[0].ID != "1" || page.More {
+			t.Fatalf("the page is %+v (%v)", page, err)
 		}
-	}
-	if n != 1 {
-		t.Errorf("%d yields", n)
+		wantCode(t, page.Faulty[0].Err, connectors.Failed, "it has no id")
+		wantCode(t, page.Faulty[1].Err, connectors.Failed, "cannot be read")
+		if page.Faulty[0].ID != "" || page.Faulty[1].ID != "7" {
+			t.Errorf("they are called %q and %q", page.Faulty[0].ID, page.Faulty[1].ID)
+		}
 	}
 }
 

@@ -86,6 +86,21 @@ func (w Written) texts(field string) ([]string, bool) {
 	return nil, false
 }
 
+// Holds reports whether an incident has in a field what was written to it.
+// Comments are added, not held.
+func (w Written) Holds(in Incident, field string) bool {
+	if tags, is := w.texts(field); is && field == "tags" {
+		return sameSet(tags, in.Tags)
+	}
+	value := map[string]string{
+		"status": string(in.Status), "severity": string(in.Severity), "classification": string(in.Classification),
+		"determination": string(in.Determination), "assigned_to": deref(in.AssignedTo), "title": in.Title,
+	}
+	wrote, is := w[field].(string)
+	now, known := value[field]
+	return is && known && wrote == now
+}
+
 // sets compares two lists as sets. It reports whether they differ.
 func sets(field string, old, now []string) (Change, bool) {
 	c := Change{Field: field, Added: without(now, old), Removed: without(old, now)}
@@ -213,6 +228,22 @@ func itemsOf(e Evidence) map[string]any {
 		}
 	}
 	return items
+}
+
+// Of is the part of the evidence that an alert names.
+func (e Evidence) Of(alert string) Evidence {
+	lists := reflect.ValueOf(&e).Elem()
+	for f := range lists.NumField() {
+		all := lists.Field(f)
+		some := reflect.MakeSlice(all.Type(), 0, all.Len())
+		for i := range all.Len() {
+			if alerts, is := all.Index(i).FieldByName("Alerts").Interface().([]string); is && slices.Contains(alerts, alert) {
+				some = reflect.Append(some, all.Index(i))
+			}
+		}
+		all.Set(some)
+	}
+	return e
 }
 
 // NewAlerts lists the ids of the alerts that the changes added.

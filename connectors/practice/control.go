@@ -21,6 +21,10 @@ func isControl(path string) bool { return path == "/practice" || strings.HasPref
 //	PATCH  /practice/incidents/{id}
 //	                            what Defender itself does later: overwrites
 //	                            the properties given, adds the alerts given
+//	POST   /practice/incidents/{id}/merge
+//	                            what Defender itself does when it sees that two
+//	                            are one: {"into": "..."} moves the alerts there
+//	                            and redirects this one
 //	PATCH  /practice/machineactions/{id}
 //	                            what the device itself says: {"status":
 //	                            "Failed"}, Succeeded or TimeOut
@@ -47,6 +51,7 @@ func (t *Tenant) Control() http.Handler {
 	})
 	mux.HandleFunc("POST /practice/incidents", t.postIncident)
 	mux.HandleFunc("PATCH /practice/incidents/{id}", t.patchIncident)
+	mux.HandleFunc("POST /practice/incidents/{id}/merge", t.mergeIncident)
 	mux.HandleFunc("PATCH /practice/machineactions/{id}", t.patchAction)
 	mux.HandleFunc("POST /practice/subscriptions/{id}/lifecycle", t.postLifecycle)
 	mux.HandleFunc("POST /practice/mail", t.postMail)
@@ -120,6 +125,34 @@ func (t *Tenant) Amend(id string, body []byte) error {
 	defer t.mu.Unlock()
 	t.amended = true
 	return t.world.amendIncident(id, body, t.o.Now())
+}
+
+func (t *Tenant) mergeIncident(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Into string `json:"into"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		complain(w, "the merge can't be read: %v; expected {\"into\": \"40211\"}", err)
+		return
+	}
+	if err := t.Merge(r.PathValue("id"), in.Into); err != nil {
+		complain(w, "merge: %v", err)
+		return
+	}
+	answer(w, http.StatusOK, object{"id": in.Into})
+}
+
+// Merge makes one of two incidents, as Defender itself does and as POST
+// /practice/incidents/{id}/merge does: the alerts of the first move to the
+// second, to which it is redirected from then on. It is no write of an
+// application and not in the audit.
+func (t *Tenant) Merge(id, into string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.amended = true
+	return t.world.mergeIncident(id, into, t.o.Now())
 }
 
 func (t *Tenant) patchAction(w http.ResponseWriter, r *http.Request) {

@@ -48,6 +48,24 @@ func TestIncidentsAreNewestFirstAndPaged(t *testing.T) {
 	}
 }
 
+func TestAMergeMovesTheAlerts(t *testing.T) {
+	c := full(t, practice.Options{})
+	c.plain(201, "POST", "/practice/incidents", `{"id":"7","displayName":"a","alerts":[{"id":"al7","title":"x"}]}`)
+	c.plain(400, "POST", "/practice/incidents/7/merge", `{"into":"7"}`)
+	c.plain(400, "POST", "/practice/incidents/7/merge", `{"into":"nobody"}`)
+	c.plain(200, "POST", "/practice/incidents/7/merge", `{"into":"40211"}`)
+	from := c.do(200, "GET", "/v1.0/security/incidents/7?$expand=alerts", "").body
+	if from["status"] != "redirected" || from["redirectIncidentId"] != "40211" || len(from["alerts"].([]any)) != 0 {
+		t.Errorf("the merged incident is %v", from)
+	}
+	into := c.do(200, "GET", "/v1.0/security/incidents/40211?$expand=alerts", "").body["alerts"].([]any)
+	last := into[len(into)-1].(map[string]any)
+	if last["id"] != "al7" || last["incidentId"] != "40211" {
+		t.Errorf("the alert is %v", last)
+	}
+	c.plain(400, "POST", "/practice/incidents/7/merge", `{"into":"40213"}`)
+}
+
 func TestFiltersAreThoseOfTheDocs(t *testing.T) {
 	c := full(t, practice.Options{})
 	count := func(path, filter string) int {

@@ -72,6 +72,27 @@ func (w *world) amendIncident(id string, raw json.RawMessage, now time.Time) err
 	return nil
 }
 
+// mergeIncident moves the alerts of an incident to another and redirects it.
+func (w *world) mergeIncident(id, into string, now time.Time) error {
+	from, to := w.incidents[id], w.incidents[into]
+	switch {
+	case from == nil || to == nil:
+		return fmt.Errorf("there is no incident %q or no %q", id, into)
+	case from == to:
+		return fmt.Errorf("incident %q can't be merged into itself", id)
+	case from.body["status"] == "redirected" || to.body["status"] == "redirected":
+		return fmt.Errorf("incident %q or %q is merged into another one already", id, into)
+	}
+	for _, a := range from.alerts {
+		b := w.alerts[a].body
+		b["incidentId"], b["incidentWebUrl"] = to.id(), to.body["incidentWebUrl"]
+	}
+	to.alerts, from.alerts = append(to.alerts, from.alerts...), nil
+	from.body["status"], from.body["redirectIncidentId"] = "redirected", to.id()
+	from.body["lastUpdateDateTime"], to.body["lastUpdateDateTime"] = stamp(now), stamp(now)
+	return nil
+}
+
 // parseIncident splits a Graph incident body from its alerts.
 func parseIncident(raw json.RawMessage) (body object, alerts []object, err error) {
 	d := json.NewDecoder(bytes.NewReader(raw))

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"stanch/connectors"
@@ -76,6 +77,7 @@ type Owner struct {
 // Query selects incidents.
 type Query struct {
 	Since  time.Time // last modified at or after; zero: all
+	Before time.Time // last modified before; zero: until now
 	Filter string    // further OData over properties/…, joined with and
 	Top    int       // incidents per page, at most 1,000; 0: the service's number
 }
@@ -83,16 +85,26 @@ type Query struct {
 // Page is one page of the list.
 type Page struct {
 	Incidents []Incident
+	Faulty    []Faulty
+	More      bool // another page follows: one more request
 	RequestID string
 }
 
+// Faulty is an entry of the list that is no incident as the API describes it.
+type Faulty struct {
+	Name string // "" where it has none that could be read
+	Raw  json.RawMessage
+	Err  error
+}
+
 // Incidents yields the pages of the incidents, the last modified first. After
-// an error the list is incomplete.
+// an error the list is incomplete; an entry that cannot be read is none.
 //
 // Source: learn.microsoft.com/rest/api/securityinsights/incidents/list.
 func (c *Client) Incidents(ctx context.Context, q Query) iter.Seq2[Page, error] {
 	more := []connectors.Param{{Key: "$orderby", Value: "properties/lastModifiedTimeUtc desc"}}
-	if filter := connectors.ChangedSince("properties/lastModifiedTimeUtc", q.Since, q.Filter); filter != "" {
+	const modified = "properties/lastModifiedTimeUtc"
+	if filter := connectors.ChangedSince(modified, q.Since, connectors.ChangedBefore(modified, q.Before, q.Filter)); filter != "" {
 		more = append(more, connectors.Param{Key: "$filter", Value: filter})
 	}
 	if q.Top > 0 {
@@ -102,7 +114,11 @@ func (c *Client) Incidents(ctx context.Context, q Query) iter.Seq2[Page, error] 
 	read := func(raw json.RawMessage, request string) (Incident, error) { return incident(r.Op, "", raw, request) }
 	return func(yield func(Page, error) bool) {
 		for page, err := range connectors.PagesOf(ctx, c.api, r, read) {
-			if !yield(Page{page.Items, page.RequestID}, err) {
+			out := Page{Incidents: page.Items, More: page.More, RequestID: page.RequestID}
+			for _, f := range page.Faulty {
+				out.Faulty = append(out.Faulty, Faulty{Name: nameOf(f.Raw), Raw: f.Raw, Err: f.Err})
+			}
+			if !yield(out, err) {
 				return
 			}
 		}
@@ -147,6 +163,29 @@ func (c *Client) PutIncident(ctx context.Context, ch connectors.Change, name, et
 	}
 	in, err := incident(op, name, raw, reply.RequestID)
 	return in, open(err)
+}
+
+// nameOf is the name of what is no incident, as far as it has one.
+func nameOf(raw json.RawMessage) string {
+	var r struct {
+		Name string `json:"name"`
+	}
+	_ = json.Unmarshal(raw, &r) // what cannot be read of it stays empty
+	return r.Name
+}
+
+// Defender is the number of the incident in Defender XDR from which its
+// connector made this one; empty for any other.
+//
+// Source: learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration.
+func (in Incident) Defender() string {
+	if !strings.EqualFold(in.Provider, "Microsoft XDR") && !strings.EqualFold(in.Provider, "Microsoft 365 Defender") {
+		return ""
+	}
+	if strings.Trim(in.ProviderID, "0123456789") != "" {
+		return ""
+	}
+	return in.ProviderID
 }
 
 func incident(op, name string, raw json.RawMessage, request string) (Incident, error) {

@@ -94,8 +94,26 @@ func (c *Config) checkFeed(d *decoder) {
 	if c.Feed.Overlap > mostPoll {
 		d.fault(d.places["feed.overlap"], "10m is a good start", "feed.overlap must be at most 24h, not %s", c.Feed.Overlap)
 	}
+	if len(c.Feed.Sources) == 0 {
+		d.fault(d.places["feed.sources"], "such as [defender]", "feed.sources names no source: nothing would be read")
+	}
+	for i, name := range c.Feed.Sources {
+		oneOf(d, fmt.Sprintf("feed.sources[%d]", i), name, Sources()...)
+	}
+	least(d, "feed.quota", c.Feed.Quota, 1)
+	least(d, "feed.azure_quota", c.Feed.AzureQuota, 1)
+	least(d, "feed.loops", c.Feed.Loops, 1)
+	if c.Feed.Lease < leastPoll || c.Feed.Lease > time.Hour {
+		d.fault(d.places["feed.lease"], "30s is a good start", "feed.lease must be from 1s to 1h, not %s", c.Feed.Lease)
+	}
 	if c.Feed.Since > mostLookBack {
 		d.fault(d.places["feed.since"], "", "feed.since must be at most 180d: the service keeps incidents no longer")
+	}
+}
+
+func least[N int | int64](d *decoder, path string, got, want N) {
+	if got < want {
+		d.fault(d.places[path], "", "%s must be %d or more, not %d", path, want, got)
 	}
 }
 

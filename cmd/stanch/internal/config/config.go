@@ -7,7 +7,10 @@
 // It knows nothing of flags, and it opens neither stores nor connections.
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Config is the operator's file with defaults filled in. Paths are absolute:
 // the file means them relative to its own folder.
@@ -25,6 +28,7 @@ type Config struct {
 	Playbooks  []string            `yaml:"playbooks" doc:"folders and files of playbooks that serve runs"`
 	Listen     string              `yaml:"listen" doc:"address of the console and API, such as 127.0.0.1:8080"`
 	Tenant     Tenant              `yaml:"tenant" doc:"the Microsoft 365 tenant and how to sign in"`
+	Tenants    []string            `yaml:"tenants" doc:"operator's files of further tenants that stanch serve serves in the same process, each with a store of its own"`
 	Sentinel   Sentinel            `yaml:"sentinel" doc:"the workspace of Microsoft Sentinel, where its incidents are acted on"`
 	Hunting    Hunting             `yaml:"hunting" doc:"what playbooks with on.hunting ask"`
 	Feed       Feed                `yaml:"feed" doc:"how incidents are fetched"`
@@ -74,6 +78,9 @@ type Worker struct {
 	Connectors  map[string]int `yaml:"connectors" doc:"most calls at once by connector, such as {graph: 16, defender: 4}; default no limit of its own"`
 	Lanes       map[string]int `yaml:"lanes" doc:"most strands at once of runs of a lane, by the severity of their incident: high, medium, low or others, such as {others: 4}; default no limit of its own"`
 }
+
+// Sources are the names that Feed.Sources may have.
+func Sources() []string { return []string{"defender", "sentinel"} }
 
 // Connectors are the names that Worker.Connectors may have.
 func Connectors() []string { return []string{"azure", "defender", "graph", "http", "notify"} }
@@ -151,8 +158,17 @@ type Hunting struct {
 type Feed struct {
 	Poll    time.Duration `yaml:"poll" doc:"time between two polls; default 1m"`
 	Overlap time.Duration `yaml:"overlap" doc:"how far each poll looks back behind the last; default 10m"`
-	Since   time.Duration `yaml:"since" doc:"how far back the first poll looks; default 24h"`
+	Since   time.Duration `yaml:"since" doc:"how far back the first poll looks; default: it begins with what happens from then on"`
+
+	Sources    []string      `yaml:"sources" doc:"which of defender and sentinel are read; default both, Sentinel where a workspace is configured"`
+	Quota      int64         `yaml:"quota" doc:"requests a minute to Graph; default 50"`
+	AzureQuota int64         `yaml:"azure_quota" doc:"requests a minute to Azure, for incidents of Sentinel; default 300"`
+	Lease      time.Duration `yaml:"lease" doc:"after which time another node takes the feed over from one that is lost; default 30s"`
+	Loops      int           `yaml:"loops" doc:"most runs of one playbook that one incident starts within an hour: the next is held as a suspected loop; default 10"`
 }
+
+// Reads reports whether the feed reads a source.
+func (f Feed) Reads(source string) bool { return slices.Contains(f.Sources, source) }
 
 // Guardrails are the operator's limits; a playbook's own stand beside them and
 // the stricter wins.
@@ -176,7 +192,10 @@ type Undo struct {
 const (
 	defaultPoll    = time.Minute
 	defaultOverlap = 10 * time.Minute
-	defaultSince   = 24 * time.Hour
+	defaultQuota   = 50
+	defaultAzure   = 300
+	defaultTake    = 30 * time.Second
+	defaultLoops   = 10
 
 	defaultConcurrency = 64
 	defaultLease       = 15 * time.Second
@@ -193,7 +212,11 @@ const Practice = "practice"
 func (c *Config) fill(given func(key string) bool) {
 	setDefault(&c.Feed.Poll, defaultPoll)
 	setDefault(&c.Feed.Overlap, defaultOverlap)
-	setDefault(&c.Feed.Since, defaultSince)
+	setMissing(&c.Feed.Quota, defaultQuota, given("feed.quota"))
+	setMissing(&c.Feed.AzureQuota, defaultAzure, given("feed.azure_quota"))
+	setMissing(&c.Feed.Lease, defaultTake, given("feed.lease"))
+	setMissing(&c.Feed.Loops, defaultLoops, given("feed.loops"))
+	setMissing(&c.Feed.Sources, Sources(), given("feed.sources"))
 	setDefault(&c.Undo.Approval, "one")
 	setDefault(&c.Durability.Destroys, DestroysAcknowledged)
 	setMissing(&c.Durability.Replicas, defaultReplicas, given("durability.replicas"))

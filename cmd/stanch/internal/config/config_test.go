@@ -20,7 +20,7 @@ tenant:
   authority: https://login.microsoftonline.us
   instance_discovery: false
   auth: {kind: client_secret, client: 11111111-2222-3333-4444-555555555555, secret: {env: STANCH_SECRET}}
-feed: {poll: 30s, overlap: 15m, since: 7d}
+feed: {poll: 30s, overlap: 15m, since: 7d, quota: 20}
 groups:
   dlp-officers: [dana.officer@contoso.example, omar.officer@contoso.example]
 own_domains: [contoso.example]
@@ -48,7 +48,7 @@ func TestParseKeepsEveryKey(t *testing.T) {
 			ID: "contoso.example", Cloud: "usgov", Authority: "https://login.microsoftonline.us", InstanceDiscovery: got.Tenant.InstanceDiscovery,
 			Auth: Auth{Kind: "client_secret", Client: "11111111-2222-3333-4444-555555555555", Secret: Reference{Env: "STANCH_SECRET"}},
 		},
-		Feed:       Feed{Poll: 30 * time.Second, Overlap: 15 * time.Minute, Since: 7 * 24 * time.Hour},
+		Feed:       Feed{Poll: 30 * time.Second, Overlap: 15 * time.Minute, Since: 7 * 24 * time.Hour, Sources: []string{"defender", "sentinel"}, Quota: 20, AzureQuota: 300, Lease: 30 * time.Second, Loops: 10},
 		Groups:     map[string][]string{"dlp-officers": {"dana.officer@contoso.example", "omar.officer@contoso.example"}},
 		OwnDomains: []string{"contoso.example"},
 		Guardrails: Guardrails{
@@ -99,6 +99,10 @@ func TestMistakes(t *testing.T) {
 		{"not a file of keys", "- a\n", "f:1:1: the file must be keys with values, not a list"},
 		{"no unit", "feed: {poll: 30}\n", `f:1:14: feed.poll must be a duration with its unit, such as 90s, 10m, 24h or 7d, not "30"`},
 		{"negative", "feed: {poll: -3s}\n", `f:1:14: feed.poll must be a duration`},
+		{"no quota", "feed: {quota: 0}\n", `f:1:15: feed.quota must be 1 or more, not 0`},
+		{"no such source", "feed: {sources: [defendr]}\n", `f:1:18: feed.sources[0] must be one of defender, sentinel, not "defendr"`},
+		{"no source", "feed: {sources: []}\n", `f:1:17: feed.sources names no source`},
+		{"no lease", "feed: {lease: 1ms}\n", `f:1:15: feed.lease must be from 1s to 1h, not 1ms`},
 		{"too fast", "feed: {poll: 1ms}\n", `f:1:14: feed.poll must be from 1s to 24h, not 1ms`},
 		{"not a bool", "tenant: {instance_discovery: \"no\"}\n", `tenant.instance_discovery must be true or false, not "no"`},
 		{"not a number", "guardrails: {max_targets: {files: many}}\n", `guardrails.max_targets.files must be a whole number, not "many"`},

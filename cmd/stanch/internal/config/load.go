@@ -140,6 +140,9 @@ func (c *Config) absolute() error {
 	for _, auth := range c.Tenant.Apps.each {
 		paths = append(paths, &auth.TokenFile, &auth.Secret.File, &auth.Certificate, &auth.Password.File)
 	}
+	for i := range c.Tenants {
+		paths = append(paths, &c.Tenants[i])
+	}
 	for i := range c.Playbooks {
 		paths = append(paths, &c.Playbooks[i])
 	}

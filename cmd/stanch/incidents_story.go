@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stanch/connectors/incident"
+	"stanch/engine/view"
+)
+
+// chapter is one line of the story of an incident.
+type chapter struct {
+	at        time.Time
+	what, how string
+}
+
+// story is what happened, in order of time: at the source, by people, and by runs.
+// What the source gives no time for is left out.
+func story(i incident.Incident, runs []view.Run) []chapter {
+	all := []chapter{}
+	add := func(at time.Time, what, how string) {
+		if at.Year() > 1 {
+			all = append(all, chapter{at, what, how})
+		}
+	}
+	when := func(at *time.Time, what, how string) {
+		if at != nil {
+			add(*at, what, how)
+		}
+	}
+	add(i.CreatedAt, "incident opened", i.Title)
+	for _, a := range i.Alerts {
+		did := either(a.UserActivity, &a.Title)
+		when(a.FirstActivityAt, "first activity", did)
+		if a.FirstActivityAt == nil || a.LastActivityAt == nil || !a.LastActivityAt.Equal(*a.FirstActivityAt) {
+			when(a.LastActivityAt, "last activity", did)
+		}
+		add(a.CreatedAt, "alert raised", a.Title)
+		when(a.ResolvedAt, "alert resolved", a.Title)
+		for _, c := range a.Comments {
+			when(c.CreatedAt, "comment on an alert", remark(c))
+		}
+	}
+	for _, c := range i.Comments {
+		when(c.CreatedAt, "comment", remark(c))
+	}
+	for _, r := range runs {
+		add(r.BegunAt, "run begun", r.Playbook+"  "+r.ID+"  by "+r.StartedBy)
+		add(r.EndedAt, "run "+r.Status, r.Playbook+"  "+r.ID)
+	}
+	slices.SortStableFunc(all, func(a, b chapter) int { return a.at.Compare(b.at) })
+	return all
+}
+
+func remark(c incident.Comment) string {
+	if c.Author == nil {
+		return c.Text
+	}
+	return *c.Author + ": " + c.Text
+}
+
+// found is what an alert of data loss prevention tells of the policy: which, and
+// what was found.
+func (sh *shell) found(i incident.Incident) {
+	t := table("POLICY", "RULE", "FOUND", "ALERT")
+	for _, a := range i.Alerts {
+		types := []string{}
+		for _, s := range a.SensitiveTypes {
+			types = append(types, counted(s))
+		}
+		if policy := either(a.Policy.Name, a.Policy.ID); policy != "" || len(types) > 0 {
+			t.Add(policy, either(a.Policy.Rule), strings.Join(types, ", "), a.ID)
+		}
+	}
+	if len(t.Rows) > 0 {
+		sh.out.Printf("\n")
+		sh.out.Table(t)
+	}
+}
+
+// counted writes a kind of sensitive content with how often and how surely it was
+// found.
+func counted(s incident.SensitiveType) string {
+	out := s.Name
+	if s.Count != nil {
+		out += fmt.Sprintf(" × %d", *s.Count)
+	}
+	if s.Confidence != nil {
+		out += fmt.Sprintf(" (%d %%)", *s.Confidence)
+	}
+	return out
+}
+
+// runsAbout answers the runs on an incident, the oldest first, and those that wait.
+// Where there is no store there are none; one that was named must be there.
+func (sh *shell) runsAbout(ctx context.Context, id string) ([]view.Run, error) {
+	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
+	if err != nil {
+		if sh.storeURL == "" {
+			return nil, nil
+		}
+		return nil, err
+	}
+	defer d.close()
+	v, err := d.lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	all := []view.Run{}
+	for f := (view.RunFilter{Subject: id}); ; {
+		page, next, err := v.Runs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if f.Cursor = next; next == "" || len(all) >= 1000 {
+			return all, nil
+		}
+	}
+}
+
+// tellStory prints what happened, and which runs wait for whom.
+func (sh *shell) tellStory(i incident.Incident, runs []view.Run) {
+	t := table("WHEN", "WHAT", "HOW")
+	for _, h := range story(i, runs) {
+		t.Add(instant(h.at), h.what, h.how)
+	}
+	if len(t.Rows) > 0 {
+		sh.out.Printf("\n")
+		sh.out.Table(t)
+	}
+	for _, r := range runs {
+		if r.EndedAt.IsZero() {
+			sh.out.Printf("\nrun %s of %s is %s: %s\n", r.ID, r.Playbook, r.Status, strings.Join(append(r.WaitsFor, r.Unknown...), ", "))
+		}
+	}
+}

@@ -1,0 +1,420 @@
+package triggers_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stanch/actions"
+	"stanch/connectors"
+	"stanch/connectors/graph"
+	"stanch/connectors/practice"
+	"stanch/connectors/practice/practicetest"
+	"stanch/connectors/sentinel"
+	"stanch/engine"
+	"stanch/engine/sqlitestore"
+	"stanch/playbooks"
+	"stanch/triggers"
+)
+
+// TestAMonthOfIncidents lets a month of incident life happen by dice, with API
+// faults, crashes at every act of the store, two nodes and clocks that jump.
+// After every hour of it each playbook has been started exactly as often as an
+// oracle says, which knows what was done to the tenant and nothing of the feed,
+// and the newest state of every incident is known.
+func TestAMonthOfIncidents(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			m := newMonth(t, seed)
+			for m.tenantNow().Before(monthBegan.AddDate(0, 0, 30)) {
+				for range 1 + m.dice.IntN(4) {
+					m.happen()
+				}
+				m.settle()
+				m.judge()
+				m.pass(time.Duration(1+m.dice.IntN(int(16*time.Hour/time.Second))) * time.Second)
+			}
+			for what, n := range m.done {
+				t.Logf("%5d × %s", n, what)
+			}
+			if len(m.want) < 20 {
+				t.Errorf("only %d runs were wanted: the month is too quiet", len(m.want))
+			}
+		})
+	}
+}
+
+var monthBegan = time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)
+
+// monthBooks listen to everything that the oracle knows.
+const monthBooks = `
+opened: {events: [created], if: incident.severity == "high"}
+raised: {events: [updated], changes: [severity], if: incident.severity == "high"}
+joined: {events: [updated], changes: [alerts], if: 'len(event.new_alerts) > 0 and "microsoftDefenderForEndpoint" in incident.service_sources'}
+closed: {events: [updated], changes: [status], if: incident.status == "resolved"}
+tagged: {events: [updated], changes: [tags], if: '"vip" in incident.tags'}
+merged: {events: [updated], changes: [redirected_to], if: incident.redirected_to != nil}
+any: {events: [created, updated], changes: [severity, status, tags, alerts, redirected_to, title]}
+`
+
+type month struct {
+	t      *testing.T
+	dice   *rand.Rand
+	server *practicetest.Server
+	graph  *graph.Client
+	azure  *sentinel.Client
+	store  *sqlitestore.Store
+	nodes  []*feeder
+	done   map[string]int
+
+	mu     sync.Mutex
+	now    time.Time     // the tenant's clock
+	skew   time.Duration // of the store's
+	oracle map[string]*told
+	want   []string // playbook and incident of every run that is wanted, sorted
+	have   []string
+	cursor string
+	n      int
+}
+
+// told is what the oracle knows of an incident.
+type told struct {
+	now, seen *state
+	poisoned  bool
+	created   time.Time
+}
+
+// state is what matters of an incident.
+type state struct {
+	severity, status, title, into string
+	tags, alerts                  []string
+	devices                       bool // an alert of a device is among the alerts
+}
+
+func (s *state) clone() *state {
+	out := *s
+	out.tags, out.alerts = slices.Clone(s.tags), slices.Clone(s.alerts)
+	return &out
+}
+
+func (m *month) tenantNow() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+func (m *month) storeNow() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now.Add(m.skew)
+}
+
+func (m *month) pass(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = m.now.Add(d)
+}
+
+func newMonth(t *testing.T, seed uint64) *month {
+	m := &month{t: t, dice: rand.New(rand.NewPCG(seed, 7)), now: monthBegan, oracle: map[string]*told{}, done: map[string]int{}}
+	m.server = practicetest.Start(t, practice.Options{Now: m.tenantNow, TokenLife: 5000 * time.Hour})
+	app := practice.FullApp()
+	cloud := connectors.PracticeCloud(m.server.URL, m.server.CAPEM)
+	cred, err := connectors.NewCredential(cloud, connectors.Auth{
+		Kind: connectors.ClientSecret, Tenant: practice.ContosoTenantID, Client: app.ID, Secret: connectors.Secret(app.Secret),
+	})
+	m.ok(err)
+	m.graph, err = graph.New(cloud, cred, nil)
+	m.ok(err)
+	m.azure, err = sentinel.New(cloud, cred, sentinel.Workspace{
+		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
+	}, nil)
+	m.ok(err)
+	m.store, err = sqlitestore.OpenMemory(m.storeNow)
+	m.ok(err)
+	t.Cleanup(func() { m.ok(m.store.Close()) })
+	catalog, err := actions.Collect()
+	m.ok(err)
+	for i := range 2 {
+		n := &feeder{month: m, Store: m.store, Documents: m.store}
+		world := engine.New(n, n, catalog, engine.Options{})
+		var books []*playbooks.Playbook
+		for line := range strings.Lines(strings.TrimSpace(monthBooks)) {
+			id, on, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			text := fmt.Sprintf("playbook: %s\ntitle: t\nstatus: stable\non: {incident: %s}\nsteps:\n  - set: {x: 1}\n", id, on)
+			book, findings := playbooks.LoadAndCheck(id+".yaml", []byte(text), world.World())
+			if playbooks.HasErrors(findings) {
+				t.Fatal(findings[0].Text())
+			}
+			books = append(books, book)
+		}
+		n.feed = triggers.Feed{
+			Graph: m.graph, Sentinel: m.azure, Engine: world, Store: n, Docs: n, Books: books,
+			Since: monthBegan, Quota: 1e9, AzureQuota: 1e9, Loops: 1e6, Holder: fmt.Sprintf("node %d", i),
+		}
+		m.nodes = append(m.nodes, n)
+	}
+	return m
+}
+
+func (m *month) ok(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// feeder is a node that feeds, on a store that fails or stops it at an act.
+type feeder struct {
+	engine.Store
+	engine.Documents
+	month *month
+	feed  triggers.Feed
+
+	mu    sync.Mutex
+	acts  int
+	at    int    // this act is the one; 0: none
+	how   string // before | after | away
+	away  func()
+	fired bool
+}
+
+var errCrash = errors.New("the process has crashed")
+
+// act counts a changing act; it answers the error by which the process ends.
+func (n *feeder) act(do func() error) error {
+	n.mu.Lock()
+	n.acts++
+	strikes := n.at > 0 && n.acts == n.at
+	how := n.how
+	dead := n.at > 0 && n.acts > n.at && how != "away"
+	n.fired = n.fired || strikes
+	n.mu.Unlock()
+	switch {
+	case dead || strikes && how == "before":
+		return errCrash
+	case strikes && how == "away":
+		n.away()
+	}
+	err := do()
+	if strikes && how == "after" {
+		return errCrash
+	}
+	return err
+}
+
+func (n *feeder) Put(ctx context.Context, d engine.Document) (version int64, err error) {
+	err = n.act(func() error { version, err = n.Documents.Put(ctx, d); return err })
+	return version, err
+}
+
+func (n *feeder) Begin(ctx context.Context, b engine.Begin) (begun engine.Begun, err error) {
+	err = n.act(func() error { begun, err = n.Store.Begin(ctx, b); return err })
+	return begun, err
+}
+
+func (n *feeder) Close() error { return nil }
+
+// poll polls once, as a process that may be new.
+func (n *feeder) poll() (triggers.Polled, error) {
+	feed := n.feed // nothing is remembered from one poll to the next
+	return feed.PollOnce(n.month.t.Context())
+}
+
+func (m *month) roll(odds float64) bool { return m.dice.Float64() < odds }
+
+func oneOf[T any](m *month, all ...T) T { return all[m.dice.IntN(len(all))] }
+
+// settle lets faults and crashes strike, and then the feed come to its end.
+func (m *month) settle() {
+	for m.roll(0.5) {
+		m.trouble()
+	}
+	m.faults(`[]`)
+	for try := 0; ; try++ {
+		for _, n := range m.nodes {
+			n.at = 0
+			p, err := n.poll()
+			if err != nil {
+				m.t.Fatalf("a poll without trouble: %v", err)
+			}
+			if p.Holder && p.Aside == 0 && try > 0 {
+				return
+			}
+		}
+		m.pass(3 * time.Minute) // the lease of one that has crashed ends
+		if try > 5 {
+			m.t.Fatal("nobody feeds")
+		}
+	}
+}
+
+func (m *month) trouble() {
+	n := oneOf(m, m.nodes...)
+	n.acts, n.at, n.fired = 0, 0, false
+	switch m.dice.IntN(4) {
+	case 0:
+		m.faults(oneOf(m,
+			`[{"method":"GET","path":"**/security/incidents","times":1,"status":503}]`,
+			`[{"method":"GET","path":"**/incidents","times":2,"cut":"middle"}]`,
+			`[{"method":"GET","path":"**/Microsoft.SecurityInsights/**","times":1,"status":500}]`,
+			`[{"method":"POST","path":"**/entities","times":1,"status":500}]`,
+			`[{"method":"GET","path":"**/security/incidents","times":1,"status":200,"headers":{"Content-Type":"text/html"},"body":"<html>sign in</html>"}]`,
+		))
+		m.did("API fault")
+	case 1:
+		n.at, n.how = 1+m.dice.IntN(12), oneOf(m, "before", "after")
+	case 2:
+		other := m.nodes[0]
+		if other == n {
+			other = m.nodes[1]
+		}
+		n.at, n.how = 1+m.dice.IntN(8), "away"
+		n.away = func() {
+			m.pass(2 * time.Minute) // so long is the lease, and the process comes back
+			if p, err := other.poll(); err != nil {
+				m.t.Errorf("the other node: %v", err)
+			} else if p.Holder {
+				m.did("another node took over")
+			}
+		}
+	case 3:
+		m.mu.Lock()
+		m.skew = time.Duration(m.dice.IntN(240)-120) * time.Minute
+		m.mu.Unlock()
+		m.did("the store's clock jumped")
+	}
+	if _, err := n.poll(); n.fired && n.how != "away" {
+		m.did("crash")
+		if !errors.Is(err, errCrash) {
+			m.t.Errorf("a crash ended the poll with %v", err)
+		}
+	} else if err != nil {
+		m.did("failed poll")
+	}
+	n.at = 0
+}
+
+func (m *month) did(what string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done[what]++
+}
+
+func (m *month) faults(body string) {
+	resp, err := m.server.Client().Post(m.server.URL+"/practice/faults", "application/json", strings.NewReader(body))
+	m.ok(err)
+	m.ok(resp.Body.Close())
+	if resp.StatusCode != http.StatusNoContent {
+		m.t.Fatalf("faults: %s", resp.Status)
+	}
+}
+
+// judge compares what was begun with what the oracle says, and what is known
+// with what is there.
+func (m *month) judge() {
+	m.t.Helper()
+	for _, id := range slices.Sorted(maps.Keys(m.oracle)) {
+		in := m.oracle[id]
+		if in.poisoned {
+			continue
+		}
+		for _, book := range in.starts() {
+			m.want = append(m.want, book+" "+id)
+		}
+		in.seen = in.now.clone()
+		known, err := triggers.Incident(m.t.Context(), m.store, id)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		alerts := []string{}
+		for _, a := range known.Alerts {
+			alerts = append(alerts, a.ID)
+		}
+		slices.Sort(alerts)
+		got := state{severity: string(known.Severity), status: string(known.Status), title: known.Title, tags: known.Tags, alerts: alerts}
+		want := in.now
+		if got.severity != want.severity || got.status != want.status || got.title != want.title ||
+			strings.Join(got.tags, " ") != strings.Join(want.tags, " ") || strings.Join(alerts, " ") != strings.Join(want.alerts, " ") {
+			m.t.Fatalf("%s is known as %+v, it is %+v", id, got, *want)
+		}
+	}
+	for {
+		page, err := m.store.Follow(m.t.Context(), m.cursor, 1000)
+		m.ok(err)
+		for _, r := range page.Records {
+			if r.Kind == "run" {
+				m.have = append(m.have, r.Head.Playbook+" "+r.Head.Subject)
+			}
+		}
+		if m.cursor = page.Cursor; !page.More {
+			break
+		}
+	}
+	slices.Sort(m.want)
+	slices.Sort(m.have)
+	if !slices.Equal(m.want, m.have) {
+		more, less := lacks(m.have, m.want), lacks(m.want, m.have)
+		for _, r := range append(slices.Clone(more), less...) {
+			_, id, _ := strings.Cut(r, " ")
+			records, err := triggers.Records(m.t.Context(), m.store, id)
+			raw, _ := json.Marshal(records)
+			m.t.Logf("%s: %s %v\nnow %+v", id, raw, err, m.oracle[id].now)
+		}
+		m.t.Fatalf("on %s runs were begun that nobody wanted: %v; and not those wanted: %v", m.tenantNow(), more, less)
+	}
+}
+
+// lacks lists what a has more often than b.
+func lacks(a, b []string) []string {
+	count := map[string]int{}
+	for _, s := range b {
+		count[s]++
+	}
+	var rest []string
+	for _, s := range a {
+		if count[s]--; count[s] < 0 {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+// starts are the playbooks that the change from what was seen to what is now
+// starts.
+func (in *told) starts() []string {
+	now, seen := in.now, in.seen
+	var all []string
+	add := func(book string, is bool) {
+		if is {
+			all = append(all, book)
+		}
+	}
+	if seen == nil {
+		if in.created.Before(monthBegan) {
+			return nil
+		}
+		add("opened", now.severity == "high")
+		add("any", true)
+		return all
+	}
+	changed := func(a, b []string) bool { return len(lacks(a, b))+len(lacks(b, a)) > 0 }
+	add("raised", now.severity != seen.severity && now.severity == "high")
+	add("joined", len(lacks(now.alerts, seen.alerts)) > 0 && now.devices)
+	add("closed", now.status != seen.status && now.status == "resolved")
+	add("tagged", changed(now.tags, seen.tags) && slices.Contains(now.tags, "vip"))
+	add("merged", now.into != seen.into && now.into != "")
+	add("any", now.severity != seen.severity || now.status != seen.status || changed(now.tags, seen.tags) ||
+		changed(now.alerts, seen.alerts) || now.into != seen.into || now.title != seen.title)
+	return all
+}
