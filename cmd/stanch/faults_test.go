@@ -331,7 +331,15 @@ const asked = 90 * time.Second // what Retry-After says
 func on(f ...weatherFault) []weatherFault { return f }
 
 func weathers() map[string]weather {
-	all := map[string]weather{
+	all := faults()
+	if !testing.Short() {
+		maps.Copy(all, answers())
+	}
+	return all
+}
+
+func faults() map[string]weather {
+	return map[string]weather{
 		"fair": {judge: sentOnce},
 		"throttled": {
 			faults: on(weatherFault{Status: 429, Times: 2, Headers: map[string]string{"Retry-After": "90"}}), judge: waitedAsAsked,
@@ -354,10 +362,6 @@ func weathers() map[string]weather {
 		},
 		"forbidden": {faults: on(weatherFault{Status: 403}), judge: notDone},
 	}
-	if !testing.Short() {
-		maps.Copy(all, answers())
-	}
-	return all
 }
 
 // TestEveryActionUnderEveryFault drives each action of this build through the
@@ -406,7 +410,7 @@ func TestEveryActionUnderEveryFaultInABatch(t *testing.T) {
 			continue
 		}
 		n++
-		for name, w := range weathers() {
+		for name, w := range faults() {
 			t.Run(action.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				under(t, action, u, w, together)

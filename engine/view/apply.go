@@ -154,6 +154,9 @@ func (b *batch) incident(r *engine.Record) error {
 	if err := b.exec("DELETE FROM view_facets WHERE incident = ?", d.Key); err != nil {
 		return err
 	}
+	if err := b.exec("DELETE FROM view_words WHERE rowid = (SELECT rowid FROM view_incidents WHERE id = ?)", d.Key); err != nil {
+		return err
+	}
 	if r.Deleted {
 		return b.exec("DELETE FROM view_incidents WHERE id = ?", d.Key)
 	}
@@ -175,6 +178,9 @@ func (b *batch) incident(r *engine.Record) error {
 	err = b.exec("INSERT OR REPLACE INTO view_incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", d.Key, strings.ToLower(string(in.Status)),
 		strings.ToLower(string(in.Severity)), assignee, stamp(in.CreatedAt), stamp(in.UpdatedAt), words(in), []byte(stored.Incident))
 	if err != nil {
+		return err
+	}
+	if err := b.exec("INSERT INTO view_words (rowid, words) SELECT rowid, words FROM view_incidents WHERE id = ?", d.Key); err != nil {
 		return err
 	}
 	for kind, values := range facets(in) {

@@ -195,22 +195,15 @@ func (v *View) details(ctx context.Context, r *Run) (err error) {
 	return err
 }
 
+// few is up to how many incidents are looked at one by one. Where more have what is
+// asked for, the first page is found sooner by going through all from the newest.
+const few = 2000
+
 // Incidents answers incidents, the newest first, and the cursor of the next
 // page, empty after the last.
 func (v *View) Incidents(ctx context.Context, f IncidentFilter) (found []incident.Incident, next string, err error) {
-	var q query
-	for _, facet := range [][2]string{{"policy", f.Policy}, {"tag", f.Tag}, {"source", f.Source}, {"user", f.User}} {
-		if facet[1] != "" {
-			q.and("id IN (SELECT incident FROM view_facets WHERE kind = ? AND value = ?)", facet[0], strings.ToLower(facet[1]))
-		}
-	}
-	q.equal("status", strings.ToLower(f.Status))
-	q.equal("severity", strings.ToLower(f.Severity))
-	q.equal("assignee", strings.ToLower(f.Assignee))
-	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
-		q.and("instr(words, ?) > 0", word)
-	}
-	if err := q.page("created", f.Since, f.Until, f.Cursor); err != nil {
+	q, err := v.incidents(ctx, f)
+	if err != nil {
 		return nil, "", err
 	}
 	limit := size(f.Limit)
@@ -231,6 +224,85 @@ func (v *View) Incidents(ctx context.Context, f IncidentFilter) (found []inciden
 		return found[:limit], keys[limit-1], nil
 	}
 	return found, "", nil
+}
+
+// incidents is the query of a filter.
+func (v *View) incidents(ctx context.Context, f IncidentFilter) (q query, err error) {
+	narrow := false
+	for _, facet := range [][2]string{{"policy", f.Policy}, {"tag", f.Tag}, {"source", f.Source}, {"user", f.User}} {
+		if facet[1] == "" {
+			continue
+		}
+		kind, value := facet[0], strings.ToLower(facet[1])
+		rare, err := v.rare(ctx, "view_facets WHERE kind = ? AND value = ?", kind, value)
+		if err != nil {
+			return q, err
+		}
+		if rare {
+			narrow = true
+			q.and("id IN (SELECT incident FROM view_facets WHERE kind = ? AND value = ?)", kind, value)
+		} else {
+			q.and("EXISTS (SELECT 1 FROM view_facets WHERE kind = ? AND value = ? AND incident = view_incidents.id)", kind, value)
+		}
+	}
+	if match := trigrams(f.Text); match != "" {
+		rare, err := v.rare(ctx, "view_words WHERE view_words MATCH ?", match)
+		if err != nil {
+			return q, err
+		}
+		if rare {
+			narrow = true
+			q.and("rowid IN (SELECT rowid FROM view_words WHERE view_words MATCH ?)", match)
+		}
+	}
+	for _, column := range [][2]string{{"status", f.Status}, {"severity", f.Severity}, {"assignee", f.Assignee}} {
+		name, value := column[0], strings.ToLower(column[1])
+		if value == "" {
+			continue
+		}
+		rare := false
+		if !narrow {
+			if rare, err = v.rare(ctx, "view_incidents WHERE "+name+" = ?", value); err != nil {
+				return q, err
+			}
+		}
+		if !rare {
+			name = "+" + name // so that its index is not used
+		}
+		narrow = narrow || rare
+		q.equal(name, value)
+	}
+	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
+		q.and("instr(words, ?) > 0", word)
+	}
+	by := "created"
+	if narrow {
+		by = "+created"
+	}
+	return q, q.page(by, f.Since, f.Until, f.Cursor)
+}
+
+// rare reports whether few rows are selected.
+func (v *View) rare(ctx context.Context, from string, args ...any) (bool, error) {
+	var n int
+	err := v.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d)", from, few+1), args...).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("view: incidents: %w", err)
+	}
+	return n <= few, nil
+}
+
+// trigrams asks view_words for all that may hold every word of a text: it knows of
+// each three letters, and of shorter words nothing.
+func trigrams(text string) string {
+	terms := []string{}
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+		letters := []rune(word)
+		for i := range max(len(letters)-2, 0) {
+			terms = append(terms, `"`+strings.ReplaceAll(string(letters[i:i+3]), `"`, `""`)+`"`)
+		}
+	}
+	return strings.Join(terms, " AND ")
 }
 
 // Approvals answers the questions with a status, the oldest first; with an

@@ -28,7 +28,7 @@ type View struct {
 
 // version is the version of the schema. A view of another version is built
 // anew: nothing in it is worth a migration.
-const version = 2
+const version = 3
 
 // perBatch is how many records one transaction takes. It bounds how long a
 // writer of the same file waits.
@@ -39,7 +39,7 @@ const perBatch = 2000
 const drop = `
 DROP TABLE IF EXISTS view_cursor; DROP TABLE IF EXISTS view_runs; DROP TABLE IF EXISTS view_strands; DROP TABLE IF EXISTS view_waits;
 DROP TABLE IF EXISTS view_effects; DROP TABLE IF EXISTS view_approvals; DROP TABLE IF EXISTS view_incidents;
-DROP TABLE IF EXISTS view_facets; DROP TABLE IF EXISTS view_unread;`
+DROP TABLE IF EXISTS view_facets; DROP TABLE IF EXISTS view_words; DROP TABLE IF EXISTS view_unread;`
 
 const schema = `
 CREATE TABLE view_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL);
@@ -65,6 +65,11 @@ CREATE INDEX view_approvals_status ON view_approvals(status, asked, id);
 CREATE TABLE view_incidents (id TEXT PRIMARY KEY, status TEXT NOT NULL, severity TEXT NOT NULL, assignee TEXT NOT NULL,
   created TEXT NOT NULL, updated TEXT NOT NULL, words TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX view_incidents_created ON view_incidents(created, id);
+CREATE INDEX view_incidents_status ON view_incidents(status, created, id);
+CREATE INDEX view_incidents_severity ON view_incidents(severity, created, id);
+CREATE INDEX view_incidents_assignee ON view_incidents(assignee, created, id);
+-- In which incidents three letters stand beside each other (sqlite.org/fts5.html, 4.3.4).
+CREATE VIRTUAL TABLE view_words USING fts5(words, tokenize='trigram', detail=none, content='', contentless_delete=1);
 -- What an incident can be found by: its policies, tags, sources and users, in lower case.
 CREATE TABLE view_facets (kind TEXT NOT NULL, value TEXT NOT NULL, incident TEXT NOT NULL, PRIMARY KEY (kind, value, incident)) WITHOUT ROWID;
 CREATE INDEX view_facets_incident ON view_facets(incident);
