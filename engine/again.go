@@ -57,6 +57,8 @@ func (e *Engine) before(ctx context.Context, id string) (RunRecord, Head, error)
 		return record, head, fmt.Errorf("run %s: %w", id, err)
 	case record.Playbook == undoPlaybook:
 		return record, head, fmt.Errorf("%w: run %s was an undo: `stanch undo` of the run that it was to take back begins another", ErrRefused, id)
+	case record.Playbook == RulesPlaybook:
+		return record, head, fmt.Errorf("%w: run %s was of rules, which are asked again about the next revision of the incident only", ErrRefused, id)
 	case !ended(record.Status):
 		return record, head, e.stillAlive(ctx, record)
 	}

@@ -17,7 +17,7 @@ const triesMost = 3
 func (h *holding) check(work context.Context, t *task) error {
 	state := h.st.at(t.path).effects[t.effect]
 	e := state.Effect
-	a, ok := h.e.catalog.Lookup(e.Action)
+	a, ok := h.actionOf(t, e.Action)
 	if !ok {
 		return fmt.Errorf("effect of action %s, which this version does not have", e.Action)
 	}

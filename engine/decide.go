@@ -125,6 +125,9 @@ func (e *Engine) decide(ctx context.Context, a Approval, d Decision) (Approval, 
 	return a, fmt.Errorf("approval %s: %w: try again", a.ID, ErrConflict)
 }
 
+// StoreTime asks the store what time it is: what all nodes go by.
+func (e *Engine) StoreTime(ctx context.Context) (time.Time, error) { return e.storeTime(ctx) }
+
 // storeTime asks the store what time it is.
 func (e *Engine) storeTime(ctx context.Context) (time.Time, error) {
 	r, err := e.store.Renew(ctx, nil, e.o.Lease)

@@ -75,7 +75,7 @@ func (e *Engine) mayLeave(ctx context.Context, looked time.Time) error {
 // send takes one effect from its guards over its intent to its result.
 func (h *holding) send(work, hard context.Context, t *task) error {
 	e := h.st.at(t.path).effects[t.effect]
-	action, ok := h.e.catalog.Lookup(e.Action)
+	action, ok := h.actionOf(t, e.Action)
 	if !ok {
 		return fmt.Errorf("effect of action %s, which this version does not have", e.Action)
 	}

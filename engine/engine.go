@@ -91,8 +91,18 @@ var ErrRefused = errors.New("refused")
 // Start begins a run unless its event began one before. The edition is kept
 // before the run exists.
 func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
+	b, head, err := e.asked(ctx, s)
+	if err != nil {
+		return Begun{}, err
+	}
+	return e.begin(ctx, b, head)
+}
+
+// asked keeps the edition of a run that is asked for, and answers how it is
+// begun.
+func (e *Engine) asked(ctx context.Context, s Start) (Begin, Head, error) {
 	if s.Mode == ModeLive && s.Book.Status == "draft" {
-		return Begun{}, fmt.Errorf("%w: playbook %s is a draft; a draft never runs live: set its status to test or stable", ErrRefused, s.Book.ID)
+		return Begin{}, Head{}, fmt.Errorf("%w: playbook %s is a draft; a draft never runs live: set its status to test or stable", ErrRefused, s.Book.ID)
 	}
 	if s.Mode == ModeLive && s.Book.Status == "test" {
 		s.Mode = ModeShadow
@@ -107,11 +117,11 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	}
 	digest, err := e.keep(ctx, edition)
 	if err != nil {
-		return Begun{}, err
+		return Begin{}, Head{}, err
 	}
 	params, err := playbooks.Encode(s.Params)
 	if err != nil {
-		return Begun{}, fmt.Errorf("params: %w", err)
+		return Begin{}, Head{}, fmt.Errorf("params: %w", err)
 	}
 	head, dedupe := Head{Event: s.Event, Params: params, StartedBy: s.By}, s.Event.ID
 	if s.again != nil {
@@ -120,16 +130,16 @@ func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	}
 	key, wide, err := e.mayStart(s, head)
 	if err != nil {
-		return Begun{}, err
+		return Begin{}, Head{}, err
 	}
 	when := s.Book.Concurrency.WhenBusy
 	if when == "" {
 		when = "queue"
 	}
-	return e.begin(ctx, Begin{
+	return Begin{
 		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: dedupe, Edition: digest,
 		Mode: s.Mode, Lane: s.Lane, Key: key, Wide: wide, WhenBusy: when,
-	}, head)
+	}, head, nil
 }
 
 func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
@@ -189,7 +199,7 @@ func (r *runContext) key() (key string, wide bool, err error) {
 }
 
 // edition is what a run goes on with: the checked text with those of all that it
-// may call, by id, or the effects that an undo takes back.
+// may call, by id, or the effects that an undo takes back, or what rules do.
 type edition struct {
 	Language int                         `json:"language"`
 	File     string                      `json:"file,omitempty"`
@@ -197,6 +207,7 @@ type edition struct {
 	Calls    map[string]playbooks.Source `json:"calls,omitempty"`
 	Lists    []playbooks.Source          `json:"lists,omitempty"` // reference data that one of them names
 	Undo     *undo                       `json:"undo,omitempty"`
+	Rules    *rulesEdition               `json:"rules,omitempty"`
 }
 
 const docEdition = "edition"
@@ -289,6 +300,13 @@ func (e *Engine) read(kept []byte) (*outline, error) {
 	}
 	if ed.Undo != nil {
 		return e.undoing(*ed.Undo), nil
+	}
+	if ed.Rules != nil {
+		book, err := e.ruleBook(*ed.Rules)
+		if err != nil {
+			return nil, err
+		}
+		return newOutline(book), nil
 	}
 	world := e.World()
 	world.Calls = ed.Calls

@@ -178,6 +178,9 @@ func undoStatus(inv actions.Inverse) string {
 
 // inverse asks the action of an effect how to take it back.
 func (e *Engine) inverse(ctx context.Context, c actions.Call, eff actions.Effect) (actions.Inverse, error) {
+	if eff.Action == beginsRun {
+		return actions.Inverse{Why: whyBegunStays(eff)}, nil
+	}
 	a, ok := e.catalog.Lookup(eff.Action)
 	if !ok {
 		return actions.Inverse{Why: "this version has no action " + eff.Action}, nil

@@ -95,7 +95,7 @@ func (r *Rule) holds(now time.Time) bool {
 }
 
 func (r *Rule) suppresses() bool {
-	return slices.ContainsFunc(r.Then, func(a RuleAction) bool { return a.Suppress })
+	return slices.ContainsFunc(r.Then, func(a RuleAction) bool { return a.Suppress != nil })
 }
 
 // always reports whether the rule holds for every incident.
@@ -115,25 +115,52 @@ func (r *Rule) covers(other *Rule) bool {
 // Matches decides whether the rule holds for an event, as Playbook.Matches does
 // for a playbook. Names are those of RuleNames.
 func (r *Rule) Matches(ev Event, names map[string]any, own []string, now time.Time) (Verdict, error) {
+	if v, decided := r.listens(ev, now); decided {
+		return v, nil
+	}
+	return (&Playbook{}).asks("if", r.If, r.Env(names, own, now))
+}
+
+// Judge decides as Matches does, and says which part of the condition does not
+// hold.
+func (r *Rule) Judge(ev Event, names map[string]any, own []string, now time.Time) (Verdict, error) {
+	v, err := r.Matches(ev, names, own, now)
+	if _, decided := r.listens(ev, now); decided || err != nil || v.Matched {
+		return v, err
+	}
+	if trace, failed := r.If.Trace(r.Env(names, own, now)); failed == nil { // else the verdict stands without
+		v.Because = "the condition does not hold: " + deciding(trace.Root)
+	}
+	return v, nil
+}
+
+// listens looks at all of a rule but its condition; decided is false where that
+// is to be asked.
+func (r *Rule) listens(ev Event, now time.Time) (v Verdict, decided bool) {
 	switch {
 	case !r.Enabled:
-		return Verdict{false, "the rule is not enabled"}, nil
+		return Verdict{false, "the rule is not enabled"}, true
 	case !r.holds(now):
-		return Verdict{false, "the rule has expired"}, nil
+		return Verdict{false, "the rule has expired"}, true
 	case ev.Trigger != "incident":
-		return Verdict{false, "rules are asked about incidents alone"}, nil
+		return Verdict{false, "rules are asked about incidents alone"}, true
 	case !slices.Contains(r.On, ev.Kind):
-		return Verdict{false, "on is " + strings.Join(r.On, ", ") + "; this one was " + ev.Kind}, nil
+		return Verdict{false, "on is " + strings.Join(r.On, ", ") + "; this one was " + ev.Kind}, true
 	case r.If == nil:
-		return Verdict{true, "the rule has no condition"}, nil
+		return Verdict{true, "the rule has no condition"}, true
 	}
+	return Verdict{}, false
+}
+
+// Env is what the rule's expressions are evaluated in.
+func (r *Rule) Env(names map[string]any, own []string, now time.Time) Env {
 	env := Env{Names: map[string]any{"params": map[string]any{}, "lists": listValues(r.Lists)}, Now: now, OwnDomains: own}
 	for name, v := range names {
 		if name != "lists" && name != "params" {
 			env.Names[name] = v
 		}
 	}
-	return (&Playbook{}).asks("if", r.If, env)
+	return env
 }
 
 // RuleNames are the names that the event gives to rules.

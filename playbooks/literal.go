@@ -11,3 +11,8 @@ func Texts(list ...string) *Template {
 	}
 	return &Template{typ: ListOf(StringType()), literal: values}
 }
+
+// Data is a template that is just those values.
+func Data(values map[string]any) *Template {
+	return &Template{typ: MapOf(AnyType()), literal: values}
+}

@@ -37,12 +37,28 @@ type RuleAction struct {
 	Tag      []string
 	Assign   *Template
 	Comment  *Template
-	Suppress bool   // no playbook starts for this revision
+	Suppress *Suppress
 	Run      string // id of a playbook
 
 	kind  string
 	value *yaml.Node
 	key   *yaml.Node
+}
+
+// Suppress says that no playbook starts for this revision of the incident, and
+// none for later ones until its end.
+type Suppress struct {
+	Reason string
+	For    time.Duration // how long; 0: Until says
+	Until  time.Time     // the first instant at which it no longer holds; zero, too: this revision only
+}
+
+// End is when a suppression that begins now is over; false: with this revision.
+func (s Suppress) End(now time.Time) (time.Time, bool) {
+	if s.For > 0 {
+		return now.Add(s.For), true
+	}
+	return s.Until, !s.Until.IsZero()
 }
 
 // LoadRule reads a rule's structure with all findings. It answers nil where the
@@ -75,7 +91,7 @@ func LoadRule(file string, text []byte) (*Rule, []Finding) {
 		r.Enabled = l.boolean(x.value, "enabled")
 	}
 	if x, ok := f.get("expires"); ok {
-		r.Expires = l.expiry(x.value)
+		r.Expires = l.expiry(x.value, "expires")
 	}
 	if x, ok := f.get("on"); ok {
 		r.On = l.words(x.value, "on", incidentEvents())
@@ -96,12 +112,12 @@ func LoadRule(file string, text []byte) (*Rule, []Finding) {
 }
 
 // expiry reads a day, whose end is meant, or a time.
-func (l *loader) expiry(n *yaml.Node) time.Time {
+func (l *loader) expiry(n *yaml.Node, what string) time.Time {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!timestamp" {
-		l.add(l.src.node(n), "E203", "quote it: \""+n.Value+"\"", "expires is a text; without quotes YAML reads a date")
+		l.add(l.src.node(n), "E203", "quote it: \""+n.Value+"\"", "%s is a text; without quotes YAML reads a date", what)
 		return time.Time{}
 	}
-	text := l.text(n, "expires")
+	text := l.text(n, what)
 	if text == "" {
 		return time.Time{}
 	}
@@ -110,7 +126,7 @@ func (l *loader) expiry(n *yaml.Node) time.Time {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		l.add(l.src.node(n), "E204", `such as "2027-03-31" or "2027-03-31T09:00:00Z"`, "expires %s is neither a day nor a time", quoted(text))
+		l.add(l.src.node(n), "E204", `such as "2027-03-31" or "2027-03-31T09:00:00Z"`, "%s %s is neither a day nor a time", what, quoted(text))
 	}
 	return at.UTC()
 }
@@ -141,14 +157,30 @@ func (l *loader) ruleAction(n *yaml.Node) (RuleAction, bool) {
 			l.add(l.src.node(x.value), "E204", "", "tag is empty")
 		}
 	case "suppress":
-		if a.Suppress = l.boolean(x.value, "suppress"); !a.Suppress && x.value.Tag == "!!bool" {
-			l.add(l.src.node(x.value), "E204", "delete the entry", "suppress is true, or not there")
-		}
+		a.Suppress = l.suppress(x.value)
 	case "run":
 		a.Run = l.text(x.value, "run")
 		l.kebab(x.value, "a playbook")
 	}
 	return a, true
+}
+
+// suppress reads whether, why and how long no playbook starts.
+func (l *loader) suppress(n *yaml.Node) *Suppress {
+	if n.Kind != yaml.MappingNode {
+		if on := l.boolean(n, "suppress"); !on && n.Tag == "!!bool" {
+			l.add(l.src.node(n), "E204", "delete the entry", "suppress is true, a mapping with its reason, or not there")
+		}
+		return &Suppress{}
+	}
+	f, _ := l.mapping(n, place{name: "suppress", keys: []string{"reason", "for", "until"}, required: []string{"reason"}})
+	s := &Suppress{Reason: l.optionalText(f, "reason"), For: l.duration(f, "for", 0)}
+	if x, ok := f.get("until"); ok {
+		if s.Until = l.expiry(x.value, "until"); f.has("for") {
+			l.add(l.src.node(x.key), "E208", "keep one of them", "suppress has both for and until")
+		}
+	}
+	return s
 }
 
 // ruleUpdate reads which fields of the incident are written, and with what.

@@ -57,33 +57,37 @@ func TestWhatIsWrongWithRulesIsSaid(t *testing.T) {
 		rules []string
 		want  string
 	}{
-		"no keys":           {[]string{"title: x\n"}, "E202 a rule needs the key then"},
-		"unknown key":       {[]string{rule("iff: true\nthen: [{tag: [a]}]\n")}, `E201 a rule has no key "iff"`},
-		"name":              {[]string{"rule: A_b\norder: 1\nthen: [{tag: [a]}]\n"}, "E205 a rule cannot be called"},
-		"order":             {[]string{"rule: a\norder: first\nthen: [{tag: [a]}]\n"}, "E203 order is a whole number"},
-		"event":             {[]string{rule("on: [closed]\nthen: [{tag: [a]}]\n")}, `E204 on has no "closed"`},
-		"expiry a date":     {[]string{rule("expires: 2027-03-31\nthen: [{tag: [a]}]\n")}, "E203 expires is a text"},
-		"expiry nothing":    {[]string{rule("expires: soon\nthen: [{tag: [a]}]\n")}, `E204 expires "soon" is neither`},
-		"expired":           {[]string{rule("expires: \"2026-05-31\"\nthen: [{tag: [a]}]\n")}, "W661 the rule has expired"},
-		"condition":         {[]string{rule("if: incident.severty == \"high\"\nthen: [{tag: [a]}]\n")}, "E304"},
-		"enum of condition": {[]string{rule("if: incident.severity == \"hgih\"\nthen: [{tag: [a]}]\n")}, "E311"},
-		"list":              {[]string{rule("if: '\"a\" in lists.training'\nthen: [{tag: [a]}]\n")}, "E304 lists has no field `training`"},
-		"no run yet":        {[]string{rule("if: run.mode == \"live\"\nthen: [{tag: [a]}]\n")}, "E303"},
-		"nothing to do":     {[]string{rule("then: []\n")}, "E204 then is empty"},
-		"empty entry":       {[]string{rule("then: [{}]\n")}, "E204 an entry of then is empty"},
-		"two in one":        {[]string{rule("then: [{tag: [a], suppress: true}]\n")}, "E208 an entry of then does one thing"},
-		"unknown action":    {[]string{rule("then: [{tags: [a]}]\n")}, "did you mean tag?"},
-		"unknown field":     {[]string{rule("then: [{update: {severity: high}}]\n")}, `E201 update has no key "severity"`},
-		"unknown value":     {[]string{rule("then: [{update: {status: closed}}]\n")}, "E204 status is one of active, inProgress, resolved"},
-		"unknown is none":   {[]string{rule("then: [{update: {classification: unknown}}]\n")}, "E204 classification is one of"},
-		"unknown playbook":  {[]string{rule("then: [{run: kontain}]\n")}, "did you mean contain?"},
-		"suppress no":       {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: false}]\n")}, "E204 suppress is true"},
-		"run behind":        {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: true}, {run: contain}]\n")}, "E661 nothing runs behind suppress"},
-		"suppress always":   {[]string{rule("then: [{suppress: true}]\n")}, "W662 the rule holds for every incident"},
-		"suppress true":     {[]string{rule("if: true\nthen: [{suppress: true}]\n")}, "W662 the rule holds for every incident"},
-		"update twice":      {[]string{rule("then: [{assign: a}, {assign: b}]\n")}, "E206 then has assign twice"},
-		"same name":         {[]string{rule("then: [{tag: [a]}]\n"), "rule: a-rule\norder: 6\nthen: [{tag: [a]}]\n"}, "E206 the name a-rule is taken by a.yaml"},
-		"same order":        {[]string{rule("then: [{tag: [a]}]\n"), "rule: b-rule\norder: 5\nthen: [{tag: [a]}]\n"}, "E662 the rule a-rule (a.yaml) has the order 5 too"},
+		"no keys":                 {[]string{"title: x\n"}, "E202 a rule needs the key then"},
+		"unknown key":             {[]string{rule("iff: true\nthen: [{tag: [a]}]\n")}, `E201 a rule has no key "iff"`},
+		"name":                    {[]string{"rule: A_b\norder: 1\nthen: [{tag: [a]}]\n"}, "E205 a rule cannot be called"},
+		"order":                   {[]string{"rule: a\norder: first\nthen: [{tag: [a]}]\n"}, "E203 order is a whole number"},
+		"event":                   {[]string{rule("on: [closed]\nthen: [{tag: [a]}]\n")}, `E204 on has no "closed"`},
+		"expiry a date":           {[]string{rule("expires: 2027-03-31\nthen: [{tag: [a]}]\n")}, "E203 expires is a text"},
+		"expiry nothing":          {[]string{rule("expires: soon\nthen: [{tag: [a]}]\n")}, `E204 expires "soon" is neither`},
+		"expired":                 {[]string{rule("expires: \"2026-05-31\"\nthen: [{tag: [a]}]\n")}, "W661 the rule has expired"},
+		"condition":               {[]string{rule("if: incident.severty == \"high\"\nthen: [{tag: [a]}]\n")}, "E304"},
+		"enum of condition":       {[]string{rule("if: incident.severity == \"hgih\"\nthen: [{tag: [a]}]\n")}, "E311"},
+		"list":                    {[]string{rule("if: '\"a\" in lists.training'\nthen: [{tag: [a]}]\n")}, "E304 lists has no field `training`"},
+		"no run yet":              {[]string{rule("if: run.mode == \"live\"\nthen: [{tag: [a]}]\n")}, "E303"},
+		"nothing to do":           {[]string{rule("then: []\n")}, "E204 then is empty"},
+		"empty entry":             {[]string{rule("then: [{}]\n")}, "E204 an entry of then is empty"},
+		"two in one":              {[]string{rule("then: [{tag: [a], suppress: true}]\n")}, "E208 an entry of then does one thing"},
+		"unknown action":          {[]string{rule("then: [{tags: [a]}]\n")}, "did you mean tag?"},
+		"unknown field":           {[]string{rule("then: [{update: {severity: high}}]\n")}, `E201 update has no key "severity"`},
+		"unknown value":           {[]string{rule("then: [{update: {status: closed}}]\n")}, "E204 status is one of active, inProgress, resolved"},
+		"unknown is none":         {[]string{rule("then: [{update: {classification: unknown}}]\n")}, "E204 classification is one of"},
+		"unknown playbook":        {[]string{rule("then: [{run: kontain}]\n")}, "did you mean contain?"},
+		"suppress no":             {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: false}]\n")}, "E204 suppress is true"},
+		"suppress without reason": {[]string{rule("on: [created]\nif: incident.severity == \"low\"\nthen: [{suppress: {for: 7d}}]\n")}, "reason"},
+		"suppress twice ended":    {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: {reason: x, for: 7d, until: \"2027-01-01\"}}]\n")}, "E208 suppress has both for and until"},
+		"suppress for how long":   {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: {reason: x, for: 7}}]\n")}, "E209 for has no unit"},
+		"suppress until when":     {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: {reason: x, until: soon}}]\n")}, "E204 until \"soon\" is neither a day nor a time"},
+		"run behind":              {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: true}, {run: contain}]\n")}, "E661 nothing runs behind suppress"},
+		"suppress always":         {[]string{rule("then: [{suppress: true}]\n")}, "W662 the rule holds for every incident"},
+		"suppress true":           {[]string{rule("if: true\nthen: [{suppress: true}]\n")}, "W662 the rule holds for every incident"},
+		"update twice":            {[]string{rule("then: [{assign: a}, {assign: b}]\n")}, "E206 then has assign twice"},
+		"same name":               {[]string{rule("then: [{tag: [a]}]\n"), "rule: a-rule\norder: 6\nthen: [{tag: [a]}]\n"}, "E206 the name a-rule is taken by a.yaml"},
+		"same order":              {[]string{rule("then: [{tag: [a]}]\n"), "rule: b-rule\norder: 5\nthen: [{tag: [a]}]\n"}, "E662 the rule a-rule (a.yaml) has the order 5 too"},
 		"hidden by the same condition": {[]string{
 			rule("if: incident.severity == \"low\"\nthen: [{suppress: true}]\n"),
 			"rule: b-rule\norder: 6\nif: incident.severity  ==  'low'\nthen: [{run: contain}]\n",
@@ -139,5 +143,38 @@ func TestARuleSaysWhyItHolds(t *testing.T) {
 		if v, err := r.Matches(ev, names, nil, c.now); err != nil || v.Matched != c.matched || !strings.Contains(v.Because, c.because) {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
+	}
+}
+
+func TestASuppressionHasAReasonAndAnEnd(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]Suppress{
+		"true":                               {},
+		"{reason: x}":                        {Reason: "x"},
+		"{reason: x, for: 36h}":              {Reason: "x", For: 36 * time.Hour},
+		"{reason: x, until: \"2026-06-30\"}": {Reason: "x", Until: time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		r, found := LoadRule("r.yaml", []byte("rule: r\norder: 1\nif: incident.severity == \"low\"\nthen: [{suppress: "+text+"}]\n"))
+		if len(found) > 0 || *r.Then[0].Suppress != want {
+			t.Errorf("%s: %+v\n%s", text, r.Then[0].Suppress, allText(found))
+		}
+		if end, lasts := r.Then[0].Suppress.End(now); lasts != (want.For > 0 || !want.Until.IsZero()) || lasts && !end.After(now) {
+			t.Errorf("%s ends %v, %t", text, end, lasts)
+		}
+	}
+}
+
+func TestARuleSaysWhichPartDoesNotHold(t *testing.T) {
+	r, _ := LoadRule("r.yaml", []byte("rule: r\norder: 1\nif: incident.title != \"\" and incident.severity == \"informational\"\nthen: [{tag: [a]}]\n"))
+	if found := CheckRules([]*Rule{r}, testWorld(), time.Unix(0, 0)); len(found) > 0 {
+		t.Fatal(allText(found))
+	}
+	ev := exampleEvent(t)
+	names, err := NewOffer(ev).RuleNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := r.Judge(ev, names, nil, time.Now()); err != nil || v.Matched || !strings.HasSuffix(v.Because, `: incident.severity == "informational" is false`) {
+		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -39,6 +39,7 @@ type Feed struct {
 	Store    engine.Store
 	Docs     engine.Documents
 	Books    []*playbooks.Playbook
+	Rules    *RuleSet      // asked about every revision before playbooks are; nil: none
 	Poll     time.Duration // between polls; default 30 s
 	Overlap  time.Duration // default and least 10 min
 	Lease    time.Duration // after which another node takes over; default 30 s

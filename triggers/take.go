@@ -148,6 +148,9 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 		}
 		return r.note(ctx, &after, ev, r.feed.everyBook(OutcomeOlder, "the incident was opened before the feed began, at "+stamp(r.mark.Began)))
 	}
+	if held, err := r.ruled(ctx, ev, &after); err != nil || held {
+		return err
+	}
 	if after.Pending, err = r.decide(ev, &after); err != nil {
 		return err
 	}

@@ -28,16 +28,17 @@ const (
 
 // The outcomes of a playbook for a revision of an incident.
 const (
-	OutcomeBegun   = "begun"          // a run was begun
-	OutcomeBefore  = "begun before"   // the same event had begun a run already
-	OutcomeNot     = "not matched"    // what it listens to, or its condition, says no
-	OutcomeDraft   = "draft"          // no event starts a draft
-	OutcomeError   = "error"          // its condition gave no answer: it does not start
-	OutcomeBusy    = "busy"           // it is at work on the incident, and does not queue
-	OutcomeLoop    = "loop suspected" // held: too many runs within an hour
-	OutcomeRefused = "refused"        // the engine did not take it
-	OutcomeOlder   = "older"          // the incident was there before the feed
-	OutcomeGone    = "gone"           // the playbook was taken away before it was begun
+	OutcomeBegun      = "begun"          // a run was begun
+	OutcomeBefore     = "begun before"   // the same event had begun a run already
+	OutcomeNot        = "not matched"    // what it listens to, or its condition, says no
+	OutcomeDraft      = "draft"          // no event starts a draft
+	OutcomeError      = "error"          // its condition gave no answer: it does not start
+	OutcomeBusy       = "busy"           // it is at work on the incident, and does not queue
+	OutcomeLoop       = "loop suspected" // held: too many runs within an hour
+	OutcomeRefused    = "refused"        // the engine did not take it
+	OutcomeSuppressed = "suppressed"     // a rule says that no playbook starts
+	OutcomeOlder      = "older"          // the incident was there before the feed
+	OutcomeGone       = "gone"           // the playbook was taken away before it was begun
 )
 
 // Verdict is what became of one playbook for a revision of an incident.

@@ -33,6 +33,7 @@ const maxPlaybook = 1<<20 + 1
 type shelf struct {
 	books  []book
 	beside []book // lists and rules read with them: no playbooks
+	rules  []*playbooks.Rule
 	others []string
 }
 
@@ -83,7 +84,9 @@ func loadBooks(paths []string, world playbooks.World, texts ...playbooks.Source)
 	}
 	world.Lists, s.beside = withOwn(world.Lists, lists)
 	s.check(texts, world)
-	s.beside = append(s.beside, ofRules(rules, s.books, world)...)
+	var ruleFiles []book
+	s.rules, ruleFiles = ofRules(rules, s.books, world)
+	s.beside = append(s.beside, ruleFiles...)
 	return s, nil
 }
 

@@ -45,7 +45,8 @@ type desk struct {
 	at      config.Store
 	store   keeper
 	engine  *engine.Engine
-	worker  bool // this process works on the store
+	worker  bool              // this process works on the store
+	rules   []*playbooks.Rule // of serve
 
 	log     *slog.Logger             // of the work
 	journal string                   // file of effects that were begun, where the store may forget them

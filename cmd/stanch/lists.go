@@ -64,8 +64,8 @@ func withOwn(known map[string]playbooks.List, texts []playbooks.Source) (map[str
 }
 
 // ofRules loads and checks rules as they stand together with playbooks, and
-// answers their files with their findings.
-func ofRules(texts []playbooks.Source, books []book, world playbooks.World) []book {
+// answers them, and their files with their findings.
+func ofRules(texts []playbooks.Source, books []book, world playbooks.World) ([]*playbooks.Rule, []book) {
 	known := map[string]playbooks.Source{}
 	maps.Copy(known, world.Calls)
 	for _, b := range books {
@@ -83,7 +83,7 @@ func ofRules(texts []playbooks.Source, books []book, world playbooks.World) []bo
 			rules = append(rules, r)
 		}
 	}
-	return each(texts, append(findings, playbooks.CheckRules(rules, world, time.Now())...))
+	return rules, each(texts, append(findings, playbooks.CheckRules(rules, world, time.Now())...))
 }
 
 // each answers the files of texts with what was found in them.

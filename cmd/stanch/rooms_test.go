@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"playbooks":                 {"actions", "connectors/incident", "connectors/kusto"},
 	"playbooks/review":          {"playbooks", "actions"},
 	"playbooks/picture":         {"playbooks", "actions"},
+	"playbooks/sentinelrules":   {"playbooks", "connectors/incident"},
 	"engine":                    {"playbooks", "actions", "connectors/incident"},
 	"engine/rehearse":           {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
 	"engine/view":               {"engine", "playbooks", "actions", "connectors/incident"},
@@ -71,7 +72,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/again":    {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
-		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture",
+		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture", "playbooks/sentinelrules",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/mail", "actions/notify",
 		"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/keyvault", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/incident", "connectors/practice",
 	},

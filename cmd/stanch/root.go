@@ -61,7 +61,7 @@ func newRoot(sh *shell) *cobra.Command {
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(sh), practiceCommand(sh), benchCommand(sh),
-		lintCommand(sh), testCommand(sh), fmtCommand(sh), schemaCommand(sh), lspCommand(sh), graphCommand(sh), diffCommand(sh), evalCommand(sh), explainCommand(sh), actionsCommand(sh), permissionsCommand(sh),
+		lintCommand(sh), testCommand(sh), fmtCommand(sh), schemaCommand(sh), lspCommand(sh), graphCommand(sh), diffCommand(sh), evalCommand(sh), explainCommand(sh), importCommand(sh), actionsCommand(sh), permissionsCommand(sh),
 		runCommand(sh), serveCommand(sh), workerCommand(sh), huntCommand(sh),
 		incidentsCommand(sh), evidenceCommand(sh), runsCommand(sh), schedulesCommand(sh), approvalsCommand(sh), storeCommand(sh),
 		doctorCommand(sh), undoCommand(sh), freezeCommand(sh), thawCommand(sh),

@@ -40,8 +40,9 @@ with on.webhook and of hooks in the configuration, which names the secret of eac
 What was answered with 202 is in the store. /healthz says that the process lives,
 /readyz that its store answers.
 
-Playbooks are those of the folders and files given, else of the configuration's;
-it refuses to start while one of them has errors.`,
+Playbooks and rules are those of the folders and files given, else of the
+configuration's; it refuses to start while one of them has errors. Rules are asked
+about each revision of an incident first, in their order.`,
 		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
@@ -74,8 +75,8 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	return nil
 }
 
-// served answers the playbooks of the folders. One with errors stops the
-// server: what it would have contained stays open, and nobody would notice.
+// served answers the playbooks of the folders, and gives the desk the rules
+// there. One with errors stops the server: what it would have contained stays open, and nobody would notice.
 func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error) {
 	if len(folders) == 0 {
 		folders = d.cfg.Playbooks
@@ -97,6 +98,12 @@ func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error
 	if len(books) == 0 {
 		return nil, fmt.Errorf("no playbooks in %v", folders)
 	}
+	for _, b := range s.beside {
+		if playbooks.HasErrors(b.findings) {
+			return nil, &exitError{exitFailed, fmt.Errorf("%s has errors: run `stanch lint`", b.file)}
+		}
+	}
+	d.rules = s.rules
 	return books, askable(d.cfg, books)
 }
 

@@ -24,6 +24,9 @@ func (d *desk) feed(books []*playbooks.Playbook, since time.Time, log *slog.Logg
 		Quota: c.Quota, AzureQuota: c.AzureQuota, Shared: budgets(d.cfg), Loops: c.Loops,
 		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
 	}
+	if len(d.rules) > 0 {
+		f.Rules = &triggers.RuleSet{Engine: d.engine, Docs: d.store, Rules: d.rules, Books: books, Log: log}
+	}
 	if c.Reads(string(incident.Defender)) {
 		f.Graph = d.tenant.graph
 	}

@@ -176,34 +176,52 @@ func sentinelDetermination(reason string) Determination {
 	return Determination(strings.ToLower(reason[:1]) + reason[1:])
 }
 
-// sourceOfProduct is the service source of a product as alerts name it.
+// Product is a name by which alerts call a product.
+type Product struct {
+	Name   string // in small letters
+	Source ServiceSource
+}
+
+// Products are the names of Microsoft's products, of which some have had
+// several.
 //
 // Source: learn.microsoft.com/azure/sentinel/microsoft-365-defender-sentinel-integration,
 // learn.microsoft.com/azure/sentinel/create-incidents-from-alerts.
+func Products() []Product {
+	return []Product{
+		{"microsoft data loss prevention", DataLossPrevention},
+		{"microsoft defender xdr", "microsoft365Defender"},
+		{"microsoft 365 defender", "microsoft365Defender"},
+		{"microsoft xdr", "microsoft365Defender"},
+		{"microsoft defender for endpoint", "microsoftDefenderForEndpoint"},
+		{"microsoft defender advanced threat protection", "microsoftDefenderForEndpoint"},
+		{"microsoft defender for identity", "microsoftDefenderForIdentity"},
+		{"azure advanced threat protection", "microsoftDefenderForIdentity"},
+		{"microsoft defender for cloud apps", "microsoftDefenderForCloudApps"},
+		{"microsoft cloud app security", "microsoftDefenderForCloudApps"},
+		{"microsoft defender for office 365", "microsoftDefenderForOffice365"},
+		{"office 365 advanced threat protection", "microsoftDefenderForOffice365"},
+		{"microsoft entra id protection", "azureAdIdentityProtection"},
+		{"azure active directory identity protection", "azureAdIdentityProtection"},
+		{"microsoft defender for cloud", "microsoftDefenderForCloud"},
+		{"azure security center", "microsoftDefenderForCloud"},
+		{"microsoft sentinel", "microsoftSentinel"},
+		{"azure sentinel", "microsoftSentinel"},
+		{"microsoft insider risk management", "microsoftInsiderRiskManagement"},
+		{"microsoft 365 insider risk management", "microsoftInsiderRiskManagement"},
+	}
+}
+
+// sourceOfProduct is the service source of a product as alerts name it.
 func sourceOfProduct(product string) ServiceSource {
-	switch strings.ToLower(product) {
-	case "", "unknown":
+	name := strings.ToLower(product)
+	if name == "" || name == "unknown" {
 		return "unknown"
-	case "microsoft data loss prevention":
-		return DataLossPrevention
-	case "microsoft defender xdr", "microsoft 365 defender", "microsoft xdr":
-		return "microsoft365Defender"
-	case "microsoft defender for endpoint", "microsoft defender advanced threat protection":
-		return "microsoftDefenderForEndpoint"
-	case "microsoft defender for identity", "azure advanced threat protection":
-		return "microsoftDefenderForIdentity"
-	case "microsoft defender for cloud apps", "microsoft cloud app security":
-		return "microsoftDefenderForCloudApps"
-	case "microsoft defender for office 365", "office 365 advanced threat protection":
-		return "microsoftDefenderForOffice365"
-	case "microsoft entra id protection", "azure active directory identity protection":
-		return "azureAdIdentityProtection"
-	case "microsoft defender for cloud", "azure security center":
-		return "microsoftDefenderForCloud"
-	case "microsoft sentinel", "azure sentinel":
-		return "microsoftSentinel"
-	case "microsoft insider risk management", "microsoft 365 insider risk management":
-		return "microsoftInsiderRiskManagement"
+	}
+	for _, p := range Products() {
+		if p.Name == name {
+			return p.Source
+		}
 	}
 	return parseEnum[ServiceSource](product)
 }
