@@ -289,7 +289,7 @@ func TestForgottenScriptsAreToldAgain(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, redistest.Options{AppendOnly: true})
 	worker := c.works("worker")
-	run := c.run(40)
+	run := c.run(300)
 	for range 5 {
 		c.polls("strands are held", func() bool { return c.leased() > 0 })
 		do(c, "SCRIPT", "FLUSH")
