@@ -32,6 +32,7 @@ on:
 steps:
   - uses: incidents.comment
     with: {incident: "${{ event.body.incident }}", text: "Reported ${{ event.id }}"}
+    timeout: 2s # what is cut off is looked up that soon
 `
 
 // sendHook posts a body to a hook, signed as Standard Webhooks says.
