@@ -68,8 +68,8 @@ steps:
 const inFlight = 200
 
 // TestAKillLosesNothingAndRepeatsNothing kills a real `stanch serve` with 200
-// runs in flight, 50 times at random moments (5 with -short). The tenant's audit
-// is the judge.
+// runs in flight, 20 times at random moments (5 with -short, or as often as
+// STANCH_KILLS says). The tenant's audit is the judge.
 func TestAKillLosesNothingAndRepeatsNothing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("STANCH_SEED"); s != "" {
@@ -86,9 +86,12 @@ func TestAKillLosesNothingAndRepeatsNothing(t *testing.T) {
 	server := practicetest.Start(t, practice.Options{Latency: 60 * time.Millisecond, Observe: func(practice.Exchange) {}})
 	k := &killTest{t: t, server: server, dir: t.TempDir(), unknown: map[string]bool{}}
 	k.prepare()
-	kills := 50
+	kills := 20
 	if testing.Short() {
 		kills = 5
+	}
+	if n, err := strconv.Atoi(os.Getenv("STANCH_KILLS")); err == nil {
+		kills = n
 	}
 	for range kills {
 		for k.injected-k.finished() < inFlight {
