@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -308,21 +309,19 @@ func (b *batches) bounded(group []*rider) (context.Context, context.CancelFunc) 
 		}
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(group[0].x.ctx), end)
-	left := sync.WaitGroup{}
+	var left atomic.Int64
+	left.Store(int64(len(group)))
 	var stops []func() bool
 	for _, r := range group {
-		left.Add(1)
-		stops = append(stops, context.AfterFunc(r.x.ctx, left.Done))
+		stops = append(stops, context.AfterFunc(r.x.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		}))
 	}
-	go func() {
-		left.Wait()
-		cancel()
-	}()
 	return ctx, func() {
 		for _, stop := range stops {
-			if stop() {
-				left.Done()
-			}
+			stop()
 		}
 		cancel()
 	}

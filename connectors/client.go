@@ -135,13 +135,7 @@ func (c *Client) Read(ctx context.Context, r Request, out any) (Reply, error) {
 	if m := r.method(); m != http.MethodGet && (m != http.MethodPost || !r.Reads) {
 		return Reply{}, c.refused(r, fmt.Errorf("%s is no reading request", m))
 	}
-	ask := func(out any) (Reply, error) {
-		reply, err := c.do(ctx, r, nil, out)
-		if c.untaken(err) {
-			return c.do(ctx, r, nil, out)
-		}
-		return reply, err
-	}
+	ask := func(out any) (Reply, error) { return c.do(ctx, r, nil, out) }
 	at := readingOf(ctx)
 	if !at.shares(r, out) {
 		return ask(out)
@@ -182,11 +176,7 @@ func (c *Client) Send(ctx context.Context, change Change, r Request, out any) (R
 		at.s.changed(at, what)
 		defer at.s.changed(at, what)
 	}
-	reply, err := c.do(ctx, r, &change, out)
-	if c.untaken(err) && change.may() == nil {
-		return c.do(ctx, r, &change, out)
-	}
-	return reply, err
+	return c.do(ctx, r, &change, out)
 }
 
 // Location is where a service tells how work that it accepted goes on. It may
@@ -216,7 +206,16 @@ func (c *Client) Ask(ctx context.Context, op string, at Location, out any) (Repl
 	return c.do(ctx, Request{Op: op, Path: Path{link: u.String()}, bare: true}, nil, out)
 }
 
+// do does a call, and once more with a new token where its own was not taken.
 func (c *Client) do(ctx context.Context, r Request, change *Change, out any) (Reply, error) {
+	reply, err := c.attempt(ctx, r, change, out)
+	if r.bare || !c.untaken(err) || change != nil && change.may() != nil {
+		return reply, err
+	}
+	return c.attempt(ctx, r, change, out)
+}
+
+func (c *Client) attempt(ctx context.Context, r Request, change *Change, out any) (Reply, error) {
 	timeout := c.options.Timeout
 	if r.copy != nil {
 		timeout = max(timeout, downloadTimeout)

@@ -35,11 +35,7 @@ func (c *Client) Download(ctx context.Context, change Change, r Request, to Copy
 	if err := change.may(); err != nil {
 		return Reply{}, c.refused(r, err)
 	}
-	reply, err := c.do(ctx, r, &change, nil)
-	if !r.bare && c.untaken(err) && change.may() == nil { // with a 401 comes no content
-		return c.do(ctx, r, &change, nil)
-	}
-	return reply, err
+	return c.do(ctx, r, &change, nil)
 }
 
 func errNotGET(method string) error {
@@ -52,11 +48,7 @@ func errNotGET(method string) error {
 // Redirected does a GET that answers where something lies, and nothing else.
 func (c *Client) Redirected(ctx context.Context, r Request) (Location, error) {
 	r.moved = true
-	ask := func() (Reply, error) { return c.do(ctx, r, nil, nil) }
-	reply, err := ask()
-	if c.untaken(err) {
-		reply, err = ask()
-	}
+	reply, err := c.do(ctx, r, nil, nil)
 	e, is := errors.AsType[*Error](err)
 	if moved := reply.Status == http.StatusFound || reply.Status == http.StatusTemporaryRedirect; is && moved && reply.Location.Known() {
 		return reply.Location, nil
