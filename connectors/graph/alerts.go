@@ -73,13 +73,7 @@ func alert(op string, raw json.RawMessage, request string) (Alert, error) {
 		LastUpdate time.Time `json:"lastUpdateDateTime"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil || head.ID == "" {
-		reason := "it has no id"
-		if err != nil {
-			reason = connectors.Plain(err.Error())
-		}
-		return Alert{}, &connectors.Error{
-			Op: "graph: " + op, Code: connectors.Failed, RequestID: request, Message: "an alert of the answer cannot be read: " + reason,
-		}
+		return Alert{}, unreadable(op, "an alert", err, request)
 	}
 	return Alert{ID: head.ID, Incident: head.Incident, LastUpdate: head.LastUpdate, Raw: raw}, nil
 }

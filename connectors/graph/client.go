@@ -63,7 +63,6 @@ const mailboxRequests = 4
 
 // mailboxOf names the mailbox that an address below the base is about.
 func mailboxOf(path string) (name string, most int) {
-	path, _, _ = strings.Cut(path, "?")
 	parts := strings.Split(path, "/")
 	if len(parts) < 4 || parts[1] != "users" {
 		return "", 0
@@ -152,6 +151,17 @@ func unsaid(op, what string, reply connectors.Reply) error {
 	return &connectors.Error{
 		Op: "graph: " + op, Code: connectors.Failed, Status: reply.Status, RequestID: reply.RequestID, Open: true,
 		Message: "the answer does not say " + what,
+	}
+}
+
+// unreadable is an entry of an answer that is not what it should be.
+func unreadable(op, what string, err error, request string) error {
+	reason := "it has no id"
+	if err != nil {
+		reason = connectors.Plain(err.Error())
+	}
+	return &connectors.Error{
+		Op: "graph: " + op, Code: connectors.Failed, RequestID: request, Message: what + " of the answer cannot be read: " + reason,
 	}
 }
 

@@ -209,14 +209,7 @@ func incident(op string, raw json.RawMessage, request string) (Incident, error) 
 		LastUpdate time.Time `json:"lastUpdateDateTime"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil || head.ID == "" {
-		reason := "it has no id"
-		if err != nil {
-			reason = connectors.Plain(err.Error())
-		}
-		return Incident{}, &connectors.Error{
-			Op: "graph: " + op, Code: connectors.Failed, RequestID: request,
-			Message: "an incident of the answer cannot be read: " + reason,
-		}
+		return Incident{}, unreadable(op, "an incident", err, request)
 	}
 	return Incident{ID: head.ID, LastUpdate: head.LastUpdate, Raw: raw}, nil
 }

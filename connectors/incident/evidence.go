@@ -49,6 +49,17 @@ type User struct {
 	Roles   []Role   `json:"roles" doc:"parts the user played"`
 }
 
+// Names are those by which a directory knows the user, the surest first.
+func (u User) Names() []string {
+	names := []string{}
+	for _, name := range []*string{u.EntraID, u.UPN, &u.ID} {
+		if name != nil {
+			names = append(names, *name)
+		}
+	}
+	return names
+}
+
 // Device is a computer or a phone that an alert named.
 type Device struct {
 	ID      string        `json:"id" doc:"stable over polls: the Defender machine id, else entra:<device id> or name:<DNS name>"`

@@ -65,7 +65,7 @@ func (c *Client) PutComment(ctx context.Context, ch connectors.Change, incident,
 	if n := utf8.RuneCountInString(text); n == 0 || n > MaxComment {
 		return Comment{}, invalid(op, "the comment has %d characters; expected 1 to %d", n, MaxComment)
 	}
-	if !guidForm.MatchString(name) {
+	if !connectors.IsGUID(name) {
 		return Comment{}, invalid(op, "the name of the comment is %q; expected a GUID", connectors.Plain(name))
 	}
 	var raw json.RawMessage

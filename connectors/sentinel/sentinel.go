@@ -42,7 +42,6 @@ type Workspace struct {
 // Names of resource groups and workspaces
 // (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules).
 var (
-	guidForm      = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 	groupForm     = regexp.MustCompile(`^[\p{L}\p{N}_().-]{1,89}[\p{L}\p{N}_()-]$|^[\p{L}\p{N}_()-]$`)
 	workspaceForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$`)
 )
@@ -51,7 +50,7 @@ var (
 // operator's file does.
 func (w Workspace) Valid() error {
 	switch {
-	case !guidForm.MatchString(w.Subscription):
+	case !connectors.IsGUID(w.Subscription):
 		return fmt.Errorf("subscription is %q; expected the subscription's id, a GUID", connectors.Plain(w.Subscription))
 	case !groupForm.MatchString(w.ResourceGroup):
 		return fmt.Errorf("resource_group is %q; expected the name of the resource group, such as contoso-security", connectors.Plain(w.ResourceGroup))

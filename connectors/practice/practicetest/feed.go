@@ -6,8 +6,6 @@ import (
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
-
-	"stanch/connectors/practice"
 )
 
 //go:embed testdata/activity-feed.openapi.json
@@ -17,7 +15,7 @@ var activityFeed []byte
 // testdata/SOURCES.txt.
 var feedSpec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(activityFeed) })
 
-// isFeed reports whether the call is one of that API.
-func isFeed(x practice.Exchange) bool {
-	return strings.HasPrefix(x.Request.URL.Path, "/api/") && strings.Contains(x.Request.URL.Path, "/activity/feed/")
+// isFeed reports whether a path is one of that API.
+func isFeed(path string) bool {
+	return strings.HasPrefix(path, "/api/") && strings.Contains(path, "/activity/feed/")
 }

@@ -101,7 +101,7 @@ const (
 // ResourceOf answers the resource whose tokens open a path of the tenant.
 func ResourceOf(path string) string {
 	switch {
-	case strings.HasPrefix(path, "/api/") && strings.Contains(path, "/activity/feed/"):
+	case isFeed(path):
 		return Activity
 	case strings.HasPrefix(path, "/api/"):
 		return Defender

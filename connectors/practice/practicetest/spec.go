@@ -26,13 +26,13 @@ var spec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoad
 // nil for a call of an API that none describes or one that met no route.
 func described(x practice.Exchange) (string, *openapi3.Operation, error) {
 	path := x.Request.URL.Path
-	if x.Route == "" || strings.HasPrefix(path, "/api/") && !isFeed(x) || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
+	if x.Route == "" || strings.HasPrefix(path, "/api/") && !isFeed(x.Request.URL.Path) || strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/_api/") {
 		return "", nil, nil
 	}
 	doc, err := spec()
 	if isAzure(x) {
 		doc, err = azureSpec()
-	} else if isFeed(x) {
+	} else if isFeed(x.Request.URL.Path) {
 		doc, err = feedSpec()
 	}
 	if err != nil {
@@ -69,12 +69,12 @@ func CheckRequest(x practice.Exchange) error {
 	if op == nil {
 		return err
 	}
-	if isAzure(x) || isFeed(x) {
+	if isAzure(x) || isFeed(x.Request.URL.Path) {
 		if err := checkQuery(op, "request of "+x.Route, x.Request.URL.Query()); err != nil {
 			return err
 		}
 	}
-	if isFeed(x) && op.RequestBody != nil && !op.RequestBody.Value.Required && len(x.RequestBody) == 0 {
+	if isFeed(x.Request.URL.Path) && op.RequestBody != nil && !op.RequestBody.Value.Required && len(x.RequestBody) == 0 {
 		return nil
 	}
 	if op.RequestBody == nil {
