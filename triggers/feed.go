@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -233,13 +235,7 @@ func (f *Feed) PollOnce(ctx context.Context) (Polled, error) {
 		return Polled{}, err
 	}
 	polled, failed := f.poll(ctx)
-	var all []error
-	for _, err := range failed {
-		if err != nil {
-			all = append(all, err)
-		}
-	}
-	return polled, errors.Join(all...)
+	return polled, errors.Join(slices.Collect(maps.Values(failed))...)
 }
 
 // poll reads every source once, and answers how each has failed, or nil.

@@ -42,10 +42,11 @@ func (r *reading) alerts(ctx context.Context) error {
 // alertsSince notes the incidents with alerts that are newer than what is known,
 // and answers the newest update, and whether all were noted.
 func (r *reading) alertsSince(ctx context.Context, s graphSource, since time.Time) (newest time.Time, all bool, err error) {
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return newest, false, err
 	}
 	all = true
+	incidents := map[string]stored{} // each is loaded once, however many alerts it has
 	for page, err := range s.client.Alerts(ctx, graph.AlertQuery{Since: since}) {
 		if err != nil {
 			return newest, false, err
@@ -56,9 +57,12 @@ func (r *reading) alertsSince(ctx context.Context, s graphSource, since time.Tim
 			}
 			newest = latest(newest, a.LastUpdate)
 			id := incident.NewID(incident.Defender, a.Incident)
-			known, err := r.feed.load(ctx, id)
-			if err != nil {
-				return newest, false, err
+			known, loaded := incidents[id]
+			if !loaded {
+				if known, err = r.feed.load(ctx, id); err != nil {
+					return newest, false, err
+				}
+				incidents[id] = known
 			}
 			if !slices.ContainsFunc(known.Incident.Alerts, func(k incident.Alert) bool { return k.ID == a.ID && !a.LastUpdate.After(k.UpdatedAt) }) {
 				all = r.lead(id) && all

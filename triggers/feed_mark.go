@@ -29,31 +29,6 @@ type mark struct {
 	version int64
 }
 
-// aside is an incident that could not be taken, though it is not at fault.
-type aside struct {
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
-	Tries  int       `json:"tries"`
-	Next   time.Time `json:"next"`
-}
-
-// How often what was set aside is tried again, and how much is.
-const (
-	firstAgain = time.Minute
-	lastAgain  = time.Hour
-	mostAside  = 1000
-)
-
-// later is when it is tried again.
-func (a aside) later(now time.Time, reason string) aside {
-	wait := min(firstAgain<<min(a.Tries, 10), lastAgain)
-	if a.Since.IsZero() {
-		a.Since = now
-	}
-	a.Reason, a.Tries, a.Next = reason, a.Tries+1, now.Add(wait)
-	return a
-}
-
 // mark answers how far the source has been read.
 func (r *reading) loadMark(ctx context.Context) error {
 	f := r.feed

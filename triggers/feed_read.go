@@ -23,7 +23,6 @@ const (
 	leastFaulty = time.Second // of time, of which a list that cannot be read is set aside
 	chunk       = 256         // the watermark moves after so many
 	atOnce      = 16
-	mostLed     = 100 // incidents that others lead to, of one poll
 )
 
 // reading is one poll of one source.
@@ -158,9 +157,6 @@ func (r *reading) slices(ctx context.Context, from time.Time) error {
 	}
 }
 
-// sliceName begins the name of a slice of time that is set aside.
-const sliceName = "slice/"
-
 // listed reads a slice; where its answer cannot be read, once more without
 // alerts, which are the larger part of it.
 func (r *reading) listed(ctx context.Context, from, before time.Time, width time.Duration) ([]sighting, error) {
@@ -276,132 +272,10 @@ func (r *reading) sourceOf(id string) source {
 	return r.source
 }
 
-// single reports whether an error may be that of one incident alone: a part of
-// the store that is damaged, or an API that answers for others.
-func single(err error) bool {
-	if errors.Is(err, errWaits) || errors.Is(err, engine.ErrDamaged) {
-		return true
-	}
-	if e, is := errors.AsType[*connectors.Error](err); is {
-		switch e.Code {
-		case connectors.Throttled, connectors.Unauthorized, connectors.Forbidden:
-			return false
-		}
-		return true
-	}
-	return false
-}
-
-// setAside notes an incident that is to be tried again.
-func (r *reading) setAside(id string, why error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	was, known := r.mark.Aside[id]
-	if !known {
-		if len(r.mark.Aside) >= mostAside {
-			return fmt.Errorf("%d incidents are set aside already: %w", mostAside, why)
-		}
-		if !errors.Is(why, errWaits) {
-			r.feed.Log.Error("an incident cannot be taken now and is set aside; it is tried again", "incident", id, "error", why)
-		}
-		r.polled.Aside++
-	}
-	r.mark.Aside[id] = was.later(r.now, cutReason(why.Error()))
-	return nil
-}
-
 func (r *reading) count(add func(*Polled)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	add(r.polled)
-}
-
-// again tries what was set aside and is due.
-func (r *reading) again(ctx context.Context) error {
-	for _, id := range sortedKeys(r.mark.Aside) {
-		a := r.mark.Aside[id]
-		if a.Next.After(r.now) {
-			continue
-		}
-		if err := r.retry(ctx, id); err != nil {
-			return err
-		}
-	}
-	return r.follow(ctx)
-}
-
-func (r *reading) retry(ctx context.Context, id string) error {
-	if text, is := strings.CutPrefix(id, sliceName); is {
-		return r.retrySlice(ctx, id, text)
-	}
-	g, err := r.sourceOf(id).one(ctx, id)
-	e, answered := errors.AsType[*connectors.Error](err)
-	switch {
-	case answered && e.Code == connectors.NotFound:
-		r.feed.Log.Info("an incident that was set aside is gone", "incident", id)
-		delete(r.mark.Aside, id)
-		return nil
-	case answered && garbled(e):
-		delete(r.mark.Aside, id)
-		return r.poison(ctx, sighting{id: id, raw: []byte(e.Message)}, err)
-	case err != nil && single(err):
-		return r.setAside(id, err)
-	case err != nil:
-		return err
-	}
-	return r.one(ctx, g)
-}
-
-func (r *reading) retrySlice(ctx context.Context, id, text string) error {
-	from, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return fmt.Errorf("watermark: %s is set aside: %w", id, err)
-	}
-	list, err := r.listed(ctx, from, from.Add(leastFaulty), leastFaulty)
-	if err != nil {
-		if single(err) {
-			return r.setAside(id, err)
-		}
-		return err
-	}
-	delete(r.mark.Aside, id)
-	return r.takeSome(ctx, list)
-}
-
-// lead notes an incident that something else led to. It answers false where that
-// is one too many for this poll.
-func (r *reading) lead(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, known := r.ask[id]
-	if !known && len(r.ask) >= mostLed {
-		return false
-	}
-	if !known {
-		r.ask[id] = true
-	}
-	return true
-}
-
-// follow reads the incidents that others led to: what those taken were merged
-// into may not be on the list, and is what became of them.
-func (r *reading) follow(ctx context.Context) error {
-	for {
-		var next []string
-		for _, id := range sortedKeys(r.ask) {
-			if r.ask[id] {
-				next, r.ask[id] = append(next, id), false
-			}
-		}
-		if len(next) == 0 {
-			return nil
-		}
-		for _, id := range next {
-			if err := r.retry(ctx, id); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -33,16 +33,15 @@ var (
 	errFaulty = errors.New("the incident cannot be read")
 )
 
-// drawer answers what a source calls before each request: it waits for its turn
-// and answers the store's time.
-func (f *Feed) drawer(class string) func(context.Context) (time.Time, error) {
-	return func(ctx context.Context) (at time.Time, err error) {
+// drawer answers what a source calls before each request: it waits for its turn.
+func (f *Feed) drawer(class string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		for _, b := range f.budgets(class) {
-			if at, err = f.turn(ctx, b); err != nil {
-				return at, err
+			if err := f.turn(ctx, b); err != nil {
+				return err
 			}
 		}
-		return at, nil
+		return nil
 	}
 }
 
@@ -60,17 +59,17 @@ func (f *Feed) budgets(class string) []engine.Budget {
 	return all
 }
 
-func (f *Feed) turn(ctx context.Context, b engine.Budget) (time.Time, error) {
+func (f *Feed) turn(ctx context.Context, b engine.Budget) error {
 	d := engine.Draw{Budget: b.Name, Request: "feed/" + rand.Text(), Units: 1, Windows: b.Windows, Lane: feedLane, By: "feed"}
 	for {
 		drawn, err := f.Store.Draw(ctx, d)
 		switch {
 		case err != nil:
-			return time.Time{}, fmt.Errorf("the feed's turn: %w", err)
+			return fmt.Errorf("the feed's turn: %w", err)
 		case drawn.Go:
-			return drawn.At, nil
+			return nil
 		case !pause(ctx, drawn.Wait):
-			return time.Time{}, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -92,14 +91,14 @@ func (f *Feed) refused(ctx context.Context, class string, err error) {
 // graphSource is Defender XDR.
 type graphSource struct {
 	client *graph.Client
-	draw   func(context.Context) (time.Time, error)
+	draw   func(context.Context) error
 }
 
 func (s graphSource) name() string  { return "feed/defender" }
 func (s graphSource) class() string { return classGraph }
 
 func (s graphSource) list(ctx context.Context, from, before time.Time, bare bool, most int) ([]sighting, error) {
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return nil, err
 	}
 	var all []sighting
@@ -121,15 +120,14 @@ func (s graphSource) list(ctx context.Context, from, before time.Time, bare bool
 }
 
 // more draws for the next page, if there is one and it is wanted.
-func more(ctx context.Context, follows bool, have, most int, draw func(context.Context) (time.Time, error)) error {
+func more(ctx context.Context, follows bool, have, most int, draw func(context.Context) error) error {
 	if !follows {
 		return nil
 	}
 	if most > 0 && have >= most {
 		return errMany
 	}
-	_, err := draw(ctx)
-	return err
+	return draw(ctx)
 }
 
 // faulty is the sighting of what is no incident.
@@ -150,7 +148,7 @@ func (s graphSource) one(ctx context.Context, id string) (sighting, error) {
 	if err != nil {
 		return sighting{}, err
 	}
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return sighting{}, err
 	}
 	in, err := s.client.Incident(ctx, native)
@@ -191,7 +189,7 @@ func garbled(e *connectors.Error) bool {
 // sentinelSource is a workspace of Sentinel.
 type sentinelSource struct {
 	client *sentinel.Client
-	draw   func(context.Context) (time.Time, error)
+	draw   func(context.Context) error
 	twins  bool // Defender is read, too
 }
 
@@ -199,7 +197,7 @@ func (s sentinelSource) name() string  { return "feed/sentinel/" + s.client.Work
 func (s sentinelSource) class() string { return classAzure }
 
 func (s sentinelSource) list(ctx context.Context, from, before time.Time, _ bool, most int) ([]sighting, error) {
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return nil, err
 	}
 	var all []sighting
@@ -233,7 +231,7 @@ func (s sentinelSource) sighting(one sentinel.Incident) sighting {
 }
 
 func (s sentinelSource) one(ctx context.Context, id string) (sighting, error) {
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return sighting{}, err
 	}
 	one, err := s.client.Incident(ctx, nameIn(id))
@@ -251,7 +249,7 @@ func (s sentinelSource) whole(ctx context.Context, g sighting) (incident.Inciden
 		into *[]json.RawMessage
 		read func(context.Context, string) ([]json.RawMessage, error)
 	}{{&body.Alerts, s.client.Alerts}, {&body.Entities, s.client.Entities}, {&body.Comments, s.comments}} {
-		if _, err := s.draw(ctx); err != nil {
+		if err := s.draw(ctx); err != nil {
 			return incident.Incident{}, err
 		}
 		list, err := part.read(ctx, name)

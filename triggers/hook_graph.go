@@ -2,8 +2,6 @@ package triggers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -125,8 +123,7 @@ func withoutProof(raw json.RawMessage, n notification) (json.RawMessage, string,
 	if n.ID == "" {
 		same = append([]byte("body\x00"), body...)
 	}
-	sum := sha256.Sum256(same)
-	return body, hex.EncodeToString(sum[:16]), nil
+	return body, digestOf(same)[:32], nil
 }
 
 // lifecycle tells the operator what becomes of a subscription: whoever made it

@@ -81,7 +81,7 @@ const (
 // the connector.
 func (t *Told) OfAlert(ctx context.Context, alert string) (string, error) {
 	s := t.source()
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return "", err
 	}
 	for page, err := range t.client.Incidents(ctx, sentinel.Query{Since: time.Now().Add(-alertBack), Top: mostOfAlert}) {
@@ -100,7 +100,7 @@ func (t *Told) OfAlert(ctx context.Context, alert string) (string, error) {
 }
 
 func (t *Told) hasAlert(ctx context.Context, s sentinelSource, name, alert string) (bool, error) {
-	if _, err := s.draw(ctx); err != nil {
+	if err := s.draw(ctx); err != nil {
 		return false, err
 	}
 	alerts, err := t.client.Alerts(ctx, name)

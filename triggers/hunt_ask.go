@@ -3,8 +3,6 @@ package triggers
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -247,6 +245,5 @@ func keyOf(t *playbooks.HuntingTrigger, row any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:16]), nil
+	return digestOf(raw)[:32], nil
 }

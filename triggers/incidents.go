@@ -1,9 +1,9 @@
 package triggers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -35,16 +35,6 @@ func KeptAs(ctx context.Context, docs engine.Documents, id string) (string, erro
 	if !strings.Contains(id, "/") {
 		id = incident.NewID(incident.Defender, id)
 	}
-	d, err := docs.Get(ctx, docTwin, id)
-	if errors.Is(err, engine.ErrNotFound) {
-		return id, nil
-	}
-	var t twin
-	if err == nil {
-		err = json.Unmarshal(d.Body, &t)
-	}
-	if err != nil {
-		return id, fmt.Errorf("incident %s: under which id it is kept: %w", id, err)
-	}
-	return t.Incident, nil
+	t, err := twinOf(ctx, docs, id)
+	return cmp.Or(t.Incident, id), err
 }

@@ -86,12 +86,8 @@ func (s *Schedules) attend(ctx context.Context, t Timed) {
 			}
 			down, next = err != nil, at
 		}
-		timer := time.NewTimer(min(max(next.Sub(s.Now()), 0), longSleep))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, min(max(next.Sub(s.Now()), 0), longSleep)) {
 			return
-		case <-timer.C:
 		}
 	}
 }

@@ -172,14 +172,13 @@ func (r *reading) event(ctx context.Context, before stored, after *stored) (play
 	ev := playbooks.Event{Trigger: "incident", At: in.UpdatedAt}
 	if before.version == 0 {
 		ev.Kind, ev.ID = "created", "created"
-		for _, a := range in.Alerts {
-			ev.NewAlerts = append(ev.NewAlerts, a.ID)
-		}
 		if !in.CreatedAt.IsZero() && in.CreatedAt.Before(r.mark.Began) {
 			ev.Kind = adopted
+			for _, a := range in.Alerts {
+				ev.NewAlerts = append(ev.NewAlerts, a.ID)
+			}
 			return ev, nil
 		}
-		ev.NewAlerts = nil
 		r.count(func(p *Polled) { p.New++ })
 		return ev, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stanch/connectors"
+	"stanch/connectors/incident"
 	"stanch/engine"
 )
 
@@ -28,9 +29,10 @@ type twin struct {
 	Seen     time.Time `json:"seen,omitzero"` // the newest change of the other that was followed
 }
 
-func (f *Feed) twin(ctx context.Context, id string) (twin, error) {
+// twinOf answers what is kept of an id that is another's, too; nothing of others.
+func twinOf(ctx context.Context, docs engine.Documents, id string) (twin, error) {
 	var t twin
-	doc, err := f.Docs.Get(ctx, docTwin, id)
+	doc, err := docs.Get(ctx, docTwin, id)
 	if errors.Is(err, engine.ErrNotFound) {
 		return t, nil
 	}
@@ -60,7 +62,7 @@ func (r *reading) carried(ctx context.Context, id string) (bool, error) {
 	if r.feed.Sentinel == nil || strings.HasPrefix(id, "sentinel/") {
 		return false, nil
 	}
-	t, err := r.feed.twin(ctx, id)
+	t, err := twinOf(ctx, r.feed.Docs, id)
 	return t.Incident != "", err
 }
 
@@ -68,7 +70,7 @@ func (r *reading) carried(ctx context.Context, id string) (bool, error) {
 // changed here is looked for there.
 func (r *reading) takeTwin(ctx context.Context, g sighting) error {
 	f := r.feed
-	t, err := f.twin(ctx, g.id)
+	t, err := twinOf(ctx, f.Docs, g.id)
 	switch {
 	case err != nil:
 		return err
@@ -116,7 +118,7 @@ func (r *reading) adopt(ctx context.Context, g sighting) error {
 
 // sentinelID is our id of an incident of Sentinel, as the model gives it.
 func sentinelID(workspace, name string) string {
-	return "sentinel/" + workspace + "/" + strings.ToLower(name)
+	return incident.NewID(incident.Sentinel, workspace+"/"+strings.ToLower(name))
 }
 
 // nameIn is the last part of an incident's id: its name at its source.
