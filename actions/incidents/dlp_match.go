@@ -40,17 +40,17 @@ func subjectOf(in incident.Incident, a incident.Alert) dlpSubject {
 			devices[d.ID] = *d.Name
 		}
 	}
-	for _, f := range in.Evidence.Files {
+	mine := in.Evidence.Of(a.ID)
+	for _, f := range mine.Files {
 		switch {
-		case !slices.Contains(f.Alerts, a.ID):
 		case f.URL != nil:
 			x.things[addressKey(*f.URL)] = true
 		case f.Path != nil && f.DeviceID != nil && devices[*f.DeviceID] != "":
 			x.things[pathKey(devices[*f.DeviceID], *f.Path)] = true
 		}
 	}
-	for _, m := range in.Evidence.Messages {
-		if m.InternetMessageID != nil && slices.Contains(m.Alerts, a.ID) {
+	for _, m := range mine.Messages {
+		if m.InternetMessageID != nil {
 			x.things[mailKey(*m.InternetMessageID)] = true
 		}
 	}

@@ -125,13 +125,10 @@ func (s Shelf) checkSend(ctx context.Context, _ actions.Call, e actions.Effect) 
 		return actions.Finding{}, err
 	}
 	_, there, err := s.Graph.SentMarked(ctx, r.From, e.ID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return actions.Finding{}, err
-	case there:
-		return actions.Finding{Answer: actions.Happened, Why: "the mail lies in Sent Items"}, nil
 	}
-	return actions.Finding{Answer: actions.DidNot, Why: "the mail does not lie in Sent Items"}, nil
+	return actions.InSentItems(there), nil
 }
 
 func settleSend(out sent, effects []actions.Effect) sent {

@@ -71,7 +71,7 @@ func (s Shelf) checkAsk(ctx context.Context, c actions.Call, e actions.Effect) (
 		return actions.Finding{}, err
 	}
 	if !there {
-		return notSent(), nil
+		return actions.InSentItems(false), nil
 	}
 	wait := time.Duration(r.Wait)
 	left := at.Add(wait).Sub(c.Now)

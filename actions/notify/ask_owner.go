@@ -161,17 +161,10 @@ func answers(u graph.User) bool {
 }
 
 func names(ref actions.Ref[incident.User]) []string {
-	v := ref.Value
-	if v == nil {
-		return []string{ref.Text}
+	if v := ref.Value; v != nil {
+		return v.Names()
 	}
-	var out []string
-	for _, name := range []*string{v.EntraID, v.UPN, &v.ID} {
-		if name != nil {
-			out = append(out, *name)
-		}
-	}
-	return out
+	return []string{ref.Text}
 }
 
 // shownOwner is what approvers see of who is to be asked.

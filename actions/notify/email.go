@@ -70,15 +70,8 @@ func (s Shelf) checkMail(ctx context.Context, _ actions.Call, e actions.Effect) 
 		return actions.Finding{}, err
 	}
 	_, there, err := s.Graph.SentMarked(ctx, r.From, e.ID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return actions.Finding{}, err
-	case there:
-		return actions.Finding{Answer: actions.Happened, Why: "the mail lies in Sent Items"}, nil
 	}
-	return notSent(), nil
-}
-
-func notSent() actions.Finding {
-	return actions.Finding{Answer: actions.DidNot, Why: "the mail does not lie in Sent Items"}
+	return actions.InSentItems(there), nil
 }

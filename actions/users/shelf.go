@@ -39,20 +39,13 @@ func problem(hint, format string, args ...any) error {
 func (s Shelf) find(ctx context.Context, ref actions.Ref[incident.User]) (graph.User, actions.Entity, error) {
 	given := []string{ref.Text}
 	if v := ref.Value; v != nil {
-		given = []string{text(v.EntraID), text(v.UPN), v.ID}
+		given = v.Names()
 	}
 	u, err := s.Graph.UserNamed(ctx, given...)
 	if err != nil {
 		return graph.User{}, actions.Entity{}, err
 	}
 	return u, entity(u, given), nil
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // entity is the user with every name that a guardrail may use.
