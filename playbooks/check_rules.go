@@ -124,11 +124,16 @@ func (r *Rule) Matches(ev Event, names map[string]any, own []string, now time.Ti
 // Judge decides as Matches does, and says which part of the condition does not
 // hold.
 func (r *Rule) Judge(ev Event, names map[string]any, own []string, now time.Time) (Verdict, error) {
-	v, err := r.Matches(ev, names, own, now)
-	if _, decided := r.listens(ev, now); decided || err != nil || v.Matched {
+	v, decided := r.listens(ev, now)
+	if decided {
+		return v, nil
+	}
+	env := r.Env(names, own, now)
+	v, err := (&Playbook{}).asks("if", r.If, env)
+	if err != nil || v.Matched {
 		return v, err
 	}
-	if trace, failed := r.If.Trace(r.Env(names, own, now)); failed == nil { // else the verdict stands without
+	if trace, failed := r.If.Trace(env); failed == nil { // else the verdict stands without
 		v.Because = "the condition does not hold: " + deciding(trace.Root)
 	}
 	return v, nil
