@@ -116,13 +116,18 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 	return nil
 }
 
-// recorded makes the engine on a store whose acts are written down.
-func (d *desk) recorded(file string, options engine.Options) error {
+// nodeName tells this process from others on the same store.
+func nodeName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	recorder, err := history.New(d.store, d.store, file, fmt.Sprintf("%s/%d", host, os.Getpid()))
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// recorded makes the engine on a store whose acts are written down.
+func (d *desk) recorded(file string, options engine.Options) error {
+	recorder, err := history.New(d.store, d.store, file, nodeName())
 	if err != nil {
 		return errors.Join(err, d.store.Close())
 	}

@@ -10,12 +10,8 @@ import (
 	"stanch/playbooks"
 )
 
-// incidentID is an id of an incident; number is one of Defender as its portal
-// writes it, and as no playbook is called.
-var (
-	incidentID = regexp.MustCompile(`^(defender|sentinel)/[^/]+(/[^/]+)?$`)
-	number     = regexp.MustCompile(`^[0-9]+$`)
-)
+// incidentID is how ids of incidents begin.
+var incidentID = regexp.MustCompile(`^(defender|sentinel)/[^/]+(/[^/]+)?$`)
 
 func explainCommand(sh *shell) *cobra.Command {
 	var o occurrence
@@ -56,10 +52,8 @@ and of every other one why not.`,
 				return sh.explainCodes()
 			case playbooks.IsCode(strings.ToUpper(args[0])):
 				return sh.explainCode(args[0])
-			case number.MatchString(args[0]):
-				return sh.explainIncident(ctx, "defender/"+args[0], of)
-			case incidentID.MatchString(args[0]):
-				return sh.explainIncident(ctx, args[0], of)
+			case incidentID.MatchString(portalID(args[0])):
+				return sh.explainIncident(ctx, portalID(args[0]), of)
 			}
 			if of != "" {
 				return misused("--playbook goes with an incident, such as stanch explain defender/1234 --playbook %s", of)

@@ -14,6 +14,7 @@ import (
 	"stanch/actions/incidents"
 	"stanch/cmd/stanch/internal/terminal"
 	"stanch/connectors/incident"
+	"stanch/engine/view"
 )
 
 func incidentsCommand(sh *shell) *cobra.Command {
@@ -49,9 +50,11 @@ that the store knows.`,
 			if err != nil {
 				return err
 			}
-			runs, err := sh.runsAbout(ctx, i.ID)
-			if err != nil {
-				return err
+			var runs []view.Run
+			if sh.asTable() { // nothing else tells of them
+				if runs, err = sh.runsAbout(ctx, i.ID); err != nil {
+					return err
+				}
 			}
 			return sh.print(i, func() {
 				sh.showIncident(i)
@@ -78,9 +81,7 @@ func (sh *shell) incident(ctx context.Context, named string, tenant func() (clie
 	if err == nil {
 		return incidentFile(named)
 	}
-	if named != "" && strings.Trim(named, "0123456789") == "" {
-		named = incident.NewID(incident.Defender, named)
-	}
+	named = portalID(named)
 	source, native, notID := incident.ParseID(named)
 	switch {
 	case notID != nil && errors.Is(err, fs.ErrNotExist):
@@ -100,6 +101,15 @@ func (sh *shell) incident(ctx context.Context, named string, tenant func() (clie
 		return incident.Incident{}, err
 	}
 	return mapped(named, got.Raw)
+}
+
+// portalID makes an id of the number that Defender's portal shows, by which no
+// playbook is called; anything else stays as it is.
+func portalID(named string) string {
+	if named != "" && strings.Trim(named, "0123456789") == "" {
+		return incident.NewID(incident.Defender, named)
+	}
+	return named
 }
 
 func incidentFile(name string) (incident.Incident, error) {

@@ -94,8 +94,8 @@ func counted(s incident.SensitiveType) string {
 	return out
 }
 
-// runsAbout answers the runs on an incident, the oldest first, and those that wait.
-// Where there is no store there are none; one that was named must be there.
+// runsAbout answers the runs on an incident, at most the newest thousand. Where
+// there is no store there are none; one that was named must be there.
 func (sh *shell) runsAbout(ctx context.Context, id string) ([]view.Run, error) {
 	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
 	if err != nil {
@@ -105,22 +105,12 @@ func (sh *shell) runsAbout(ctx context.Context, id string) ([]view.Run, error) {
 		return nil, err
 	}
 	defer d.close()
-	v, err := d.lists(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
 	all := []view.Run{}
-	for f := (view.RunFilter{Subject: id}); ; {
-		page, next, err := v.Runs(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page...)
-		if f.Cursor = next; next == "" || len(all) >= 1000 {
-			return all, nil
-		}
-	}
+	err = d.eachRun(ctx, runFilter{subject: id}, func(r view.Run) bool {
+		all = append(all, r)
+		return len(all) < 1000
+	})
+	return all, err
 }
 
 // tellStory prints what happened, and which runs wait for whom.

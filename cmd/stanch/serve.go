@@ -75,8 +75,9 @@ func (sh *shell) serve(ctx context.Context, o serveOptions) error {
 	return nil
 }
 
-// served answers the playbooks of the folders, and gives the desk the rules
-// there. One with errors stops the server: what it would have contained stays open, and nobody would notice.
+// served answers the playbooks of the folders, and gives the desk the rules there.
+// One with errors stops the server: what it would have contained stays open, and
+// nobody would notice.
 func (sh *shell) served(d *desk, folders []string) ([]*playbooks.Playbook, error) {
 	if len(folders) == 0 {
 		folders = d.cfg.Playbooks

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"stanch/connectors/incident"
@@ -13,16 +12,12 @@ import (
 
 // feed is the incident feed of the desk. Since is where it begins, zero: now.
 func (d *desk) feed(books []*playbooks.Playbook, since time.Time, log *slog.Logger) (*triggers.Feed, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	c := d.cfg.Feed
 	f := &triggers.Feed{
 		Engine: d.engine, Store: d.store, Docs: d.store, Books: books,
 		Poll: c.Poll, Overlap: c.Overlap, Lease: c.Lease, Since: since,
 		Quota: c.Quota, AzureQuota: c.AzureQuota, Shared: budgets(d.cfg), Loops: c.Loops,
-		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Log: log,
+		Holder: nodeName(), Log: log,
 	}
 	if len(d.rules) > 0 {
 		f.Rules = &triggers.RuleSet{Engine: d.engine, Docs: d.store, Rules: d.rules, Books: books, Log: log}

@@ -188,11 +188,16 @@ func (sh *shell) config() (*config.Config, error) {
 
 // print writes v as asked by --output, or as table does.
 func (sh *shell) print(v any, table func()) error {
-	if sh.output == "" || terminal.Format(sh.output) == terminal.AsTable {
+	if sh.asTable() {
 		table()
 		return nil
 	}
 	return sh.out.Data(terminal.Format(sh.output), v)
+}
+
+// asTable reports whether what is told is for people.
+func (sh *shell) asTable() bool {
+	return sh.output == "" || terminal.Format(sh.output) == terminal.AsTable
 }
 
 func table(head ...string) terminal.Table { return terminal.Table{Head: head} }
