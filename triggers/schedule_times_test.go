@@ -138,7 +138,11 @@ func byHand(t *testing.T, cron string, clock []minute, skip bool) []time.Time {
 func TestAYearOfTicks(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := from.AddDate(1, 0, 0)
-	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"} {
+	zones := []string{"Europe/Berlin", "UTC", "America/New_York", "Australia/Lord_Howe"}
+	if testing.Short() {
+		zones = zones[:1]
+	}
+	for _, name := range zones {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)
