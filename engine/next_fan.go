@@ -182,7 +182,7 @@ func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) e
 	case f.Fault != nil:
 		f.Kind = kFailed
 	case step.Kind == playbooks.Call && j.outputs == nil && j.ending == "" && len(step.Call.Book.Outputs) > 0:
-		f.Kind, f.Why = kSkipped, needsLive+": what "+step.Call.Playbook+" gives" // only in a plan
+		f.Kind, f.Why = kSkipped, NeedsLive+": what "+step.Call.Playbook+" gives" // only in a plan
 	case step.Kind == playbooks.Parallel && j.ending != "", j.ending == rejected && step.Kind == playbooks.Call:
 		f.Kind, f.Ending, f.Why = kStopped, j.ending, j.why
 	default:
