@@ -141,7 +141,7 @@ type trial struct {
 	opened rangeOf
 	books  []rehearse.Candidate
 	past   *pastRuns
-	unread []unread
+	unread []notRead
 }
 
 // rangeOf bounds when incidents were opened; zero is no bound.
@@ -151,8 +151,8 @@ func (r rangeOf) holds(at time.Time) bool {
 	return !at.Before(r.since) && (r.until.IsZero() || at.Before(r.until))
 }
 
-// unread is an incident that could not be read.
-type unread struct {
+// notRead is an incident that could not be read.
+type notRead struct {
 	Where string `json:"where"` // its file, with its place where that has several; or its id in the store
 	Why   string `json:"why"`
 }

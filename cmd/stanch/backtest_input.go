@@ -44,7 +44,7 @@ func (t *trial) kept(ctx context.Context) iter.Seq2[incident.Incident, error] {
 }
 
 func (t *trial) cannotRead(where string, why error) {
-	t.unread = append(t.unread, unread{where, why.Error()})
+	t.unread = append(t.unread, notRead{where, why.Error()})
 }
 
 // exported are the incidents in the files of --input.

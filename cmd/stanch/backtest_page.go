@@ -28,7 +28,7 @@ type pageData struct {
 	Tables                          []pageTable
 	Incidents                       []pageIncident
 	More                            int // incidents that are not listed
-	Unread                          []unread
+	Unread                          []notRead
 }
 
 type pageTable struct {
@@ -81,7 +81,7 @@ func pageOf(r backtestReport) ([]byte, error) {
 		}
 	}
 	for _, u := range r.Unread {
-		d.Unread = append(d.Unread, unread{terminal.OneLine(u.Where), terminal.OneLine(u.Why)})
+		d.Unread = append(d.Unread, notRead{terminal.OneLine(u.Where), terminal.OneLine(u.Why)})
 	}
 	t, err := template.New("backtest").Parse(backtestPage)
 	if err != nil {

@@ -23,7 +23,7 @@ type backtestReport struct {
 	As        string           `json:"as"`    // opened | kept
 	Summary   rehearse.Summary `json:"summary"`
 	Against   *againstReport   `json:"against,omitempty"`
-	Unread    []unread         `json:"unread"`
+	Unread    []notRead         `json:"unread"`
 	Incidents []rehearse.Tried `json:"incidents"` // all that were looked at, in the order in which they were opened
 }
 
@@ -38,7 +38,7 @@ type againstReport struct {
 func (t *trial) report(tried [][]rehearse.Tried) backtestReport {
 	r := backtestReport{
 		Playbook: sideOf(t.books[0].Book), Since: momentOf(t.opened.since), Until: momentOf(t.opened.until), Input: t.o.input,
-		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]unread{}, t.unread...), Incidents: tried[0],
+		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]notRead{}, t.unread...), Incidents: tried[0],
 	}
 	if len(tried) > 1 {
 		d := rehearse.Compare(tried[0], tried[1])
