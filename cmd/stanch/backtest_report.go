@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"stanch/actions"
 	"stanch/cmd/stanch/internal/terminal"
 	"stanch/engine/rehearse"
 )
@@ -120,14 +120,14 @@ func (sh *shell) printBacktest(r backtestReport) error {
 func (r backtestReport) about() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s", r.Playbook.Playbook, plural(r.Summary.Incidents, "incident"))
+	if r.Input != "" {
+		b.WriteString(" of " + r.Input)
+	}
 	if r.Since != nil {
 		b.WriteString(" opened since " + instant(*r.Since))
 	}
 	if r.Until != nil {
 		b.WriteString(" until " + instant(*r.Until))
-	}
-	if r.Input != "" {
-		b.WriteString(" of " + r.Input)
 	}
 	return b.String()
 }
@@ -183,7 +183,7 @@ func (r backtestReport) facts() terminal.Table {
 		t.Add("assumed", fmt.Sprintf("%s: nobody has looked what would change; one is counted on each thing acted upon", plural(s.Assumed, "effect")))
 	}
 	if len(r.Unread) > 0 {
-		t.Add("not read", plural(len(r.Unread), "incident"))
+		t.Add("not read", strconv.Itoa(len(r.Unread))+": named below")
 	}
 	return t
 }
@@ -212,11 +212,7 @@ func (r backtestReport) tables() []titled {
 	s := r.Summary
 	effects := table("EFFECT", "CLASS", "EFFECTS", "TARGETS", "INCIDENTS")
 	for _, a := range slices.Concat(s.Classes, s.Actions) {
-		name := a.Action
-		if name == "" {
-			name = "all that " + map[actions.Class]string{actions.Writes: "writes", actions.Destroys: "destroys"}[a.Class]
-		}
-		effects.Add(name, string(a.Class), strconv.Itoa(a.Effects), strconv.Itoa(a.Targets), strconv.Itoa(a.Incidents))
+		effects.Add(cmp.Or(a.Action, "all"), string(a.Class), strconv.Itoa(a.Effects), strconv.Itoa(a.Targets), strconv.Itoa(a.Incidents))
 	}
 	touched := table("MOST TOUCHED", "", "EFFECTS")
 	for _, list := range []struct {
@@ -235,18 +231,16 @@ func (r backtestReport) tables() []titled {
 	for _, x := range s.Stops[:min(len(s.Stops), mostShown)] {
 		stops.Add(map[string]string{rehearse.StopRefused: "protection", rehearse.StopCap: "cap"}[x.Guardrail], x.Step, x.Action, strconv.Itoa(x.Count), x.Why)
 	}
+	failures, gaps := table("FAILS AT", "CODE", "TIMES", "WHY"), table("NOT JUDGED", "TIMES", "WHY")
+	for _, f := range s.Failures[:min(len(s.Failures), mostShown)] {
+		failures.Add(f.Step, f.Code, strconv.Itoa(f.Count), f.Why)
+	}
+	for _, f := range s.Unjudged[:min(len(s.Unjudged), mostShown)] {
+		gaps.Add(f.Step, strconv.Itoa(f.Count), f.Why)
+	}
 	return append(r.differences(),
 		titled{effects, "What would have been done"}, titled{touched, "Most touched"}, titled{gates, "Approvals that would have been asked for"},
-		titled{stops, "Stopped by guardrails"}, titled{failureTable("FAILS AT", s.Failures), "Failures"},
-		titled{failureTable("NOT JUDGED", s.Unjudged), "What could not be judged"})
-}
-
-func failureTable(head string, list []rehearse.FailureTally) terminal.Table {
-	t := table(head, "CODE", "TIMES", "WHY")
-	for _, f := range list[:min(len(list), mostShown)] {
-		t.Add(f.Step, f.Code, strconv.Itoa(f.Count), f.Why)
-	}
-	return t
+		titled{stops, "Stopped by guardrails"}, titled{failures, "Failures"}, titled{gaps, "What could not be judged"})
 }
 
 // differences are the tables of what the other playbook would have done otherwise.

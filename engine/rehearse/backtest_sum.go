@@ -20,7 +20,7 @@ type Summary struct {
 	// Assumed are the effects that nobody has looked for: one is counted on what the
 	// action acts upon.
 	Assumed   int            `json:"assumed"`
-	Statuses  []Tally        `json:"statuses"`  // of runs
+	Statuses  []Tally        `json:"statuses"`  // of runs; "judged in part" where that is so and they did not fail
 	Classes   []ActionTally  `json:"classes"`   // of effects: destroys, writes
 	Actions   []ActionTally  `json:"actions"`   // the most effects first
 	Users     []Tally        `json:"users"`     // by effects on them, the most first
@@ -137,7 +137,7 @@ func (s *sums) tried(t Tried) {
 	}
 	for _, r := range t.Runs {
 		s.Runs++
-		s.statuses[r.Status]++
+		s.statuses[r.came()]++
 		day.Effects += len(r.Effects)
 		s.ran(t.Incident, r)
 	}
@@ -189,11 +189,21 @@ func (s *sums) effect(incident string, e Planned) {
 	for _, x := range e.Target.Entities {
 		switch x.Kind {
 		case "user":
-			s.users[cmp.Or(x.Name, x.ID)]++
+			s.users[person(x)]++
 		case "site":
 			s.sites[x.ID]++
 		}
 	}
+}
+
+// person is what people call a user by: the address, where there is one.
+func person(e actions.Entity) string {
+	for _, name := range append([]string{e.Name, e.ID}, e.Aliases...) {
+		if strings.Contains(name, "@") {
+			return strings.ToLower(name)
+		}
+	}
+	return cmp.Or(e.Name, e.ID)
 }
 
 // things tells which things are the same: what one effect calls a file by its id in

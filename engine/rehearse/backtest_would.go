@@ -71,6 +71,17 @@ type Planned struct {
 	Assumed bool `json:"assumed,omitempty"`
 }
 
+// inPart is what came of a run of which nobody knows the whole.
+const inPart = "judged in part"
+
+// came is what came of the run, as far as it is known.
+func (w Would) came() string {
+	if len(w.Unjudged) > 0 && w.Status != "failed" {
+		return inPart
+	}
+	return w.Status
+}
+
 // Question is an approval that would have been asked for.
 type Question struct {
 	Step      string   `json:"step"`
