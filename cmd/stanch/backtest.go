@@ -142,6 +142,8 @@ type trial struct {
 	books  []rehearse.Candidate
 	past   *pastRuns
 	unread []notRead
+	// recorded answers what past runs on an incident read; nil if there are none.
+	recorded func(ctx context.Context, incident string) ([]engine.Answer, error)
 }
 
 // rangeOf bounds when incidents were opened; zero is no bound.
@@ -189,11 +191,25 @@ func (sh *shell) trial(ctx context.Context, o backtestOptions) (*trial, error) {
 	case !none || o.input == "" || sh.storeURL != "":
 		return nil, err
 	}
-	if err := t.other(ctx, given); err != nil {
+	if err = t.other(ctx, given); err == nil {
+		err = t.lookBack(ctx)
+	}
+	if err != nil {
 		t.close()
 		return nil, err
 	}
 	return t, nil
+}
+
+// lookBack gets ready to answer what past runs read.
+func (t *trial) lookBack(ctx context.Context) (err error) {
+	if !t.stored || t.o.reads != "recorded" {
+		return nil
+	}
+	if t.past, err = t.desk.pastRuns(ctx); err == nil {
+		t.recorded = t.past.answers
+	}
+	return err
 }
 
 func (t *trial) flags() error {
@@ -274,23 +290,16 @@ func (t *trial) run(ctx context.Context) (backtestReport, error) {
 	roomyHeap()
 	cfg := t.desk.cfg
 	b := rehearse.Backtest{
-		Books: t.books, World: world(nil, cfg), AsKept: t.o.as == "kept",
+		Books: t.books, World: world(nil, cfg), Recorded: t.recorded, AsKept: t.o.as == "kept",
 		Guardrails: playbooks.Guardrails{MaxTargets: cfg.Guardrails.MaxTargets, Protect: cfg.Guardrails.Protect},
 		Desk: func(func() time.Time) (rehearse.Desk, error) {
 			catalog, err := catalogOf(clients{}, cfg.OwnDomains)
 			return rehearse.Desk{Catalog: catalog}, err
 		},
 	}
-	switch {
-	case t.o.reads == "practice":
+	if t.o.reads == "practice" {
 		b.Practice, b.Desk = true, rehearsalDesk(cfg)
 		b.World.OwnDomains, b.World.Labels = rehearsalDomains(cfg), rehearsalLabels(cfg)
-	case t.stored:
-		var err error
-		if t.past, err = t.desk.pastRuns(ctx); err != nil {
-			return backtestReport{}, err
-		}
-		b.Recorded = t.past.answers
 	}
 	progress := t.sh.err.Progress("trying, incidents done", 0)
 	defer progress.End()

@@ -45,12 +45,18 @@ func newPast(in incident.Incident, asKept bool) (*past, error) {
 	return p, err
 }
 
-// opening is when the incident was opened.
-func (p *past) opening() time.Time {
-	if p.now.CreatedAt.Year() < 1970 {
-		return latest(p.now).UTC()
+// opening is when the incident was opened: the time at which it is tried. One that
+// gives no date, or none that a clock can show, is tried as a case without one.
+func (p *past) opening() time.Time { return shown(p.now.CreatedAt, latest(p.now)) }
+
+// shown is the first of these times that a clock can show.
+func shown(times ...time.Time) time.Time {
+	for _, t := range times {
+		if y := t.Year(); y >= 1970 && y < 2200 {
+			return t.UTC()
+		}
 	}
-	return p.now.CreatedAt.UTC()
+	return beginning()
 }
 
 // ofIncident offers the incident to a playbook that incidents start: as opened, or
@@ -66,7 +72,7 @@ func (p *past) ofIncident(t *playbooks.IncidentTrigger) *playbooks.Offer {
 		}
 		return p.created
 	}
-	ev := playbooks.Event{ID: "updated", Trigger: "incident", Kind: "updated", At: latest(p.now).UTC(), Changes: t.Changes, Incident: p.raw}
+	ev := playbooks.Event{ID: "updated", Trigger: "incident", Kind: "updated", At: shown(latest(p.now)), Changes: t.Changes, Incident: p.raw}
 	for _, a := range p.then.Alerts {
 		ev.NewAlerts = append(ev.NewAlerts, a.ID)
 	}
@@ -82,7 +88,7 @@ func (p *past) ofAlerts() ([]*playbooks.Offer, error) {
 	for _, a := range p.then.Alerts {
 		ev := playbooks.Event{ID: "alert/" + a.ID, Trigger: "alert", Kind: "created", At: p.opening(), Incident: p.raw}
 		if a.CreatedAt.After(ev.At) {
-			ev.At = a.CreatedAt.UTC()
+			ev.At = shown(a.CreatedAt, ev.At)
 		}
 		var err error
 		if ev.Alert, err = json.Marshal(a); err != nil {

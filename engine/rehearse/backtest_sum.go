@@ -118,9 +118,11 @@ func Sum(all []Tried) Summary {
 
 func (s *sums) tried(t Tried) {
 	s.Incidents++
-	day := s.days[dayOf(t.CreatedAt)]
-	if day == nil {
-		day = &Day{Date: dayOf(t.CreatedAt)}
+	day := &Day{Date: dayOf(t.CreatedAt)}
+	switch known := s.days[day.Date]; {
+	case known != nil:
+		day = known
+	case shown(t.CreatedAt).Equal(t.CreatedAt): // else it has no date
 		s.days[day.Date] = day
 	}
 	day.Incidents++
@@ -255,7 +257,7 @@ func everyDay(known map[string]*Day) []Day {
 		return all
 	}
 	last, err := time.Parse(time.DateOnly, dates[len(dates)-1])
-	if err != nil { // before year 0 or after 9999
+	if err != nil { // dayOf has written it
 		return all
 	}
 	from := max(dates[0], dayOf(last.AddDate(0, 0, 1-mostDays)))

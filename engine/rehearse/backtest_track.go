@@ -23,7 +23,8 @@ type track struct {
 	sides   []*side
 	past    *past
 	answers map[string]engine.Answer // on the present incident, by what was asked; nil: not looked for yet
-	dressed bool                     // the world has the present incident
+	dressed bool                     // the practice tenant was asked to take the present incident
+	misplaced error                  // why it did not
 	assumed map[string]bool          // steps of the present run whose effects nobody has looked at
 }
 
@@ -104,7 +105,7 @@ func (t *track) side(c Candidate) (*side, error) {
 
 // bring makes an incident the present one.
 func (t *track) bring(in incident.Incident) (err error) {
-	t.answers, t.dressed = nil, false
+	t.answers, t.dressed, t.misplaced = nil, false, nil
 	t.past, err = newPast(in, t.b.AsKept)
 	return err
 }
@@ -128,25 +129,28 @@ func (t *track) world(ctx context.Context) error {
 		if err := t.desk.Reset(); err != nil {
 			return fmt.Errorf("practice tenant: %w", err)
 		}
-		graph, err := graphOf(t.past.then)
-		if err != nil {
-			return err
-		}
-		_, id, err := incident.ParseID(t.past.now.ID)
-		if err != nil {
-			return err
-		}
-		if err := t.desk.Inject(id, graph); err != nil {
-			return fmt.Errorf("the incident cannot be put into the practice tenant: %w", err)
-		}
+		t.misplaced = t.place()
 	}
 	return nil
+}
+
+// place puts the present incident into the practice tenant.
+func (t *track) place() error {
+	_, id, err := incident.ParseID(t.past.now.ID)
+	if err != nil {
+		return err
+	}
+	graph, err := graphOf(t.past.then)
+	if err != nil {
+		return err
+	}
+	return t.desk.Inject(id, graph)
 }
 
 // try offers the present incident to the playbook and runs what that starts.
 func (s *side) try(ctx context.Context) (Tried, error) {
 	now := s.past.now
-	out := Tried{Incident: now.ID, Title: now.Title, Severity: string(now.Severity), CreatedAt: s.past.opening(), Verdict: NotMatched, Runs: []Would{}}
+	out := Tried{Incident: now.ID, Title: now.Title, Severity: string(now.Severity), CreatedAt: now.CreatedAt.UTC(), Verdict: NotMatched, Runs: []Would{}}
 	var offers []*playbooks.Offer
 	if s.book.On.Incident != nil {
 		offers = append(offers, s.past.ofIncident(s.book.On.Incident))
@@ -203,6 +207,10 @@ func (s *side) offer(ctx context.Context, o *playbooks.Offer, out *Tried) error 
 
 // run plans the playbook for an event.
 func (s *side) run(ctx context.Context, ev playbooks.Event) (engine.Run, error) {
+	if s.misplaced != nil {
+		why := "the incident cannot be put into the practice tenant: " + s.misplaced.Error()
+		return engine.Run{Status: "failed", Event: ev, Error: &engine.Fault{Code: "invalid", Message: why}}, nil
+	}
 	if s.runs >= fewRuns || s.runs > 0 && ev.At.Before(s.last) { // a store's time never goes back
 		if err := s.store.Empty(ctx); err != nil {
 			return engine.Run{}, err
