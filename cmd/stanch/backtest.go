@@ -45,7 +45,7 @@ is not changed: a backtest needs no network but that to a store in Redis.
 Incidents are taken as they were opened: active, assigned to nobody, not classified,
 without tags and comments. That is computed from the newest revision, which is all
 that is kept; --as kept takes that itself. A playbook that listens to changes only is
-offered each incident once, as changed in all that it listens to.
+offered each incident once, as changed in all that it listens to. Rules are not asked.
 
 What actions read is answered, with --reads recorded, as it was in past runs on the
 same incident (runs that did something, and shadows). What no run has asked is not

@@ -23,7 +23,7 @@ type backtestReport struct {
 	As        string           `json:"as"`    // opened | kept
 	Summary   rehearse.Summary `json:"summary"`
 	Against   *againstReport   `json:"against,omitempty"`
-	Unread    []notRead         `json:"unread"`
+	Unread    []notRead        `json:"unread"`
 	Incidents []rehearse.Tried `json:"incidents"` // all that were looked at, in the order in which they were opened
 }
 

@@ -17,15 +17,15 @@ import (
 
 // track tries incidents one after the other.
 type track struct {
-	b       Backtest
-	now     time.Time
-	desk    Desk
-	sides   []*side
-	past    *past
-	answers map[string]engine.Answer // on the present incident, by what was asked; nil: not looked for yet
-	dressed bool                     // the practice tenant was asked to take the present incident
-	misplaced error                  // why it did not
-	assumed map[string]bool          // steps of the present run whose effects nobody has looked at
+	b         Backtest
+	now       time.Time
+	desk      Desk
+	sides     []*side
+	past      *past
+	answers   map[string]engine.Answer // on the present incident, by what was asked; nil: not looked for yet
+	dressed   bool                     // the practice tenant was asked to take the present incident
+	misplaced error                    // why it did not
+	assumed   map[string]bool          // steps of the present run whose effects nobody has looked at
 }
 
 // side is one of the playbooks on a track, with a store and an engine of its own:
