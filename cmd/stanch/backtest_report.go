@@ -235,8 +235,16 @@ func (r backtestReport) tables() []titled {
 	for _, f := range s.Failures[:min(len(s.Failures), mostShown)] {
 		failures.Add(f.Step, f.Code, strconv.Itoa(f.Count), f.Why)
 	}
-	for _, f := range s.Unjudged[:min(len(s.Unjudged), mostShown)] {
-		gaps.Add(f.Step, strconv.Itoa(f.Count), f.Why)
+	var follow []string
+	for _, g := range s.Unjudged[:min(len(s.Unjudged), mostShown)] {
+		if g.Follows {
+			follow = append(follow, g.Step)
+			continue
+		}
+		gaps.Add(g.Step, strconv.Itoa(g.Count), g.Why)
+	}
+	if len(follow) > 0 {
+		gaps.Add(strings.Join(follow, ", "), "", "need what is not known of those above")
 	}
 	return append(r.differences(),
 		titled{effects, "What would have been done"}, titled{touched, "Most touched"}, titled{gates, "Approvals that would have been asked for"},

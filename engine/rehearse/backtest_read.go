@@ -51,7 +51,10 @@ func (t *track) recordings(known *actions.Catalog) *actions.Catalog {
 // unrecordedError says that no past run has asked what is asked now.
 type unrecordedError struct{ action string }
 
-func (e *unrecordedError) Error() string { return "no recorded answer of " + e.action }
+// noAnswerOf is how it begins what such an error says.
+const noAnswerOf = "no recorded answer of "
+
+func (e *unrecordedError) Error() string { return noAnswerOf + e.action }
 
 // OnlyLive tells the engine that nothing is wrong.
 func (*unrecordedError) OnlyLive() bool { return true }

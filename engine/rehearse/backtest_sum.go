@@ -28,7 +28,7 @@ type Summary struct {
 	Approvals []GateTally    `json:"approvals"` // by step
 	Stops     []StopTally    `json:"stops"`     // by guardrail, step and reason
 	Failures  []FailureTally `json:"failures"`  // by step and reason
-	Unjudged  []FailureTally `json:"unjudged"`  // likewise
+	Unjudged  []Gap          `json:"unjudged"`  // by step, those that only follow from others last
 	Days      []Day          `json:"days"`      // from the first to the last on which an incident was opened, in UTC
 }
 
@@ -64,7 +64,7 @@ type StopTally struct {
 	Count     int    `json:"count"`
 }
 
-// FailureTally is how often something came of a step, with one of the reasons.
+// FailureTally is how often runs failed at a step, with one of the reasons.
 type FailureTally struct {
 	Step  string `json:"step"`
 	Code  string `json:"code,omitempty"`
@@ -88,7 +88,8 @@ type sums struct {
 	classes, actions       map[string]*acts
 	gates                  map[string]*GateTally
 	stops                  map[[4]string]int
-	failures, gaps         map[[2]string]*FailureTally
+	failures               map[[2]string]*FailureTally
+	gaps                   map[string]*Gap
 	days                   map[string]*Day
 }
 
@@ -102,7 +103,7 @@ func Sum(all []Tried) Summary {
 	s := sums{
 		things:   things{},
 		statuses: map[string]int{}, users: map[string]int{}, sites: map[string]int{}, classes: map[string]*acts{}, actions: map[string]*acts{},
-		gates: map[string]*GateTally{}, stops: map[[4]string]int{}, failures: map[[2]string]*FailureTally{}, gaps: map[[2]string]*FailureTally{},
+		gates: map[string]*GateTally{}, stops: map[[4]string]int{}, failures: map[[2]string]*FailureTally{}, gaps: map[string]*Gap{},
 		days: map[string]*Day{},
 	}
 	for _, t := range all {
@@ -111,7 +112,7 @@ func Sum(all []Tried) Summary {
 	s.Statuses, s.Users, s.Sites = tallies(s.statuses), tallies(s.users), tallies(s.sites)
 	s.Classes, s.Actions = actTallies(s.classes), actTallies(s.actions)
 	s.Approvals, s.Stops = gateTallies(s.gates), stopTallies(s.stops)
-	s.Failures, s.Unjudged = failureTallies(s.failures), failureTallies(s.gaps)
+	s.Failures, s.Unjudged = failureTallies(s.failures), gapTallies(s.gaps)
 	s.Days = everyDay(s.days)
 	return s.Summary
 }
@@ -132,7 +133,7 @@ func (s *sums) tried(t Tried) {
 		day.Matched++
 	case NoAnswer:
 		s.NoAnswer++
-		addFailure(s.failures, "on", "no answer", t.Because, 1)
+		s.failed("on", "no answer", t.Because)
 	}
 	if t.Partly() {
 		s.Partly++
@@ -166,10 +167,18 @@ func (s *sums) ran(incident string, r Would) {
 		s.stops[[4]string{x.Guardrail, static(x.Step), x.Action, x.Why}]++
 	}
 	if r.Status == "failed" && r.Error != nil {
-		addFailure(s.failures, static(r.Error.Step), r.Error.Code, r.Error.Message, 1)
+		s.failed(static(r.Error.Step), r.Error.Code, r.Error.Message)
 	}
 	for _, g := range r.Unjudged {
-		addFailure(s.gaps, g.Step, "", g.Why, g.Count)
+		known := s.gaps[g.Step]
+		if known == nil {
+			known = &Gap{Step: g.Step, Why: g.Why, Follows: true}
+			s.gaps[g.Step] = known
+		}
+		if known.Follows && !g.Follows {
+			known.Why, known.Follows = g.Why, false
+		}
+		known.Count += g.Count
 	}
 }
 
@@ -233,13 +242,12 @@ func (t things) of(p Planned) string {
 	return thing
 }
 
-func addFailure(into map[[2]string]*FailureTally, step, code, why string, n int) {
-	f := into[[2]string{step, code}]
-	if f == nil {
-		f = &FailureTally{Step: step, Code: code, Why: why}
-		into[[2]string{step, code}] = f
+func (s *sums) failed(step, code, why string) {
+	key := [2]string{step, code}
+	if s.failures[key] == nil {
+		s.failures[key] = &FailureTally{Step: step, Code: code, Why: why}
 	}
-	f.Count += n
+	s.failures[key].Count++
 }
 
 func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
@@ -319,6 +327,23 @@ func failureTallies(known map[[2]string]*FailureTally) []FailureTally {
 	}
 	slices.SortFunc(all, func(a, b FailureTally) int {
 		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Step, b.Step), cmp.Compare(a.Code, b.Code))
+	})
+	return all
+}
+
+func gapTallies(known map[string]*Gap) []Gap {
+	all := []Gap{}
+	for _, step := range slices.Sorted(maps.Keys(known)) {
+		all = append(all, *known[step])
+	}
+	slices.SortStableFunc(all, func(a, b Gap) int {
+		switch {
+		case a.Follows == b.Follows:
+			return b.Count - a.Count
+		case a.Follows:
+			return 1
+		}
+		return -1
 	})
 	return all
 }

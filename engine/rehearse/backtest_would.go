@@ -111,6 +111,9 @@ type Gap struct {
 	Step  string `json:"step"` // its path without numbers of items
 	Why   string `json:"why"`
 	Count int    `json:"count"` // of its items
+	// Follows says that the step itself asks nobody: it needs what another could
+	// not be told.
+	Follows bool `json:"follows,omitempty"`
 }
 
 // would tells what a planned run came to. The id of the run, which is by chance,
@@ -128,7 +131,7 @@ func (s *side) would(r engine.Run) Would {
 			w.Approvals = append(w.Approvals, Question{Step: step.Path, Ask: a.Ask, Approvers: append([]string{}, a.Approvers...), Quorum: a.Quorum, Targets: len(a.Targets)})
 		}
 		if why, is := strings.CutPrefix(step.Why, engine.NeedsLive+": "); is && step.Status == "skipped" {
-			w.gap(static(step.Path), why)
+			w.gap(Gap{Step: static(step.Path), Why: why, Count: 1, Follows: !s.b.Practice && !strings.HasPrefix(why, noAnswerOf)})
 		}
 	}
 	w.without(r.ID)
@@ -151,14 +154,14 @@ func (w *Would) effect(step engine.Step, e engine.StepEffect, assumed bool) {
 	w.Effects = append(w.Effects, Planned{Step: step.Path, Action: e.Action, Class: e.Class, Target: e.Target, Assumed: assumed})
 }
 
-func (w *Would) gap(step, why string) {
+func (w *Would) gap(found Gap) {
 	for i := range w.Unjudged {
-		if g := &w.Unjudged[i]; g.Step == step && g.Why == why {
+		if g := &w.Unjudged[i]; g.Step == found.Step && g.Why == found.Why {
 			g.Count++
 			return
 		}
 	}
-	w.Unjudged = append(w.Unjudged, Gap{Step: step, Why: why, Count: 1})
+	w.Unjudged = append(w.Unjudged, found)
 }
 
 // without takes the id of the run out of what the playbook made of it.
