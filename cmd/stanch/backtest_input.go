@@ -132,8 +132,11 @@ func eachExported(ctx context.Context, file string, visit func(where string, raw
 	}
 	for n := 1; d.More(); n++ {
 		var raw json.RawMessage
-		if err := cmp.Or(ctx.Err(), d.Decode(&raw)); err != nil {
-			return fmt.Errorf("the rest, from incident %d on, is not read: %w", n, err)
+		switch err := cmp.Or(ctx.Err(), d.Decode(&raw)); {
+		case err != nil && n == 1:
+			return fmt.Errorf("not JSON: %w", err)
+		case err != nil:
+			return fmt.Errorf("the rest, from incident %d on, is not JSON: %w", n, err)
 		}
 		where := file
 		if begin == '[' || n > 1 {

@@ -204,7 +204,7 @@ type titled struct {
 // most is how much of a list is shown; --output json has all of it.
 const (
 	mostTouched = 10
-	mostShown   = 50
+	mostShown   = 20
 )
 
 // tables are those of the report, for the terminal and the page.
@@ -246,18 +246,23 @@ func (r backtestReport) tables() []titled {
 	if len(follow) > 0 {
 		gaps.Add(strings.Join(follow, ", "), "", "need what is not known of those above")
 	}
-	return append(r.differences(),
-		titled{effects, "What would have been done"}, titled{touched, "Most touched"}, titled{gates, "Approvals that would have been asked for"},
-		titled{stops, "Stopped by guardrails"}, titled{failures, "Failures"}, titled{gaps, "What could not be judged"})
+	counts, changed := r.differences()
+	return []titled{
+		{counts, "What this edit changes"}, {effects, "What would have been done"}, {touched, "Most touched"},
+		{gates, "Approvals that would have been asked for"}, {stops, "Stopped by guardrails"}, {failures, "Failures"},
+		{gaps, "What could not be judged"}, {changed, "Incidents about which both differ"},
+	}
 }
 
-// differences are the tables of what the other playbook would have done otherwise.
-func (r backtestReport) differences() []titled {
+// differences are the tables of what the other playbook would have done otherwise:
+// how much, and about which incidents.
+func (r backtestReport) differences() (counts, changed terminal.Table) {
+	counts = table("THIS EDIT", "MORE", "FEWER")
+	changed = table("INCIDENT", "WAS", "IS", "EFFECTS", "TITLE")
 	a := r.Against
-	if a == nil || a.Same {
-		return nil
+	if a == nil {
+		return counts, changed
 	}
-	counts := table("THIS EDIT", "MORE", "FEWER")
 	add := func(what string, d rehearse.DiffCount) {
 		if d.More+d.Fewer > 0 {
 			counts.Add(what, strconv.Itoa(d.More), strconv.Itoa(d.Fewer))
@@ -268,17 +273,13 @@ func (r backtestReport) differences() []titled {
 		add(x.Action+" ("+string(x.Class)+"): "+severals(x.Kind), x.Targets)
 		add(x.Action+" ("+string(x.Class)+"): effects", x.Effects)
 	}
-	changed := table("INCIDENT", "WAS", "IS", "EFFECTS", "TITLE")
 	for _, c := range a.Changed[:min(len(a.Changed), mostShown)] {
 		changed.Add(c.Incident, ended(c.Was, c.WasStatus), ended(c.Verdict, c.Status), differently(c), short(c.Title, maxName))
 	}
-	list := []titled{{counts, "What this edit changes"}, {changed, "The incidents"}}
 	if more := len(a.Changed) - mostShown; more > 0 {
-		list[1].Title = fmt.Sprintf("The first %d of %d incidents", mostShown, len(a.Changed))
-		changed.Add(fmt.Sprintf("and %d more", more), "", "", "", "--output json has all of them")
-		list[1].Table = changed
+		changed.Add(fmt.Sprintf("%d more", more), "", "", "", "--output json has all of them")
 	}
-	return list
+	return counts, changed
 }
 
 // ended says what came of one incident.
@@ -302,11 +303,13 @@ func differently(c rehearse.Changed) string {
 	for _, key := range sortedKeys(counts) {
 		parts = append(parts, fmt.Sprintf("%s%d %s", key[:1], counts[key], key[1:]))
 	}
-	if c.Asked.More+c.Asked.Fewer > 0 {
-		parts = append(parts, fmt.Sprintf("+%d -%d questions", c.Asked.More, c.Asked.Fewer))
-	}
-	if c.Stops.More+c.Stops.Fewer > 0 {
-		parts = append(parts, fmt.Sprintf("+%d -%d stops", c.Stops.More, c.Stops.Fewer))
+	for _, x := range []struct {
+		n    int
+		what string
+	}{{c.Asked.More, "+%d approvals"}, {c.Asked.Fewer, "-%d approvals"}, {c.Stops.More, "+%d stops"}, {c.Stops.Fewer, "-%d stops"}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf(x.what, x.n))
+		}
 	}
 	return strings.Join(parts, ", ")
 }

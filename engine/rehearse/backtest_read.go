@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/url"
@@ -95,18 +96,34 @@ func inquiry(a actions.Action, raw json.RawMessage) string {
 // assumes is the effect of an action on what it acts upon, where nobody has looked
 // what it would change there.
 func (t *track) assumes(a actions.Action, raw json.RawMessage) actions.Effect {
-	params := paramsOf(raw)
-	e := actions.Entity{Kind: "call", ID: a.Name + " for " + t.past.now.ID, Name: a.Name}
-	var around []actions.Entity
-	if name, _, ok := a.EntityParam(); ok {
-		e = acted(a, params)
-		record, _ := params[name].(map[string]any)
-		around = siteOf(e, record)
-	}
+	on := t.subjects(a, paramsOf(raw))
 	return actions.Effect{
-		Action: a.Name, Class: a.Class,
-		Target: actions.Target{Kind: e.Kind, ID: e.ID, Name: e.Name, Entities: append([]actions.Entity{e}, around...)},
+		Action: a.Name, Class: a.Class, Target: actions.Target{Kind: on[0].Kind, ID: on[0].ID, Name: cmp.Or(on[0].Name, on[0].ID), Entities: on},
 	}
+}
+
+// subjects are what an action acts upon by its params, with what that lies in.
+func (t *track) subjects(a actions.Action, params map[string]any) []actions.Entity {
+	if name, _, ok := a.EntityParam(); ok {
+		e := acted(a, params)
+		record, _ := params[name].(map[string]any)
+		return append([]actions.Entity{e}, siteOf(e, record)...)
+	}
+	for _, kind := range []string{"incident", "channel"} {
+		id, _ := params[kind].(string)
+		if id == "" {
+			continue
+		}
+		e := actions.Entity{Kind: kind, ID: id, Name: id}
+		if now := t.past.now; id == now.ID {
+			e.Name = now.Title
+			if now.URL != nil {
+				e.Aliases = append(e.Aliases, *now.URL)
+			}
+		}
+		return []actions.Entity{e}
+	}
+	return []actions.Entity{{Kind: "call", ID: a.Name + " for " + t.past.now.ID, Name: a.Name}}
 }
 
 // siteOf is the site in which a file lies, by the path that the evidence or its
