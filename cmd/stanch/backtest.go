@@ -120,8 +120,8 @@ func (sh *shell) backtest(ctx context.Context, o backtestOptions) error {
 	if err := sh.printBacktest(r); err != nil {
 		return err
 	}
-	if t.past != nil && t.past.skipped > 0 {
-		sh.err.Printf("%s cannot be read by this version: what they read is not used\n", plural(t.past.skipped, "past run"))
+	if t.past != nil && t.past.skipped.Load() > 0 {
+		sh.err.Printf("%s cannot be read by this version: what they read is not used\n", plural(int(t.past.skipped.Load()), "past run"))
 	}
 	for _, u := range t.unread {
 		sh.err.Printf("not read: %s: %s\n", u.Where, u.Why)

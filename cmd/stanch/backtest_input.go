@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"stanch/connectors/incident"
 	"stanch/engine"
@@ -211,10 +211,9 @@ func eachLine(ctx context.Context, f io.Reader, file string, visit func(where st
 
 // pastRuns answers what actions read in the runs that the store has.
 type pastRuns struct {
-	mu      sync.Mutex // the view serves one at a time
 	view    *view.View
 	engine  *engine.Engine
-	skipped int // runs that cannot be read
+	skipped atomic.Int64 // runs that cannot be read
 }
 
 func (d *desk) pastRuns(ctx context.Context) (*pastRuns, error) {
@@ -233,8 +232,6 @@ const mostRuns = 1000
 // answers are those of the past runs on an incident, the earliest run first. A run
 // that this version cannot read any more has none.
 func (p *pastRuns) answers(ctx context.Context, id string) ([]engine.Answer, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	runs, _, err := p.view.Runs(ctx, view.RunFilter{Subject: id, Limit: mostRuns})
 	if err != nil {
 		return nil, err
@@ -250,7 +247,7 @@ func (p *pastRuns) answers(ctx context.Context, id string) ([]engine.Answer, err
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil:
-			p.skipped++
+			p.skipped.Add(1)
 			continue
 		}
 		all = append(all, found...)
