@@ -25,6 +25,8 @@ type pageData struct {
 	Facts                           [][]string
 	Days                            []pageDay
 	Width                           int // of the picture of the days
+	Most                            int // effects on one day
+	LastDay                         string
 	Tables                          []pageTable
 	Incidents                       []pageIncident
 	More                            int // incidents that are not listed
@@ -67,10 +69,14 @@ func pageOf(r backtestReport) ([]byte, error) {
 	}
 	for _, t := range r.tables() {
 		if len(t.Rows) > 0 {
-			d.Tables = append(d.Tables, pageTable{t.Title, t.Head, textsOf(t.Rows)})
+			head := strings.Split(strings.ToLower(strings.Join(t.Head, "\n")), "\n")
+			d.Tables = append(d.Tables, pageTable{t.Title, head, textsOf(t.Rows)})
 		}
 	}
-	d.Days, d.Width = bars(r.Summary.Days), barWidth*max(len(r.Summary.Days), 1)
+	for _, day := range r.Summary.Days {
+		d.Most, d.LastDay = max(d.Most, day.Effects), day.Date
+	}
+	d.Days, d.Width = bars(r.Summary.Days, d.Most), barWidth*len(r.Summary.Days)
 	for _, t := range r.Incidents {
 		switch {
 		case t.Verdict == rehearse.NotMatched:
@@ -107,14 +113,10 @@ func textsOf(rows [][]any) [][]string {
 }
 
 // bars are as high as the most effects of a day allow.
-func bars(days []rehearse.Day) []pageDay {
-	most := 1
-	for _, d := range days {
-		most = max(most, d.Effects)
-	}
+func bars(days []rehearse.Day, most int) []pageDay {
 	out := make([]pageDay, len(days))
 	for i, d := range days {
-		h := d.Effects * barHeight / most
+		h := d.Effects * barHeight / max(most, 1)
 		if d.Effects > 0 {
 			h = max(h, 2)
 		}

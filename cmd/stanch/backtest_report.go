@@ -214,7 +214,7 @@ func (r backtestReport) tables() []titled {
 	for _, a := range slices.Concat(s.Classes, s.Actions) {
 		effects.Add(cmp.Or(a.Action, "all"), string(a.Class), strconv.Itoa(a.Effects), strconv.Itoa(a.Targets), strconv.Itoa(a.Incidents))
 	}
-	touched := table("MOST TOUCHED", "", "EFFECTS")
+	touched := table("MOST TOUCHED", "WHICH", "EFFECTS")
 	for _, list := range []struct {
 		kind string
 		all  []rehearse.Tally
@@ -248,9 +248,14 @@ func (r backtestReport) tables() []titled {
 	}
 	counts, changed := r.differences()
 	return []titled{
-		{counts, "What this edit changes"}, {effects, "What would have been done"}, {touched, "Most touched"},
-		{gates, "Approvals that would have been asked for"}, {stops, "Stopped by guardrails"}, {failures, "Failures"},
-		{gaps, "What could not be judged"}, {changed, "Incidents about which both differ"},
+		{counts, "What this edit changes"},
+		{effects, "What would have been done"},
+		{touched, "Most touched"},
+		{gates, "Approvals that would have been asked for"},
+		{stops, "Stopped by guardrails"},
+		{failures, "Failures"},
+		{gaps, "What could not be judged"},
+		{changed, "Incidents about which both differ"},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"stanch/actions"
 	"stanch/connectors/incident"
 	"stanch/engine"
 	"stanch/engine/rehearse"
@@ -411,5 +412,71 @@ func TestReadIncident(t *testing.T) {
 		if in, err := rehearse.ReadIncident([]byte(raw)); err == nil || !strings.Contains(err.Error(), bad[raw]) {
 			t.Errorf("%.60s: %q, %v", raw, in.ID, err)
 		}
+	}
+}
+
+// What a past run expected of an effect is what a plan expects of it now; what could
+// not be read then cannot be read now.
+func TestBacktestGoesOnWithWhatWasExpected(t *testing.T) {
+	const book = `
+playbook: goes-on
+title: Goes on with what it expects
+status: stable
+owner: dlp@contoso.example
+on: {incident: {events: [created]}}
+steps:
+  - id: counted
+    uses: things.count
+    with: {id: last}
+  - id: gone
+    uses: things.get
+    with: {id: gone}
+    on_error: continue
+  - if: steps.counted.count > 5
+    steps:
+      - uses: things.count
+        with: {id: more}
+`
+	b := backtest(t, nil, book)
+	entity := []actions.Entity{{Kind: "file", ID: "last"}}
+	known := []engine.Answer{
+		{
+			Action: "things.count", Params: json.RawMessage(`{"id":"last"}`), Out: json.RawMessage(`{"id":"last","count":9}`),
+			Effects: []actions.Effect{{ID: "e1", Action: "things.count", Class: actions.Writes, Status: actions.Done, Target: actions.Target{Kind: "counter", ID: "last", Name: "last", Entities: entity}}},
+		},
+		{Action: "things.get", Params: json.RawMessage(`{"id":"gone"}`), Fault: &engine.Fault{Code: "not_found", Message: "it is gone"}},
+	}
+	b.Recorded = func(context.Context, string) ([]engine.Answer, error) { return known, nil }
+	one := run(t, b, past(1, 0, "low"))[0][0].Runs[0]
+	if one.Status != "succeeded" || len(one.Effects) != 2 || one.Effects[0].Assumed || one.Effects[0].Target.Kind != "counter" || one.Effects[1].Target.ID != "more" {
+		t.Errorf("%+v", one)
+	}
+	known = nil
+	one = run(t, b, past(1, 0, "low"))[0][0].Runs[0]
+	if len(one.Effects) != 1 || !one.Effects[0].Assumed || len(one.Unjudged) != 2 || one.Unjudged[0].Follows || !one.Unjudged[1].Follows {
+		t.Errorf("%+v", one)
+	}
+}
+
+// Where one side acts upon a thing that was looked at and the other upon the same
+// unseen, the thing is one, and nothing is said to differ.
+func TestBacktestComparesWhatIsAssumed(t *testing.T) {
+	file := actions.Entity{Kind: "file", ID: "drive/item", Aliases: []string{"https://x.example/A"}}
+	seen := rehearse.Planned{Action: "files.unshare", Target: actions.Target{Kind: "permission", ID: "drive/item/p1", Entities: []actions.Entity{file}}}
+	unseen := rehearse.Planned{Action: "files.unshare", Assumed: true, Target: actions.Target{Kind: "file", ID: "https://x.example/a", Entities: []actions.Entity{{Kind: "file", ID: "https://x.example/a"}}}}
+	tried := func(effects ...rehearse.Planned) []rehearse.Tried {
+		return []rehearse.Tried{{Incident: "defender/1", Verdict: rehearse.Matched, Runs: []rehearse.Would{{Status: "succeeded", Effects: effects}}}}
+	}
+	if d := rehearse.Compare(tried(seen, seen), tried(unseen)); !d.Same {
+		t.Errorf("%+v", d)
+	}
+	other := unseen
+	other.Action = "files.delete"
+	d := rehearse.Compare(tried(seen, other), tried(seen))
+	if d.Same || len(d.Actions) != 1 || d.Actions[0].Action != "files.delete" || d.Actions[0].Targets.More != 1 {
+		t.Errorf("%+v", d)
+	}
+	if s := rehearse.Sum(tried(seen, unseen)); s.Actions[0].Targets != 1 || s.Assumed != 1 {
+		t.Errorf("%+v", s.Actions)
 	}
 }
