@@ -120,8 +120,8 @@ type Gap struct {
 // is not in it.
 func (s *side) would(r engine.Run) Would {
 	w := Would{Status: r.Status, Reason: r.Reason, Error: r.Error, Effects: []Planned{}, Approvals: []Question{}, Stops: []Stop{}, Unjudged: []Gap{}}
-	if strings.HasPrefix(r.Event.ID, "alert/") {
-		w.Alert = strings.TrimPrefix(r.Event.ID, "alert/")
+	if alert, is := strings.CutPrefix(r.Event.ID, "alert/"); is {
+		w.Alert = alert
 	}
 	for _, step := range r.Steps {
 		for _, e := range step.Effects {
