@@ -77,6 +77,21 @@ incidents and alerts do not start cannot be tried so: exit 3.`,
 			return sh.backtest(ctx, o)
 		}),
 	}
+	o.add(c)
+	sh.storeFlag(c)
+	sh.outputFlag(c)
+	check := c.PreRunE
+	c.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if o.input != "" && !cmd.Flags().Changed("since") {
+			o.since = ""
+		}
+		return check(cmd, args)
+	}
+	return c
+}
+
+// add gives the command its flags.
+func (o *backtestOptions) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.since, "since", "30d", "incidents opened since a `TIME` (2026-03-02, 2026-03-02T09:00:00Z) or within a duration (30d, 12h)")
 	f.StringVar(&o.until, "until", "", "incidents opened before a `TIME`, or longer ago than a duration")
@@ -89,16 +104,6 @@ incidents and alerts do not start cannot be tried so: exit 3.`,
 	for name, words := range map[string][]string{"reads": {"recorded", "practice"}, "as": {"opened", "kept"}} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
-	sh.storeFlag(c)
-	sh.outputFlag(c)
-	check := c.PreRunE
-	c.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if o.input != "" && !cmd.Flags().Changed("since") {
-			o.since = ""
-		}
-		return check(cmd, args)
-	}
-	return c
 }
 
 func (sh *shell) backtest(ctx context.Context, o backtestOptions) error {
