@@ -75,7 +75,7 @@ func (e *Engine) StartRules(ctx context.Context, s RulesStart) (Begun, error) {
 		return Begun{}, err
 	}
 	return e.begin(ctx, Begin{
-		Playbook: RulesPlaybook, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
+		Playbook: RulesPlaybook, Subject: e.subject(s.Event, nil), Dedupe: s.Event.ID, Edition: digest,
 		Mode: ModeLive, Lane: s.Lane, Key: RulesPlaybook, WhenBusy: "queue",
 	}, Head{Event: s.Event, StartedBy: "trigger:rules"})
 }
