@@ -77,10 +77,31 @@ func (e *Engine) StartRules(ctx context.Context, s RulesStart) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
+	mode := ModeLive
+	if e.o.Shadow {
+		mode = ModeShadow
+		if err := e.shadowed(ctx, ed, s.Event); err != nil {
+			return Begun{}, err
+		}
+	}
 	return e.begin(ctx, Begin{
 		Playbook: RulesPlaybook, Subject: e.subject(s.Event, nil), Dedupe: s.Event.ID, Edition: digest,
-		Mode: ModeLive, Lane: s.Lane, Key: RulesPlaybook, WhenBusy: "queue",
+		Mode: mode, Lane: s.Lane, Key: RulesPlaybook, WhenBusy: "queue",
 	}, Head{Event: s.Event, StartedBy: "trigger:rules"})
+}
+
+// shadowed begins the playbooks that rules run, all at once and in shadow: a run
+// of rules that has no effects would begin none of them.
+func (e *Engine) shadowed(ctx context.Context, ed rulesEdition, ev playbooks.Event) error {
+	for _, s := range ed.Steps {
+		if s.Begin == nil {
+			continue
+		}
+		if _, err := e.begin(ctx, s.Begin.Begin, Head{Event: ev, Params: s.Begin.Params, StartedBy: "rule:" + s.Rule}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ruleBook makes the playbook of a run of rules.

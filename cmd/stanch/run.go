@@ -25,6 +25,7 @@ type runOptions struct {
 	params   []string
 	reason   string
 	live     bool
+	shadow   bool
 	noWait   bool
 }
 
@@ -38,7 +39,8 @@ func runCommand(sh *shell) *cobra.Command {
 --live nothing is changed: the tenant is read, and every effect is shown with the
 state before and after (the plan). With --live it is done, durably: the command
 stays until the run has ended, and if it is interrupted, the run goes on when the
-next worker starts.
+next worker starts. With --shadow it is planned as a trigger would in shadow, and
+kept: stanch runs shadow compares it with what was done.
 
 PLAYBOOK is a file, or the id of a playbook in the configuration's folders. It
 runs even if its trigger would not start it for this incident, and says so.
@@ -75,6 +77,7 @@ approval was rejected.`,
 	f.StringArrayVar(&o.params, "param", nil, "parameter of the playbook as `NAME=VALUE`; may be repeated")
 	f.StringVar(&o.reason, "reason", "", "why, for the record: a `TEXT`")
 	f.BoolVar(&o.live, "live", false, "do it; without, only plan")
+	f.BoolVar(&o.shadow, "shadow", false, "plan as a trigger would in shadow, and keep the run in the store, for stanch runs shadow")
 	f.BoolVar(&o.noWait, "no-wait", false, "with --live: begin the run and leave it to `stanch serve`")
 	sh.storeFlag(c)
 	sh.outputFlag(c)
@@ -87,6 +90,8 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return misused("--incident and --on both say what to run on: give one")
 	case o.incident == "" && o.on == "":
 		return misused("--incident is missing: a file with a Graph incident, or an id such as defender/1234; or --on, such as --on user:ann@contoso.example")
+	case o.live && o.shadow:
+		return misused("--live does it and --shadow does not: give one")
 	case o.noWait && !o.live:
 		return misused("--no-wait means nothing without --live: a plan is made at once")
 	}
@@ -103,7 +108,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.live {
+	if o.live || o.shadow {
 		err = sh.openStore(ctx, d, n, sh.warnings())
 	} else {
 		err = d.openMemory()
@@ -112,7 +117,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return err
 	}
 	defer d.close()
-	if !o.live {
+	if !o.live && !o.shadow {
 		return sh.plan(ctx, d, start)
 	}
 	return sh.runLive(ctx, d, start, o.noWait)
@@ -163,8 +168,11 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 	if o.incident != "" {
 		asked.On = "incident:" + o.incident
 	}
-	if o.live {
+	switch {
+	case o.live:
 		asked.Mode = engine.ModeLive
+	case o.shadow:
+		asked.Mode = engine.ModeShadow
 	}
 	start, err := triggers.Manual{Tenant: sh.lookup(d)}.Start(ctx, asked)
 	if wrong, is := errors.AsType[*triggers.AskError](err); is {
