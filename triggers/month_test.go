@@ -298,6 +298,10 @@ func (m *month) settle() {
 }
 
 func (m *month) trouble() {
+	if m.roll(0.2) {
+		m.one()
+		return
+	}
 	n := oneOf(m, m.nodes...)
 	n.acts, n.at, n.fired = 0, 0, false
 	switch m.dice.IntN(4) {
@@ -313,7 +317,7 @@ func (m *month) trouble() {
 			`[{"method":"GET","path":"**/security/incidents","times":1,"status":503}]`,
 			`[{"method":"GET","path":"**/incidents","times":2,"cut":"middle"}]`,
 			`[{"method":"GET","path":"**/Microsoft.SecurityInsights/**","times":1,"status":500}]`,
-			`[{"method":"POST","path":"**/entities","times":8,"status":500}]`,
+			`[{"method":"POST","path":"**/entities","status":500}]`,
 			stale[0], stale[1],
 			`[{"method":"GET","path":"**/security/incidents","times":1,"status":200,"headers":{"Content-Type":"text/html"},"body":"<html>sign in</html>"}]`,
 		))
@@ -354,6 +358,26 @@ func (m *month) trouble() {
 		m.did("failed poll")
 	}
 	n.at = 0
+}
+
+// one lets the API fail for a single incident, until the feed has read far beyond
+// it.
+func (m *month) one() {
+	m.did("API fault of one incident")
+	m.n++
+	m.pass(time.Second)
+	m.openSentinel()
+	m.faults(`[{"method":"POST","path":"**/entities","status":500}]`)
+	for range 3 {
+		for _, n := range m.nodes {
+			n.at = 0
+			_, err := n.poll()
+			m.ok(err)
+		}
+		m.pass(12 * time.Minute)
+		m.openDefender()
+	}
+	m.pass(40 * time.Minute) // by then it is tried again
 }
 
 func (m *month) did(what string) {
