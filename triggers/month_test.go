@@ -34,11 +34,14 @@ import (
 // incident it has seen: where many things happen between two polls, that is up to
 // the dice; a state that never was, or one that is older than what was seen, fails.
 func TestAMonthOfIncidents(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed, days := range []int{30, 30, 10, 10} {
+		if testing.Short() {
+			days = 3
+		}
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			m := newMonth(t, seed)
-			for m.tenantNow().Before(monthBegan.AddDate(0, 0, 30)) {
+			m := newMonth(t, uint64(seed))
+			for m.tenantNow().Before(monthBegan.AddDate(0, 0, days)) {
 				for range 1 + m.dice.IntN(4) {
 					m.happen()
 				}
@@ -49,7 +52,7 @@ func TestAMonthOfIncidents(t *testing.T) {
 			for what, n := range m.done {
 				t.Logf("%5d × %s", n, what)
 			}
-			if len(m.want) < 20 {
+			if len(m.want) < days {
 				t.Errorf("only %d runs were wanted: the month is too quiet", len(m.want))
 			}
 		})
@@ -399,6 +402,9 @@ func (m *month) faults(body string) {
 func (m *month) look() {
 	for _, id := range slices.Sorted(maps.Keys(m.oracle)) {
 		in := m.oracle[id]
+		if in.seen != nil && len(in.been) == 0 && in.seen.equal(in.now) {
+			continue // judge looks whether it stays so
+		}
 		got, err := m.known(id)
 		if in.poisoned && errors.Is(err, engine.ErrNotFound) || in.seen == nil && errors.Is(err, engine.ErrNotFound) {
 			continue
