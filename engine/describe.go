@@ -74,10 +74,6 @@ type StepEffect struct {
 	UndoBy string          `json:"undo_run,omitempty"` // the run that does so; to keep the effect, cancel it
 }
 
-// NeedsLive reports whether a step was not looked at in a plan or in shadow: what
-// it does depends on effects that were not done.
-func (s Step) NeedsLive() bool { return s.Status == "skipped" && strings.HasPrefix(s.Why, needsLive) }
-
 // Ended reports whether nothing more will happen in the run.
 func (r Run) Ended() bool { return ended(r.Status) }
 

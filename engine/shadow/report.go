@@ -109,7 +109,7 @@ func (r *Report) add(c Case) {
 			if s.Approval != nil {
 				r.Approvals++
 			}
-			if s.NeedsLive() {
+			if s.Status == "skipped" && strings.HasPrefix(s.Why, engine.NeedsLive) {
 				r.Unplanned++
 				needsLive[s.Uses] = true
 			}
