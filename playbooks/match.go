@@ -17,7 +17,7 @@ import (
 func incidentChanges() []string {
 	return []string{
 		"alerts", "evidence", "severity", "status", "classification", "determination", "assigned_to", "title",
-		"description", "tags", "system_tags", "comments", "policies", "service_sources", "redirected_to",
+		"description", "tags", "system_tags", "comments", "policies", "service_sources", "redirected_to", "details",
 	}
 }
 

@@ -20,7 +20,7 @@ type ofDetails struct {
 
 type dlpDetails struct {
 	Alerts   []dlp.Alert `json:"alerts" doc:"the alerts of data loss prevention, in the order of the incident, with what the audit log tells of them"`
-	Complete bool       `json:"complete" doc:"false where an alert began before what the log still has (seven days), or some of that could not be read"`
+	Complete bool        `json:"complete" doc:"false where an alert began before what the log still has (seven days), or some of that could not be read"`
 }
 
 const detailsTake = 2 * time.Minute

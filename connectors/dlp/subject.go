@@ -142,29 +142,58 @@ func (x Subject) fits(r activity.Record) bool {
 	return slices.ContainsFunc(r.Policies, func(p activity.Policy) bool { return incident.Fold(p.Name) == incident.Fold(*x.Alert.Policy.Name) })
 }
 
-// Has reports whether an event is one of the alert.
-func (x Subject) Has(r activity.Record) bool { return x.has(r) || x.fits(r) }
-
 // Index finds the alerts that an event is one of, however many there are.
-type Index map[string][]*Subject
+type Index struct {
+	all []Subject
+	by  map[string][]int // ids and things
+}
 
 // NewIndex makes an index of alerts, which are not changed after.
 func NewIndex(all []Subject) Index {
-	x := Index{}
-	for i := range all {
-		s := &all[i]
+	x := Index{all, map[string][]int{}}
+	for i, s := range all {
 		for id := range s.ids {
-			x["id "+id] = append(x["id "+id], s)
+			x.by["id "+id] = append(x.by["id "+id], i)
 		}
 		for key := range s.things {
-			x[key] = append(x[key], s)
+			x.by[key] = append(x.by[key], i)
 		}
 	}
 	return x
 }
 
-// Any reports whether an event is one of any of the alerts.
-func (x Index) Any(r activity.Record) bool {
-	is := func(s *Subject) bool { return s.Has(r) }
-	return slices.ContainsFunc(x["id "+plainID(r.Incident)], is) || slices.ContainsFunc(x[thing(r)], is)
+// Of answers which of the alerts an event is one of, by their places.
+func (x Index) Of(r activity.Record) []int {
+	found := slices.Clone(x.by["id "+plainID(r.Incident)])
+	for _, i := range x.by[thing(r)] {
+		if x.all[i].fits(r) && !slices.Contains(found, i) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// Slim is an event without what tells nothing of an alert, such as who got a
+// message and what it was called.
+func Slim(r activity.Record) activity.Record {
+	if r.File != nil {
+		r.File = &activity.File{URL: r.File.URL}
+	}
+	if r.Mail != nil {
+		r.Mail = &activity.Mail{MessageID: r.Mail.MessageID}
+	}
+	if r.Endpoint != nil {
+		r.Endpoint = &activity.Endpoint{Device: r.Endpoint.Device, Types: r.Endpoint.Types}
+	}
+	policies := make([]activity.Policy, len(r.Policies))
+	for i, p := range r.Policies {
+		rules := make([]activity.Rule, len(p.Rules))
+		for n, rule := range p.Rules {
+			rule.Overridden, rule.Conditions, rule.Properties = nil, nil, nil
+			rules[n] = rule
+		}
+		policies[i] = activity.Policy{ID: p.ID, Name: p.Name, Rules: rules}
+	}
+	r.Policies = policies
+	return r
 }
