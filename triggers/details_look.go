@@ -269,7 +269,7 @@ func (l *looking) fill(ctx context.Context, w *sought) error {
 	}
 	ev := playbooks.Event{
 		Trigger: "incident", Kind: "updated", ID: "details/" + digestOf(text)[:16], At: l.now,
-		NewAlerts: []string{},
+		NewAlerts: []string{}, Detailed: incident.NewDetails(changes),
 	}
 	for _, c := range changes {
 		ev.Changes = append(ev.Changes, c.Field)

@@ -64,29 +64,24 @@ func lookedIn(ctx context.Context, docs engine.Documents) (looked, error) {
 	return l, nil
 }
 
-// Details is how far the feed has come with what the audit log tells of alerts.
-type Details struct {
-	Read    time.Time `json:"read"`              // when it last looked to the end of the log
-	Waiting int       `json:"waiting"`           // incidents that it looks for again
-	Next    time.Time `json:"next"`              // when it does so next; in the past: it is behind
-	Failing string    `json:"failing,omitempty"` // why it cannot look
-	Since   time.Time `json:"since,omitzero"`    // of the failing
-}
-
-// DetailsOf answers how far the feed has come with details of alerts; false: it
-// has never looked for any.
-func DetailsOf(ctx context.Context, docs engine.Documents) (Details, bool, error) {
+// auditLog is how far the feed has come with the audit log, as one of its
+// sources; false: it does not read it.
+func auditLog(ctx context.Context, docs engine.Documents, now time.Time) (Source, bool, error) {
 	l, err := lookedIn(ctx, docs)
 	if err != nil {
-		return Details{}, false, err
+		return Source{}, false, err
 	}
-	out := Details{Read: l.Read, Failing: l.Failing, Since: l.Since}
+	out := Source{Name: string(incident.AuditLog), Until: l.Read, Read: l.Read, Aside: []Aside{}, Failing: l.Failing, Since: l.Since}
+	var next time.Time
 	err = eachSought(ctx, docs, func(w *sought) {
 		at := w.due()
-		if out.Waiting++; out.Next.IsZero() || at.Before(out.Next) {
-			out.Next = at
+		if out.Waiting++; next.IsZero() || at.Before(next) {
+			next = at
 		}
 	})
+	if out.Waiting > 0 {
+		out.Lag = max(0, now.Sub(next).Seconds())
+	}
 	return out, l != (looked{}) || out.Waiting > 0, err
 }
 

@@ -17,6 +17,7 @@ import (
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
+	"stanch/triggers"
 )
 
 type runOptions struct {
@@ -143,6 +144,9 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 		return engine.Start{}, misused("%s: %v", o.playbook, err)
 	}
 	about, err := sh.incidentWith(ctx, d.tenant, o.incident)
+	if err == nil && !isFile(o.incident) {
+		about, err = triggers.Kept(ctx, d.store, about)
+	}
 	if err != nil {
 		return engine.Start{}, err
 	}
