@@ -139,7 +139,7 @@ func (sh *shell) known(ctx context.Context, named string, in *incident.Incident)
 		return nil, err
 	}
 	defer d.close()
-	if !isFile(named) {
+	if !namesFile(named) {
 		if *in, err = triggers.Kept(ctx, d.store, *in); err != nil {
 			return nil, err
 		}
@@ -155,8 +155,8 @@ func (sh *shell) known(ctx context.Context, named string, in *incident.Incident)
 	return all, err
 }
 
-// isFile reports whether an incident was named by a file or standard input.
-func isFile(named string) bool {
+// namesFile reports whether an incident was named by a file or standard input.
+func namesFile(named string) bool {
 	_, err := os.Stat(named)
 	return named == "-" || err == nil
 }

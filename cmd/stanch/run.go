@@ -144,7 +144,7 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 		return engine.Start{}, misused("%s: %v", o.playbook, err)
 	}
 	about, err := sh.incidentWith(ctx, d.tenant, o.incident)
-	if err == nil && !isFile(o.incident) {
+	if err == nil && !namesFile(o.incident) {
 		about, err = triggers.Kept(ctx, d.store, about)
 	}
 	if err != nil {
