@@ -29,6 +29,7 @@ const (
 	keptSought = 8 * 24 * time.Hour // by then the log has nothing more to tell
 	mostEvents = 1000               // of one incident, the newest
 	lookBehind = 5 * time.Minute    // what becomes available may be listed a little later
+	lookBack   = 6 * 24 * time.Hour // a day less than the log keeps: the store's clock may be behind
 )
 
 // looks are how long after the newest activity of an alert it is looked for. Those
@@ -45,6 +46,7 @@ type sought struct {
 
 	id      string
 	version int64
+	at      time.Time         // how far this round has come
 	events  []activity.Record // by time
 	more    bool              // there are some that are not kept yet
 }
@@ -94,7 +96,7 @@ func (r *reading) seek(ctx context.Context, s *stored) error {
 		base := r.newest(x.Alert)
 		was, known := s.Sought[x.Alert.ID]
 		all[x.Alert.ID] = latest(base, was)
-		if known && !base.After(was) || base.Before(activity.Available(r.now)) {
+		if known && !base.After(was) || base.Before(r.now.Add(-lookBack)) {
 			continue
 		}
 		begins[x.Alert.ID], from = base, earliest(from, x.From)

@@ -18,8 +18,9 @@ import (
 // How much a round of looking does at most.
 const (
 	mostDue    = 200 // incidents
-	mostPasses = 5   // over the log
+	mostPasses = 16  // over the log: it keeps seven days
 	mostRead   = 100 // contents of it in a pass
+	fullPasses = 5   // that read so many
 	scanned    = 500 // documents at a time
 
 	passSpan  = 24 * time.Hour // of the log, in a pass
@@ -35,6 +36,7 @@ type looking struct {
 	client   *activity.Client
 	due      []*sought
 	busy     bool // something was due
+	read     int  // contents
 	subjects []dlp.Subject
 	owners   []*sought // of subjects
 	index    dlp.Index
@@ -70,7 +72,7 @@ func (l *looking) round(ctx context.Context) error {
 		return err
 	}
 	for range mostPasses {
-		if len(l.due) == 0 {
+		if len(l.due) == 0 || l.read >= fullPasses*l.feed.reads {
 			return nil
 		}
 		if err := l.pass(ctx); err != nil {
@@ -83,6 +85,9 @@ func (l *looking) round(ctx context.Context) error {
 // load finds what is due, the longest first, with what has been found before.
 func (l *looking) load(ctx context.Context) error {
 	err := eachSought(ctx, l.feed.Docs, func(w *sought) {
+		for id, a := range w.Alerts { // of when the store's clock was ahead
+			w.Alerts[id] = soughtAlert{Base: a.Base, Looked: earliest(a.Looked, l.now)}
+		}
 		if w.due().After(l.now) {
 			return
 		}
@@ -96,6 +101,10 @@ func (l *looking) load(ctx context.Context) error {
 	l.due = longest(l.due)
 	l.busy = len(l.due) > 0
 	for _, w := range l.due {
+		if first := l.now.Add(-lookBack); w.From.Before(first) {
+			w.From, w.Short = first, true
+		}
+		w.at = earliest(w.From, l.now)
 		s, err := l.feed.load(ctx, w.id)
 		if err == nil {
 			err = l.feed.loadEvents(ctx, w)
@@ -143,15 +152,13 @@ func eachSought(ctx context.Context, docs engine.Documents, each func(*sought)) 
 func (l *looking) pass(ctx context.Context) error {
 	from := l.now
 	for _, w := range l.due {
-		if first := activity.Available(l.now); w.From.Before(first) {
-			w.From, w.Short = first, true
-		}
-		from = earliest(from, w.From)
+		from = earliest(from, w.at)
 	}
-	contents, until, err := l.contents(ctx, from)
+	contents, until, seen, err := l.contents(ctx, from)
 	if err != nil {
 		return err
 	}
+	l.read += len(contents)
 	for _, x := range contents {
 		events, err := l.client.Read(ctx, x)
 		if err != nil {
@@ -161,7 +168,7 @@ func (l *looking) pass(ctx context.Context) error {
 	}
 	left := l.due[:0:0]
 	for _, w := range l.due {
-		w.From = latest(w.From, until)
+		w.at, w.From = latest(w.at, until), latest(w.From, seen)
 		ends, err := l.settle(ctx, w)
 		switch {
 		case err != nil && !single(err):
@@ -177,10 +184,11 @@ func (l *looking) pass(ctx context.Context) error {
 }
 
 // contents lists what became available from a time on, in order of that, not more
-// than a pass reads, and answers until when that is all there is.
-func (l *looking) contents(ctx context.Context, from time.Time) ([]activity.Content, time.Time, error) {
-	until := earliest(from.Add(passSpan), l.now)
-	list, err := l.client.Contents(ctx, activity.DLP, from, until)
+// than a pass reads, and answers until when that is all there is: by our clock, and
+// by what has been seen, for our clock may be ahead.
+func (l *looking) contents(ctx context.Context, from time.Time) (list []activity.Content, until, seen time.Time, err error) {
+	until = earliest(from.Add(passSpan), l.now)
+	list, err = l.client.Contents(ctx, activity.DLP, from, until)
 	for {
 		e, is := errors.AsType[*connectors.Error](err)
 		if !is || e.Code != connectors.Limit || until.Sub(from) <= leastSpan {
@@ -190,7 +198,7 @@ func (l *looking) contents(ctx context.Context, from time.Time) ([]activity.Cont
 		list, err = l.client.Contents(ctx, activity.DLP, from, until)
 	}
 	if err != nil {
-		return nil, until, askedOf(classActivity, err)
+		return nil, until, from, askedOf(classActivity, err)
 	}
 	slices.SortStableFunc(list, func(a, b activity.Content) int { return a.Created.Compare(b.Created) })
 	n := min(len(list), l.feed.reads)
@@ -198,16 +206,20 @@ func (l *looking) contents(ctx context.Context, from time.Time) ([]activity.Cont
 		n++
 	}
 	if n < len(list) {
-		return list[:n], latest(from, list[n].Created), nil
+		until = latest(from, list[n].Created)
+		return list[:n], until, until, nil
 	}
-	return list, until, nil
+	if n > 0 {
+		return list, until, latest(from, list[n-1].Created.Add(-lookBehind)), nil
+	}
+	return list, until, from, nil
 }
 
 // sort gives events to the incidents that they are about.
 func (l *looking) sort(x activity.Content, events activity.Events) {
 	if events.Unreadable > 0 {
 		for _, w := range l.due {
-			w.Short = w.Short || !x.Created.Before(w.From)
+			w.Short = w.Short || !x.Created.Before(w.at)
 		}
 	}
 	for _, e := range events.Records {
@@ -223,14 +235,13 @@ func (l *looking) settle(ctx context.Context, w *sought) (ends bool, err error) 
 	if err := l.feed.keepEvents(ctx, w); err != nil {
 		return false, err
 	}
-	if w.From.Before(l.now) {
+	if w.at.Before(l.now) {
 		kept, err := l.feed.keepSought(ctx, w)
 		return !kept, err
 	}
 	if err := l.fill(ctx, w); err != nil {
 		return false, err
 	}
-	w.From = l.now.Add(-lookBehind)
 	for id, a := range w.Alerts {
 		w.Alerts[id] = soughtAlert{Base: a.Base, Looked: l.now}
 	}

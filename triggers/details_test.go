@@ -73,7 +73,7 @@ func (m *month) polled(n *feeder) triggers.Polled {
 	return p
 }
 
-func (m *month) known(id string) incident.Incident {
+func (m *month) stored(id string) incident.Incident {
 	m.t.Helper()
 	in, err := triggers.Incident(m.t.Context(), m.store, id)
 	m.ok(err)
@@ -142,7 +142,7 @@ func TestDetailsFillTheAlertWhenTheLogHasThem(t *testing.T) {
 	if p := m.polled(n); p.New != 1 || p.Started != 2 || p.Detailed != 0 {
 		t.Fatalf("taken as it is: %+v", p)
 	}
-	if a := m.known(id).Alerts[0]; a.Details != nil || a.Policy.Rule != nil || len(a.SensitiveTypes) != 0 {
+	if a := m.stored(id).Alerts[0]; a.Details != nil || a.Policy.Rule != nil || len(a.SensitiveTypes) != 0 {
 		t.Fatalf("before the log has it: %+v", a)
 	}
 	m.pass(16 * time.Minute) // the tenant has the events after 20
@@ -153,7 +153,7 @@ func TestDetailsFillTheAlertWhenTheLogHasThem(t *testing.T) {
 	if p := m.polled(n); p.Detailed != 1 || p.Started != 2 || p.Changed != 0 {
 		t.Errorf("the second look: %+v", p)
 	}
-	in := m.known(id)
+	in := m.stored(id)
 	a := in.Alerts[0]
 	if a.Policy.Name == nil || *a.Policy.Name != "Pay" || a.Policy.Rule == nil || a.Policy.ID == nil || len(a.SensitiveTypes) == 0 ||
 		a.SensitiveTypes[0].Count == nil || a.SensitiveTypes[0].Confidence == nil || a.UserActivity == nil || *a.UserActivity != "DlpRuleUndo" || len(a.Activities) != 2 {
@@ -184,7 +184,7 @@ func TestDetailsFillTheAlertWhenTheLogHasThem(t *testing.T) {
 	if records, err = triggers.Records(t.Context(), m.store, id); err != nil || !slices.Equal(records[0].Changes, []string{"severity"}) {
 		t.Errorf("the change is recorded as %+v (%v)", records[0], err)
 	}
-	if now := m.known(id); now.Alerts[0].Details == nil || len(now.Alerts[0].SensitiveTypes) == 0 || now.Severity != "low" {
+	if now := m.stored(id); now.Alerts[0].Details == nil || len(now.Alerts[0].SensitiveTypes) == 0 || now.Severity != "low" {
 		t.Errorf("after it the alert is %+v", now.Alerts[0])
 	}
 	// The later looks find nothing new, and then it is looked for no more.
@@ -257,7 +257,7 @@ func TestDetailsComeOnceWhereverANodeCrashes(t *testing.T) {
 			}
 			records, err := triggers.Records(t.Context(), m.store, id)
 			m.ok(err)
-			if a := m.known(id).Alerts[0]; a.Details == nil || len(a.SensitiveTypes) == 0 || len(records) == 0 || !slices.Equal(records[0].Changes, []string{"details"}) || records[0].Revision != 2 {
+			if a := m.stored(id).Alerts[0]; a.Details == nil || len(a.SensitiveTypes) == 0 || len(records) == 0 || !slices.Equal(records[0].Changes, []string{"details"}) || records[0].Revision != 2 {
 				t.Errorf("a crash %s act %d: the alert is %+v, decided was %+v", how, at, a, records)
 			}
 			if docs := m.documents("sought"); len(docs) != 0 {
@@ -296,7 +296,7 @@ func TestALogThatDoesNotAnswerHoldsNothingUp(t *testing.T) {
 	if p := m.polled(n); p.Detailed != 2 || p.Started != 4 {
 		t.Errorf("when it answers again: %+v", p)
 	}
-	if a := m.known(second).Alerts[0]; a.Details == nil {
+	if a := m.stored(second).Alerts[0]; a.Details == nil {
 		t.Errorf("the second alert is %+v", a)
 	}
 	if told := m.auditLog(); told.Failing != "" || told.Lag != 0 || told.Waiting != 2 {
@@ -346,7 +346,7 @@ func TestTheLogIsReadOnceForAll(t *testing.T) {
 		t.Errorf("%d lists and %d contents were asked for", lists, contents)
 	}
 	for _, id := range ids {
-		if a := m.known(id).Alerts[0]; a.Details == nil || a.Details.Events != 2 {
+		if a := m.stored(id).Alerts[0]; a.Details == nil || a.Details.Events != 2 {
 			t.Errorf("%s: %+v", id, a.Details)
 		}
 	}
@@ -367,7 +367,7 @@ func TestALongLogIsReadOverSeveralRounds(t *testing.T) {
 	last := m.raise(m.dlpAlert("dl-last", "last.xlsx", time.Minute))
 	m.pass(time.Hour)
 	rounds := 0
-	for done := false; !done; done = m.known(last).Alerts[0].Details != nil && m.known(id).Alerts[0].Details != nil {
+	for done := false; !done; done = m.stored(last).Alerts[0].Details != nil && m.stored(id).Alerts[0].Details != nil {
 		m.pass(time.Minute)
 		m.polled(n)
 		if rounds++; rounds > 10 {
@@ -389,21 +389,21 @@ func TestDetailsGrowWithTheAlert(t *testing.T) {
 	m.polled(n)
 	m.pass(2 * time.Hour)
 	m.polled(n)
-	if a := m.known(id).Alerts[0]; a.Details == nil || a.Details.Events != 2 {
+	if a := m.stored(id).Alerts[0]; a.Details == nil || a.Details.Events != 2 {
 		t.Fatalf("first: %+v", a.Details)
 	}
 	m.ok(m.server.Tenant.Amend(native(id), []byte(`{"alerts":[`+m.dlpAlert("dl-more", "pay.xlsx", time.Minute)+`]}`)))
 	if p := m.polled(n); p.Changed != 1 {
 		t.Fatalf("another alert: %+v", p)
 	}
-	if a := m.known(id).Alerts; len(a) != 2 || a[0].Details == nil || a[1].Details != nil {
+	if a := m.stored(id).Alerts; len(a) != 2 || a[0].Details == nil || a[1].Details != nil {
 		t.Errorf("with another alert: %+v", a)
 	}
 	m.pass(2 * time.Hour)
 	if p := m.polled(n); p.Detailed != 1 {
 		t.Errorf("the look for it: %+v", p)
 	}
-	for _, a := range m.known(id).Alerts {
+	for _, a := range m.stored(id).Alerts {
 		if a.Details == nil || len(a.Overrides) == 0 {
 			t.Errorf("%s: %+v", a.ID, a.Details)
 		}

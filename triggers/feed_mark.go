@@ -58,13 +58,11 @@ func (r *reading) loadMark(ctx context.Context) error {
 	return nil
 }
 
-// move lets the watermark go forward, never beyond the present: a date in the
-// future would hide what comes before it.
+// move lets the watermark go forward. A date in the future does not move it, not
+// even to the present: where the store's clock is ahead, that would hide what
+// comes before it.
 func (r *reading) move(to time.Time) {
-	if to.After(r.now) {
-		to = r.now
-	}
-	if to.After(r.mark.At) {
+	if !to.After(r.now) && to.After(r.mark.At) {
 		r.mark.At = to
 	}
 }

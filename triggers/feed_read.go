@@ -64,7 +64,7 @@ func (r *reading) poll(ctx context.Context) error {
 	}
 	from := r.from()
 	deep := from
-	if r.now.Sub(r.mark.Deep) >= deepEvery {
+	if ago := r.now.Sub(r.mark.Deep); ago >= deepEvery || ago < 0 {
 		deep = latest(r.mark.Began, earliest(from, r.now.Add(-deepBack)))
 	}
 	if err := r.slices(ctx, deep); err != nil {
@@ -99,9 +99,10 @@ func (r *reading) clock(ctx context.Context, class string) (time.Time, error) {
 }
 
 // from is where a poll begins: the overlap behind the watermark, but not before
-// the feed began.
+// the feed began. A watermark of when the store's clock was ahead is as good as
+// the present.
 func (r *reading) from() time.Time {
-	return latest(r.mark.At.Add(-r.feed.Overlap), r.mark.Began)
+	return latest(earliest(r.mark.At, r.now).Add(-r.feed.Overlap), r.mark.Began)
 }
 
 func latest(a, b time.Time) time.Time {

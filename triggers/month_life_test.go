@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"stanch/connectors"
 	"stanch/connectors/graph"
@@ -18,11 +19,12 @@ import (
 // happen lets one thing happen in the tenant, and tells the oracle.
 func (m *month) happen() {
 	m.n++
+	m.pass(time.Second) // no two changes have one time
 	life := map[string]func() bool{
 		"opened in Defender": m.openDefender, "opened in Sentinel": m.openSentinel, "opened and unreadable": m.openPoisoned,
 		"changed in Defender": m.changeDefender, "changed in Sentinel": m.changeSentinel, "alerts added": m.addAlerts,
 		"merged": m.merge, "written by Stanch": m.ownWrite, "touched": m.touch, "old one changed": m.changeOld, "made readable": m.cure,
-		"reported late": m.late,
+		"reported late": m.reportLate, "dated in the future": m.dateAhead,
 	}
 	names := slices.Sorted(maps.Keys(life))
 	for range 20 {
@@ -79,13 +81,15 @@ func (m *month) openDefender() bool {
 	return true
 }
 
-// late opens an incident that tells of itself some minutes after it was made.
-func (m *month) late() bool {
+// reportLate opens an incident that tells of itself some time after it was made.
+func (m *month) reportLate() bool {
 	s := &state{severity: "high", status: "active", title: fmt.Sprintf("late %d", m.n)}
-	at := m.tenantNow().Add(-4 * 60e9)
+	by := m.upTo(oneOf(m, 8*time.Minute, 8*time.Hour))
+	at := m.tenantNow().Add(-by)
 	if at.Before(monthBegan) {
 		return false
 	}
+	m.late = m.late || by > 8*time.Minute
 	body := fmt.Sprintf(`{"displayName":%q,"severity":"high","createdDateTime":%q,"lastUpdateDateTime":%q}`, s.title, at.Format("2006-01-02T15:04:05Z"), at.Format("2006-01-02T15:04:05Z"))
 	id, err := m.server.Tenant.Inject([]byte(body))
 	m.ok(err)
@@ -132,7 +136,7 @@ func (m *month) changeDefender() bool {
 	if in == nil {
 		return false
 	}
-	s := in.now
+	s := in.change()
 	body := map[string]any{}
 	switch m.dice.IntN(4) {
 	case 0:
@@ -165,7 +169,7 @@ func (m *month) changeSentinel() bool {
 	if !found {
 		return false
 	}
-	p, s := now.Properties, in.now
+	p, s := now.Properties, in.change()
 	if m.roll(0.5) {
 		s.severity = oneOf(m, "low", "medium", "high")
 		p.Severity = strings.ToUpper(s.severity[:1]) + s.severity[1:]
@@ -198,7 +202,7 @@ func (m *month) addAlerts() bool {
 	if in == nil {
 		return false
 	}
-	body, err := json.Marshal(map[string]any{"alerts": m.alerts(in.now)})
+	body, err := json.Marshal(map[string]any{"alerts": m.alerts(in.change())})
 	m.ok(err)
 	m.ok(m.server.Tenant.Amend(native(id), body))
 	return true
@@ -211,18 +215,19 @@ func (m *month) merge() bool {
 		return false
 	}
 	m.ok(m.server.Tenant.Merge(native(id), native(into)))
-	other.now.alerts = append(other.now.alerts, in.now.alerts...)
-	slices.Sort(other.now.alerts)
-	other.now.devices = other.now.devices || in.now.devices
-	in.now.alerts, in.now.devices, in.now.into, in.now.status = nil, false, into, "redirected"
+	from, to := in.change(), other.change()
+	to.alerts = append(to.alerts, from.alerts...)
+	slices.Sort(to.alerts)
+	to.devices = to.devices || from.devices
+	from.alerts, from.devices, from.into, from.status = nil, false, into, "redirected"
 	return true
 }
 
 // ownWrite tags an incident as an action of Stanch does, and says so as the
-// engine does. That is no news, and what was known has it from then on.
+// engine does. That is no news; to take the tag away again is.
 func (m *month) ownWrite() bool {
 	id, in := m.pick("defender/")
-	if in == nil || in.seen == nil || strings.Join(in.seen.tags, " ") != strings.Join(in.now.tags, " ") {
+	if in == nil || in.seen == nil || len(in.been) > 0 || !in.seen.equal(in.now) {
 		return false
 	}
 	tags := append(slices.Clone(in.now.tags), fmt.Sprintf("by-us-%d", m.n))
@@ -235,7 +240,19 @@ func (m *month) ownWrite() bool {
 	m.ok(err)
 	_, err = m.store.Put(m.t.Context(), engine.Document{Kind: engine.DocOwn, Key: id + "/tags", Body: body, Version: engine.AnyVersion})
 	m.ok(err)
-	in.now.tags, in.seen.tags = tags, slices.Clone(tags)
+	in.change().tags = tags
+	return true
+}
+
+// dateAhead dates an incident beyond the month.
+func (m *month) dateAhead() bool {
+	id, in := m.pick("defender/")
+	if in == nil || !m.ahead || m.roll(0.8) {
+		return false
+	}
+	s := in.change()
+	s.title = fmt.Sprintf("ahead %d", m.n)
+	m.ok(m.server.Tenant.Amend(native(id), fmt.Appendf(nil, `{"displayName":%q,"lastUpdateDateTime":"2027-03-01T00:00:00Z"}`, s.title)))
 	return true
 }
 

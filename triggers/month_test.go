@@ -29,9 +29,11 @@ import (
 
 // TestAMonthOfIncidents lets a month of incident life happen by dice, with API
 // faults, crashes at every act of the store, two nodes and clocks that jump.
-// After every hour of it each playbook has been started exactly as often as an
-// oracle says, which knows what was done to the tenant and nothing of the feed,
-// and the newest state of every incident is known.
+// Again and again each playbook has been started exactly as often as an oracle
+// says, which knows what was done to the tenant, and the newest state of every
+// incident is known. Of the feed the oracle knows nothing but which states of an
+// incident it has seen: where many things happen between two polls, that is up to
+// the dice; a state that never was, or one that is older than what was seen, fails.
 func TestAMonthOfIncidents(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -43,7 +45,7 @@ func TestAMonthOfIncidents(t *testing.T) {
 				}
 				m.settle()
 				m.judge()
-				m.pass(time.Duration(1+m.dice.IntN(int(16*time.Hour/time.Second))) * time.Second)
+				m.pass(m.upTo(oneOf(m, 4*time.Minute, 40*time.Minute, 16*time.Hour, 20*time.Hour)))
 			}
 			for what, n := range m.done {
 				t.Logf("%5d × %s", n, what)
@@ -87,6 +89,8 @@ type month struct {
 	have   []string
 	cursor string
 	n      int
+	ahead  bool     // incidents may be dated in the future
+	late   bool     // something was told of later than the overlap
 	asked  []string // paths of requests to the tenant
 }
 
@@ -112,8 +116,21 @@ func (m *month) requests(with string) []string {
 // told is what the oracle knows of an incident.
 type told struct {
 	now, seen *state
+	been      []*state // between them, the oldest first
 	poisoned  bool
 	created   time.Time
+}
+
+// change lets what is now be what was, until it is changed.
+func (in *told) change() *state {
+	in.been = append(in.been, in.now)
+	in.now = in.now.clone()
+	return in.now
+}
+
+func (s *state) equal(o *state) bool {
+	return s.severity == o.severity && s.status == o.status && s.title == o.title && s.into == o.into &&
+		slices.Equal(s.tags, o.tags) && slices.Equal(s.alerts, o.alerts)
 }
 
 // state is what matters of an incident.
@@ -148,7 +165,7 @@ func (m *month) pass(d time.Duration) {
 }
 
 func newMonth(t *testing.T, seed uint64) *month {
-	m := &month{t: t, dice: rand.New(rand.NewPCG(seed, 7)), now: monthBegan, oracle: map[string]*told{}, done: map[string]int{}}
+	m := &month{t: t, dice: rand.New(rand.NewPCG(seed, 7)), now: monthBegan, ahead: seed%2 == 0, oracle: map[string]*told{}, done: map[string]int{}}
 	m.server = practicetest.Start(t, practice.Options{Now: m.tenantNow, TokenLife: 5000 * time.Hour, Observe: m.observe})
 	app := practice.FullApp()
 	cloud := connectors.PracticeCloud(m.server.URL, m.server.CAPEM)
@@ -211,6 +228,7 @@ type feeder struct {
 	how   string // before | after | away
 	away  func()
 	fired bool
+	alone sync.RWMutex // while it is away, nothing else of it acts
 }
 
 var errCrash = errors.New("the process has crashed")
@@ -228,9 +246,13 @@ func (n *feeder) act(do func() error) error {
 	case dead || strikes && how == "before":
 		return errCrash
 	case strikes && how == "away":
+		n.alone.Lock()
 		n.away()
+		n.alone.Unlock()
 	}
+	n.alone.RLock()
 	err := do()
+	n.alone.RUnlock()
 	if strikes && how == "after" {
 		return errCrash
 	}
@@ -252,10 +274,16 @@ func (n *feeder) Close() error { return nil }
 // poll polls once, as a process that may be new.
 func (n *feeder) poll() (triggers.Polled, error) {
 	feed := n.feed // nothing is remembered from one poll to the next
-	return feed.PollOnce(n.month.t.Context())
+	p, err := feed.PollOnce(n.month.t.Context())
+	n.month.look()
+	return p, err
 }
 
 func (m *month) roll(odds float64) bool { return m.dice.Float64() < odds }
+
+func (m *month) upTo(d time.Duration) time.Duration {
+	return time.Duration(1+m.dice.IntN(int(d/time.Second))) * time.Second
+}
 
 func oneOf[T any](m *month, all ...T) T { return all[m.dice.IntN(len(all))] }
 
@@ -263,8 +291,18 @@ func oneOf[T any](m *month, all ...T) T { return all[m.dice.IntN(len(all))] }
 func (m *month) settle() {
 	for m.roll(0.5) {
 		m.trouble()
+		m.faults(`[]`)
+		if m.roll(0.5) {
+			m.pass(m.upTo(20 * time.Minute)) // beyond the overlap, too
+		}
+		for m.roll(0.5) {
+			m.happen()
+		}
 	}
-	m.faults(`[]`)
+	if m.late {
+		m.pass(6 * time.Hour) // until a poll looks far back, whatever the clocks are
+		m.late = false
+	}
 	for try := 0; ; try++ {
 		for _, n := range m.nodes {
 			n.at = 0
@@ -288,11 +326,19 @@ func (m *month) trouble() {
 	n.acts, n.at, n.fired = 0, 0, false
 	switch m.dice.IntN(4) {
 	case 0:
+		stale := []string{
+			`[{"method":"GET","path":"**/incidents","stale_reads":1}]`,
+			`[{"method":"GET","path":"**/incidents/*","stale_reads":1}]`,
+		}
+		if m.ahead { // what is dated ahead cannot be told from an older state of it
+			stale = []string{`[]`, `[]`}
+		}
 		m.faults(oneOf(m,
 			`[{"method":"GET","path":"**/security/incidents","times":1,"status":503}]`,
 			`[{"method":"GET","path":"**/incidents","times":2,"cut":"middle"}]`,
 			`[{"method":"GET","path":"**/Microsoft.SecurityInsights/**","times":1,"status":500}]`,
-			`[{"method":"POST","path":"**/entities","times":1,"status":500}]`,
+			`[{"method":"POST","path":"**/entities","times":8,"status":500}]`,
+			stale[0], stale[1],
 			`[{"method":"GET","path":"**/security/incidents","times":1,"status":200,"headers":{"Content-Type":"text/html"},"body":"<html>sign in</html>"}]`,
 		))
 		m.did("API fault")
@@ -305,6 +351,10 @@ func (m *month) trouble() {
 		}
 		n.at, n.how = 1+m.dice.IntN(8), "away"
 		n.away = func() {
+			m.look()
+			for m.roll(0.7) {
+				m.happen()
+			}
 			m.pass(2 * time.Minute) // so long is the lease, and the process comes back
 			if p, err := other.poll(); err != nil {
 				m.t.Errorf("the other node: %v", err)
@@ -316,6 +366,7 @@ func (m *month) trouble() {
 		m.mu.Lock()
 		m.skew = time.Duration(m.dice.IntN(240)-120) * time.Minute
 		m.mu.Unlock()
+		m.late = true
 		m.did("the store's clock jumped")
 	}
 	if _, err := n.poll(); n.fired && n.how != "away" {
@@ -344,33 +395,55 @@ func (m *month) faults(body string) {
 	}
 }
 
+// look tells the oracle which state of each incident has been seen by now.
+func (m *month) look() {
+	for _, id := range slices.Sorted(maps.Keys(m.oracle)) {
+		in := m.oracle[id]
+		got, err := m.known(id)
+		if in.poisoned && errors.Is(err, engine.ErrNotFound) || in.seen == nil && errors.Is(err, engine.ErrNotFound) {
+			continue
+		}
+		m.ok(err)
+		if in.seen != nil && got.equal(in.seen) {
+			continue
+		}
+		states := append(slices.Clone(in.been), in.now)
+		at := slices.IndexFunc(states, got.equal)
+		if at < 0 {
+			m.t.Fatalf("%s is known as %+v: it was never so, or no longer when it was seen as %+v; it is %+v", id, *got, in.seen, *in.now)
+		}
+		for _, book := range in.starts(states[at]) {
+			m.want = append(m.want, book+" "+id)
+		}
+		in.seen, in.been = states[at].clone(), slices.Clone(states[min(at+1, len(in.been)):len(in.been)])
+	}
+}
+
+// known is what the store has of an incident.
+func (m *month) known(id string) (*state, error) {
+	in, err := triggers.Incident(m.t.Context(), m.store, id)
+	s := &state{severity: string(in.Severity), status: string(in.Status), title: in.Title, tags: in.Tags}
+	if in.RedirectedTo != nil {
+		s.into = *in.RedirectedTo
+	}
+	for _, a := range in.Alerts {
+		s.alerts = append(s.alerts, a.ID)
+	}
+	slices.Sort(s.alerts)
+	return s, err
+}
+
 // judge compares what was begun with what the oracle says, and what is known
 // with what is there.
 func (m *month) judge() {
 	m.t.Helper()
 	for _, id := range slices.Sorted(maps.Keys(m.oracle)) {
-		in := m.oracle[id]
-		if in.poisoned {
-			continue
-		}
-		for _, book := range in.starts() {
-			m.want = append(m.want, book+" "+id)
-		}
-		in.seen = in.now.clone()
-		known, err := triggers.Incident(m.t.Context(), m.store, id)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		alerts := []string{}
-		for _, a := range known.Alerts {
-			alerts = append(alerts, a.ID)
-		}
-		slices.Sort(alerts)
-		got := state{severity: string(known.Severity), status: string(known.Status), title: known.Title, tags: known.Tags, alerts: alerts}
-		want := in.now
-		if got.severity != want.severity || got.status != want.status || got.title != want.title ||
-			strings.Join(got.tags, " ") != strings.Join(want.tags, " ") || strings.Join(alerts, " ") != strings.Join(want.alerts, " ") {
-			m.t.Fatalf("%s is known as %+v, it is %+v", id, got, *want)
+		if in := m.oracle[id]; !in.poisoned {
+			got, err := m.known(id)
+			m.ok(err)
+			if !got.equal(in.now) {
+				m.t.Fatalf("%s is known as %+v, it is %+v", id, *got, *in.now)
+			}
 		}
 	}
 	for {
@@ -414,10 +487,10 @@ func lacks(a, b []string) []string {
 	return rest
 }
 
-// starts are the playbooks that the change from what was seen to what is now
+// starts are the playbooks that the change from what was seen to a later state
 // starts.
-func (in *told) starts() []string {
-	now, seen := in.now, in.seen
+func (in *told) starts(now *state) []string {
+	seen := in.seen
 	var all []string
 	add := func(book string, is bool) {
 		if is {
@@ -433,12 +506,14 @@ func (in *told) starts() []string {
 		return all
 	}
 	changed := func(a, b []string) bool { return len(lacks(a, b))+len(lacks(b, a)) > 0 }
+	ours := func(tag string) bool { return strings.HasPrefix(tag, "by-us-") && !slices.Contains(seen.tags, tag) }
+	tags := changed(slices.DeleteFunc(slices.Clone(now.tags), ours), seen.tags)
 	add("raised", now.severity != seen.severity && now.severity == "high")
 	add("joined", len(lacks(now.alerts, seen.alerts)) > 0 && now.devices)
 	add("closed", now.status != seen.status && now.status == "resolved")
-	add("tagged", changed(now.tags, seen.tags) && slices.Contains(now.tags, "vip"))
+	add("tagged", tags && slices.Contains(now.tags, "vip"))
 	add("merged", now.into != seen.into && now.into != "")
-	add("any", now.severity != seen.severity || now.status != seen.status || changed(now.tags, seen.tags) ||
+	add("any", now.severity != seen.severity || now.status != seen.status || tags ||
 		changed(now.alerts, seen.alerts) || now.into != seen.into || now.title != seen.title)
 	return all
 }

@@ -146,7 +146,7 @@ func (sh *shell) showIncident(i incident.Incident) {
 	if i.AssignedTo != nil {
 		t.Add("assigned to", *i.AssignedTo)
 	}
-	t.Add("classification", string(i.Classification))
+	t.Add("classification", verdictOn(i))
 	addList(&t, "policies", i.Policies)
 	addList(&t, "tags", i.Tags)
 	t.Add("sources", strings.Join(words(i.ServiceSources), ", "))
@@ -168,6 +168,15 @@ func (sh *shell) showIncident(i incident.Incident) {
 		sh.out.Printf("\n")
 		sh.out.Table(evidence)
 	}
+}
+
+// verdictOn is an incident's classification, and its determination where one is
+// given.
+func verdictOn(i incident.Incident) string {
+	if i.Determination == "" || i.Determination == "unknown" {
+		return string(i.Classification)
+	}
+	return string(i.Classification) + ", " + string(i.Determination)
 }
 
 func words[T ~string](list []T) []string {

@@ -61,10 +61,20 @@ func (h *holds) settled(in *engine.Settlement, a *engine.Settled) {
 	if held == nil || in.Lease.Strand != "" {
 		return
 	}
-	held.facts = append(held.facts, a.Signals...)
-	for _, body := range in.Facts {
-		n := int64(len(held.facts)) + 1
-		held.facts = append(held.facts, engine.Fact{N: n, At: a.At, Body: body})
+	for _, f := range a.Signals {
+		held.learn(f)
+	}
+	first := a.Seen - int64(len(in.Facts)) + 1
+	for i, body := range in.Facts {
+		held.learn(engine.Fact{N: first + int64(i), At: a.At, Body: body})
+	}
+}
+
+// learn takes in the next fact: one that is known is told again to who asks from
+// further back, and behind a gap nothing is known.
+func (h *heldRoot) learn(f engine.Fact) {
+	if f.N == int64(len(h.facts))+1 {
+		h.facts = append(h.facts, f)
 	}
 }
 

@@ -11,6 +11,7 @@ func signalLaws() []law {
 	return []law{
 		{name: "SignalWakes", promise: "a signal wakes the strand that waits, and is a fact of it", judge: signalWakes},
 		{name: "SignalWhileHeld", promise: "a signal that comes while a holder works is seen: its wait does not let go", judge: signalWhileHeld},
+		{name: "SignalToldAgain", promise: "a holder that asks from further back is told again, and the ended run has each fact once", judge: signalToldAgain},
 		{name: "SignalAgainstWait", promise: "no signal is lost against a concurrent wait", judge: signalAgainstWait},
 		{name: "SignalWhileJoining", promise: "a signal to a strand that joins is kept until it has joined", judge: signalWhileJoining},
 		{name: "SignalRepeated", promise: "a repeated signal is one fact", judge: signalRepeated},
@@ -62,6 +63,18 @@ func signalWhileHeld(e *env) {
 		e.Errorf("all signals are known, and the wait does not let go: %+v", a)
 	}
 	e.none()
+}
+
+func signalToldAgain(e *env) {
+	run := e.begin()
+	e.signal(run, "", "first")
+	h := e.one()
+	h.seen = 0
+	e.same("signals", bodies(h.write().Signals), []string{"first"})
+	e.signal(run, "", "second")
+	h.seen = 2 // the second comes by another way than the store
+	h.end("succeeded")
+	e.same("facts", bodies(e.strand(run, "").Facts), []string{"first", "second", "ended"})
 }
 
 func signalAgainstWait(e *env) {
