@@ -124,6 +124,9 @@ func (t *Tenant) Amend(id string, body []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.amended = true
+	if i := t.world.incidents[id]; i != nil {
+		t.stale[i.target()] = &version{before: i.clone()}
+	}
 	return t.world.amendIncident(id, body, t.o.Now())
 }
 
