@@ -239,8 +239,13 @@ func (l *looking) settle(ctx context.Context, w *sought) (ends bool, err error) 
 		kept, err := l.feed.keepSought(ctx, w)
 		return !kept, err
 	}
-	if err := l.fill(ctx, w); err != nil {
+	filled, err := l.fill(ctx, w)
+	if err != nil {
 		return false, err
+	}
+	if !filled { // it is due still
+		_, err := l.feed.keepSought(ctx, w)
+		return true, err
 	}
 	for id, a := range w.Alerts {
 		w.Alerts[id] = soughtAlert{Base: a.Base, Looked: l.now}
@@ -253,30 +258,31 @@ func (l *looking) settle(ctx context.Context, w *sought) (ends bool, err error) 
 }
 
 // fill fills the alerts of an incident with what was found, which is an event if
-// that is something new.
-func (l *looking) fill(ctx context.Context, w *sought) error {
+// that is something new. It answers false where somebody else has taken the
+// incident meanwhile.
+func (l *looking) fill(ctx context.Context, w *sought) (bool, error) {
 	before, err := l.feed.load(ctx, w.id)
 	if err != nil || before.version == 0 {
-		return err
+		return true, err
 	}
 	if before.Pending != nil {
 		if done, err := l.finish(ctx, &before); err != nil || !done {
-			return err
+			return false, err
 		}
 	}
 	found, err := l.found(ctx, before.Incident, w)
 	if err != nil {
-		return err
+		return false, err
 	}
 	after := before
 	after.Incident = before.Incident.With(found)
 	changes := incident.Diff(before.Incident, after.Incident, nil)
 	if len(changes) == 0 {
-		return nil
+		return true, nil
 	}
 	text, err := after.Incident.FoundDigest()
 	if err != nil {
-		return err
+		return false, err
 	}
 	ev := playbooks.Event{
 		Trigger: "incident", Kind: "updated", ID: "details/" + digestOf(text)[:16], At: l.now,
@@ -285,9 +291,16 @@ func (l *looking) fill(ctx context.Context, w *sought) error {
 	for _, c := range changes {
 		ev.Changes = append(ev.Changes, c.Field)
 	}
-	l.count(func(p *Polled) { p.Detailed++ })
 	after.Revision++
-	return l.decided(ctx, ev, &after)
+	if err := l.decided(ctx, ev, &after); err != nil {
+		return false, err
+	}
+	now, err := l.feed.load(ctx, w.id)
+	if err != nil || len(incident.Diff(now.Incident, now.Incident.With(found), nil)) > 0 {
+		return false, err
+	}
+	l.count(func(p *Polled) { p.Detailed++ })
+	return true, nil
 }
 
 // found is what the events tell of the alerts of an incident. What was told by

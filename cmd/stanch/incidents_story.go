@@ -155,6 +155,17 @@ func (sh *shell) known(ctx context.Context, named string, in *incident.Incident)
 	return all, err
 }
 
+// detailed is an incident with the details of its alerts that the store knows;
+// where none can be opened there are none.
+func (sh *shell) detailed(ctx context.Context, in incident.Incident) (incident.Incident, error) {
+	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
+	if err != nil {
+		return in, nil //nolint:nilerr // who needs the store opens it, and says why it cannot be
+	}
+	defer d.close()
+	return triggers.Kept(ctx, d.store, in)
+}
+
 // namesFile reports whether an incident was named by a file or standard input.
 func namesFile(named string) bool {
 	_, err := os.Stat(named)

@@ -17,7 +17,6 @@ import (
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
-	"stanch/triggers"
 )
 
 type runOptions struct {
@@ -145,7 +144,7 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 	}
 	about, err := sh.incidentWith(ctx, d.tenant, o.incident)
 	if err == nil && !namesFile(o.incident) {
-		about, err = triggers.Kept(ctx, d.store, about)
+		about, err = sh.detailed(ctx, about)
 	}
 	if err != nil {
 		return engine.Start{}, err
