@@ -69,6 +69,30 @@ steps:
 			book:   "steps:\n  - id: x\n    steps:\n      - fail: Bad\n    on_error:\n      steps:\n" + put("rescued", 4) + "    finally:\n" + put("tidy", 3),
 			status: "succeeded", planned: []string{"x/on_error/0", "x/finally/0"},
 		},
+		"what no item of a loop can give is not known": {
+			book: "steps:\n" + put("made", 1) + `
+  - id: each
+    for_each: '["made", "made"]'
+    steps:
+      - id: got
+        uses: things.get
+        with: {thing: made}
+    collect: {value: steps.got.value}
+  - id: follows
+    set: {n: len(steps.each.items)}
+  - id: some
+    for_each: '["made", "there"]'
+    steps:
+      - id: it
+        uses: things.get
+        with: {thing: "${{ item }}"}
+    collect: {value: steps.it.value}
+  - if: len(steps.some.items) == 1
+    steps:
+` + put("z", 3),
+			status: "succeeded", planned: []string{"0", "4/0"},
+			why: map[string]string{"each": "needs a live result: what its items give", "follows": "needs a live result"},
+		},
 		"an event does not come in a plan": {
 			book:   "steps:\n  - id: x\n    wait: {event: replied, key: a, timeout: 1h}\n" + put("z", 1),
 			status: "succeeded", planned: []string{"1"}, why: map[string]string{"x": "needs a live result"},

@@ -94,11 +94,11 @@ type strandState struct {
 // states computes the state of every strand of a run, the strands around a
 // strand before it.
 func (e *Engine) states(ctx context.Context, record RunRecord) ([]strandState, error) {
-	return e.replay(ctx, record, nil)
+	return e.replay(ctx, record, watch{})
 }
 
-// replay is states that calls back, if asked to, after each fact of a step.
-func (e *Engine) replay(ctx context.Context, record RunRecord, after func(*state, *progress)) ([]strandState, error) {
+// replay is states while somebody watches.
+func (e *Engine) replay(ctx context.Context, record RunRecord, w watch) ([]strandState, error) {
 	run, err := e.context(ctx, record.RunHead)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (e *Engine) replay(ctx context.Context, record RunRecord, after func(*state
 		}
 		st, err := newState(run, s.Path, above, s.Item)
 		if err == nil {
-			err = st.applyEach(s.Facts, after)
+			err = st.applyEach(s.Facts, w)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("run %s: strand %q: %w", record.ID, s.Path, err)

@@ -8,8 +8,8 @@
 // covered.go say what may be done, approval*.go, form.go, remind.go and decide.go
 // ask people, mailbox.go and await.go bring events, undo*.go, lasting.go and
 // rollback.go go back, again.go, retry*.go and kept.go go on with a run that has
-// ended, turn.go asks for whom a key has become free, describe*.go and export.go
-// tell.
+// ended, turn.go asks for whom a key has become free, describe*.go,
+// export.go and answers.go tell.
 //
 // Why it is as it is:
 //   - Facts are written, states are computed: a run is the facts of its strands,

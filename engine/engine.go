@@ -289,6 +289,16 @@ func (e *Engine) outline(ctx context.Context, digest string) (*outline, error) {
 	return o, nil
 }
 
+// Edition answers the playbook of an edition that is kept, checked as far as this
+// version does, or ErrNotFound. The digest is that of a run's playbook.
+func (e *Engine) Edition(ctx context.Context, digest string) (*playbooks.Playbook, error) {
+	o, err := e.outline(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	return o.book, nil
+}
+
 // read makes the outline of an edition as it is kept.
 func (e *Engine) read(kept []byte) (*outline, error) {
 	var ed edition

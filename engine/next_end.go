@@ -168,7 +168,7 @@ func (st *state) endItem(r *result) string {
 	if err != nil {
 		fault := faultOf(st.strand, fmt.Errorf("collect: %w", err))
 		if st.needsLive(fault) {
-			r.Why = needsLive + ": " + fault.Message
+			r.Why = NeedsLive + ": " + fault.Message
 			return string(skipped)
 		}
 		r.Fault = fault

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"stanch/playbooks"
@@ -97,6 +98,7 @@ type joined struct {
 	why     string
 	gates   []gateVerdict
 	planned bool
+	unknown int       // items of which nobody knows what they give: only in a plan
 	late    bool      // the time of one was over
 	marked  time.Time // since when it is known that the run is cancelled
 	outputs map[string]json.RawMessage
@@ -131,6 +133,9 @@ func (j *joined) add(path string, c Ended) error {
 		}
 	case skipped:
 		j.Skipped++
+		if strings.HasPrefix(r.Why, NeedsLive) {
+			j.unknown++
+		}
 		j.ends(stopped, r.Why)
 	case rejected:
 		j.Rejected++
@@ -182,7 +187,9 @@ func (st *state) join(m *move, step *playbooks.Step, path string, p *progress) e
 	case f.Fault != nil:
 		f.Kind = kFailed
 	case step.Kind == playbooks.Call && j.outputs == nil && j.ending == "" && len(step.Call.Book.Outputs) > 0:
-		f.Kind, f.Why = kSkipped, needsLive+": what "+step.Call.Playbook+" gives" // only in a plan
+		f.Kind, f.Why = kSkipped, NeedsLive+": what "+step.Call.Playbook+" gives" // only in a plan
+	case step.Kind == playbooks.ForEach && j.unknown > 0 && j.unknown == j.Total:
+		f.Kind, f.Why = kSkipped, NeedsLive+": what its items give"
 	case step.Kind == playbooks.Parallel && j.ending != "", j.ending == rejected && step.Kind == playbooks.Call:
 		f.Kind, f.Ending, f.Why = kStopped, j.ending, j.why
 	default:

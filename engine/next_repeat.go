@@ -50,7 +50,7 @@ func (st *state) turned(m *move, p *progress) error {
 		}
 		return st.emit(m, fact{Kind: kDone, Path: p.path, Out: out})
 	case turns.Until != nil && st.run.planning() && (last || st.left(p.step) == p.turn):
-		return st.emit(m, fact{Kind: kSkipped, Path: p.path, Why: needsLive + ": its condition is not true yet"})
+		return st.emit(m, fact{Kind: kSkipped, Path: p.path, Why: NeedsLive + ": its condition is not true yet"})
 	case last:
 		message := fmt.Sprintf("its condition was false after each of %d turns", p.round)
 		return st.emit(m, fact{Kind: kFailed, Path: p.path, Fault: &Fault{Step: p.path, Code: "limit", Message: message}})

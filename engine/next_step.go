@@ -37,13 +37,14 @@ const notMet = "its condition is false"
 func (st *state) broken(m *move, path string, err error) error {
 	fault := faultOf(path, err)
 	if st.needsLive(fault) {
-		return st.emit(m, fact{Kind: kSkipped, Path: path, Why: needsLive + ": " + fault.Message})
+		return st.emit(m, fact{Kind: kSkipped, Path: path, Why: NeedsLive + ": " + fault.Message})
 	}
 	return st.emit(m, fact{Kind: kFailed, Path: path, Fault: fault})
 }
 
-// needsLive is why a step of a plan is skipped.
-const needsLive = "needs a live result"
+// NeedsLive is how it begins why a step of a plan was skipped: what it asks for
+// only a run that acts can know.
+const NeedsLive = "needs a live result"
 
 // needsLive reports whether something may fail only because the effects before
 // it were planned and not done.

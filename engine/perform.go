@@ -141,8 +141,11 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 	}
 	code, p := codeOf(err), h.st.at(t.path)
 	fault := &Fault{Step: t.path, Code: code, Message: message(err)}
+	if effect < 0 && h.st.run.planning() && onlyLive(err) {
+		return h.record(fact{Kind: kSkipped, Path: t.path, Why: NeedsLive + ": " + fault.Message, Planned: true})
+	}
 	if effect < 0 && h.st.needsLive(fault) {
-		return h.record(fact{Kind: kSkipped, Path: t.path, Why: needsLive + ": " + fault.Message})
+		return h.record(fact{Kind: kSkipped, Path: t.path, Why: NeedsLive + ": " + fault.Message})
 	}
 	attempts := triesMost
 	if t.step.Retry != nil {
@@ -227,6 +230,16 @@ func unsure(err error) bool {
 	}
 	// An error that does not say so may be anything: look before going on.
 	return true
+}
+
+// onlyLive reports whether an error says of itself that nothing is wrong: nobody
+// asked the world, as in a backtest. What depends on the answer is then skipped.
+func onlyLive(err error) bool {
+	l, ok := errors.AsType[interface {
+		error
+		OnlyLive() bool
+	}](err)
+	return ok && l.OnlyLive()
 }
 
 // retries reports whether an error is worth another attempt.

@@ -34,7 +34,7 @@ func (e *Engine) keepable(ctx context.Context, record RunRecord, from string) (*
 	}
 	var bad error
 	var err error
-	k.states, err = e.replay(ctx, record, func(st *state, p *progress) {
+	k.states, err = e.replay(ctx, record, watch{after: func(st *state, p *progress) {
 		if _, known := k.brings[p]; known || p.status == "" {
 			return
 		}
@@ -43,7 +43,7 @@ func (e *Engine) keepable(ctx context.Context, record RunRecord, from string) (*
 			bad = fmt.Errorf("run %s: what %s gave: %w", record.ID, p.path, err)
 		}
 		k.brings[p] = b
-	})
+	}})
 	switch {
 	case err != nil:
 		return nil, err

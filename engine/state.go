@@ -303,23 +303,33 @@ func (st *state) at(path string) *progress {
 // durable tells the state that the store has all that was told to it.
 func (st *state) durable() { st.fresh = nil }
 
-func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, nil) }
+func (st *state) applyAll(facts []Fact) error { return st.applyEach(facts, watch{}) }
 
-// applyEach takes in facts, and calls back, if asked to, after each of a step.
-func (st *state) applyEach(facts []Fact, after func(*state, *progress)) error {
+// watch is called back while facts are taken in, as far as it asks to be.
+type watch struct {
+	before func(*state, fact)      // each fact
+	after  func(*state, *progress) // each fact of a step
+}
+
+// applyEach takes in facts while somebody watches.
+func (st *state) applyEach(facts []Fact, w watch) error {
+	watched := w.before != nil || w.after != nil
 	for _, f := range facts {
+		var body fact
+		if watched {
+			var err error
+			if body, err = decodeFact(f.Body); err != nil {
+				return err
+			}
+		}
+		if w.before != nil {
+			w.before(st, body)
+		}
 		if err := st.apply(f); err != nil {
 			return err
 		}
-		if after == nil {
-			continue
-		}
-		body, err := decodeFact(f.Body)
-		if err != nil {
-			return err
-		}
-		if p := st.steps[body.Path]; p != nil {
-			after(st, p)
+		if p := st.steps[body.Path]; p != nil && w.after != nil {
+			w.after(st, p)
 		}
 	}
 	st.durable()

@@ -22,6 +22,16 @@ const (
 // Decide decides as Matches does. Where a condition is false its verdict says
 // which of the parts that `and` joins was, and what that part read.
 func (o *Offer) Decide(p *Playbook, own []string, now time.Time) (Verdict, error) {
+	return o.decide(p, p.defaults, own, now)
+}
+
+// DecideWith is Decide with other params than the defaults, as BindParams gives
+// them.
+func (o *Offer) DecideWith(p *Playbook, params map[string]any, own []string, now time.Time) (Verdict, error) {
+	return o.decide(p, func() (map[string]any, error) { return params, nil }, own, now)
+}
+
+func (o *Offer) decide(p *Playbook, params func() (map[string]any, error), own []string, now time.Time) (Verdict, error) {
 	v, condition := p.listens(o.event)
 	if condition == nil {
 		return v, nil
@@ -29,7 +39,7 @@ func (o *Offer) Decide(p *Playbook, own []string, now time.Time) (Verdict, error
 	what := "on." + o.event.Trigger + ".if"
 	names, err := o.Names(p)
 	if err == nil {
-		names["params"], err = p.defaults()
+		names["params"], err = params()
 	}
 	if err != nil {
 		return Verdict{Because: err.Error()}, err

@@ -295,3 +295,35 @@ func (d *desk) until(what string, is func() bool) {
 		}
 	}
 }
+
+// An API answers from several copies: one that lags behind is no news.
+func TestACopyThatLagsBehindIsNoNews(t *testing.T) {
+	d := newDesk(t, `playbook: any
+title: Any change
+status: stable
+on: {incident: {events: [created, updated]}}
+steps:
+  - set: {severity: incident.severity}
+`)
+	id := d.inject(`{"displayName":"a","severity":"low"}`)
+	d.poll()
+	if err := d.server.Tenant.Amend(id[len("defender/"):], []byte(`{"severity":"high"}`)); err != nil {
+		t.Fatal(err)
+	}
+	d.poll()
+	d.faults(`[{"method":"GET","path":"**/incidents","stale_reads":1},{"method":"GET","path":"**/incidents/*","stale_reads":1}]`)
+	if p := d.poll(); p.Changed != 0 || p.Started != 0 {
+		t.Errorf("an older copy is news: %+v", p)
+	}
+	in, err := triggers.Incident(t.Context(), d.store, id)
+	if err != nil || in.Severity != "high" {
+		t.Errorf("known is severity %q, %v", in.Severity, err)
+	}
+	d.faults(`[]`)
+	if p := d.poll(); p.Changed != 0 || p.Started != 0 {
+		t.Errorf("the newest copy is news again: %+v", p)
+	}
+	if n := len(d.runs(id)); n != 2 {
+		t.Errorf("%d runs, want 2", n)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"stanch/connectors/incident"
 	"stanch/engine"
@@ -37,4 +38,43 @@ func KeptAs(ctx context.Context, docs engine.Documents, id string) (string, erro
 	}
 	t, err := twinOf(ctx, docs, id)
 	return cmp.Or(t.Incident, id), err
+}
+
+// Opened bounds when an incident was opened: at From or after it, and before Until.
+// Zero is no bound.
+type Opened struct{ From, Until time.Time }
+
+func (o Opened) holds(in incident.Incident) bool {
+	return !in.CreatedAt.Before(o.From) && (o.Until.IsZero() || in.CreatedAt.Before(o.Until))
+}
+
+// EachIncident visits the stored incidents that were opened so, each in its newest
+// revision, in the order of their ids, until visit fails. Of one that cannot be
+// read, unread is told, and the others go on. No more than a page of them is in
+// memory at once.
+func EachIncident(ctx context.Context, docs engine.Documents, o Opened, unread func(id string, why error), visit func(incident.Incident) error) error {
+	const page = 200
+	for after := ""; ; {
+		list, err := docs.Each(ctx, docIncident, after, page)
+		if err != nil {
+			return fmt.Errorf("incidents: %w", err)
+		}
+		for _, d := range list {
+			var s stored
+			if err := json.Unmarshal(d.Body, &s); err != nil {
+				unread(d.Key, fmt.Errorf("as stored: %w", err))
+				continue
+			}
+			if !o.holds(s.Incident) {
+				continue
+			}
+			if err := visit(s.Incident); err != nil {
+				return err
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		after = list[len(list)-1].Key
+	}
 }

@@ -61,7 +61,7 @@ func newRoot(sh *shell) *cobra.Command {
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(sh), practiceCommand(sh), benchCommand(sh),
-		lintCommand(sh), testCommand(sh), fmtCommand(sh), schemaCommand(sh), lspCommand(sh), graphCommand(sh), diffCommand(sh), evalCommand(sh), explainCommand(sh), importCommand(sh), actionsCommand(sh), permissionsCommand(sh),
+		lintCommand(sh), testCommand(sh), backtestCommand(sh), fmtCommand(sh), schemaCommand(sh), lspCommand(sh), graphCommand(sh), diffCommand(sh), evalCommand(sh), explainCommand(sh), importCommand(sh), actionsCommand(sh), permissionsCommand(sh),
 		runCommand(sh), serveCommand(sh), workerCommand(sh), huntCommand(sh),
 		incidentsCommand(sh), evidenceCommand(sh), runsCommand(sh), schedulesCommand(sh), approvalsCommand(sh), storeCommand(sh),
 		doctorCommand(sh), undoCommand(sh), freezeCommand(sh), thawCommand(sh),
@@ -172,8 +172,8 @@ func exitCodes() *cobra.Command {
 		Long: `Exit codes of stanch:
 
   0    done
-  1    findings (lint), a test or a run that failed or was cancelled, a difference
-       (diff), no (explain --incident), or no value (eval)
+  1    findings (lint), a test or a run that failed, was cancelled or would fail
+       (backtest), a difference (diff), no (explain --incident), or no value (eval)
   2    the command line is wrong; nothing was done
   3    could not do it: a file, the configuration, the store or the network
   4    run --live: an approval was rejected

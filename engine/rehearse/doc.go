@@ -7,6 +7,9 @@
 // A case does not see what another did, and the same cases give the same
 // results in any order.
 //
+// It tries playbooks on past incidents, too (backtest*.go): there each run is a
+// plan, and the world is what past runs read, or the practice tenant.
+//
 // It knows no network, no connector and no file: who calls it says how fixtures
 // are read and what the world is.
 package rehearse
