@@ -160,7 +160,7 @@ func (sh *shell) known(ctx context.Context, named string, in *incident.Incident)
 func (sh *shell) detailed(ctx context.Context, in incident.Incident) (incident.Incident, error) {
 	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
 	if err != nil {
-		return in, nil //nolint:nilerr // who needs the store opens it, and says why it cannot be
+		return in, nil // who needs the store opens it, and says why it cannot be
 	}
 	defer d.close()
 	return triggers.Kept(ctx, d.store, in)
