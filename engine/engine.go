@@ -104,7 +104,7 @@ func (e *Engine) asked(ctx context.Context, s Start) (Begin, Head, error) {
 	if s.Mode == ModeLive && s.Book.Status == "draft" {
 		return Begin{}, Head{}, fmt.Errorf("%w: playbook %s is a draft; a draft never runs live: set its status to test or stable", ErrRefused, s.Book.ID)
 	}
-	if s.Mode == ModeLive && s.Book.Status == "test" {
+	if s.Mode == ModeLive && e.Shadows(s.Book) != "" {
 		s.Mode = ModeShadow
 	}
 	edition := edition{Language: 1, File: s.Book.File, Text: string(s.Book.Text)}
@@ -137,9 +137,21 @@ func (e *Engine) asked(ctx context.Context, s Start) (Begin, Head, error) {
 		when = "queue"
 	}
 	return Begin{
-		Playbook: s.Book.ID, Subject: e.subject(s.Event), Dedupe: dedupe, Edition: digest,
+		Playbook: s.Book.ID, Subject: e.subject(s.Event, s.Book.On.Manual), Dedupe: dedupe, Edition: digest,
 		Mode: s.Mode, Lane: s.Lane, Key: key, Wide: wide, WhenBusy: when,
 	}, head, nil
+}
+
+// Shadows answers why what is begun of a playbook to run live has no effects;
+// empty: it has.
+func (e *Engine) Shadows(book *playbooks.Playbook) string {
+	switch {
+	case e.o.Shadow:
+		return "this node begins everything so"
+	case book.Status == "test":
+		return "its status is test"
+	}
+	return ""
 }
 
 func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
@@ -154,19 +166,29 @@ func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
 	return begun, nil
 }
 
-// subject is what a run is about.
-func (e *Engine) subject(ev playbooks.Event) string {
+// subject is what a run is about: an incident, else the entity that a person
+// named, else the event itself.
+func (e *Engine) subject(ev playbooks.Event, manual *playbooks.ManualTrigger) string {
+	id := idOf(ev.Incident)
+	if entity := idOf(ev.Subject); id == "" && entity != "" && manual != nil {
+		id = manual.Subject + "/" + entity
+	}
+	if id == "" {
+		id = ev.Trigger + "/" + ev.ID
+	}
+	if e.o.Tenant != "" {
+		return e.o.Tenant + "/" + id
+	}
+	return id
+}
+
+// idOf is the id of a thing of the incident model; "" of one that has none.
+func idOf(thing json.RawMessage) string {
 	var about struct {
 		ID string `json:"id"`
 	}
-	if len(ev.Incident) > 0 {
-		_ = json.Unmarshal(ev.Incident, &about)
-	}
-	if about.ID == "" {
-		about.ID = ev.Trigger + "/" + ev.ID
-	}
-	if e.o.Tenant != "" {
-		return e.o.Tenant + "/" + about.ID
+	if len(thing) > 0 {
+		_ = json.Unmarshal(thing, &about)
 	}
 	return about.ID
 }

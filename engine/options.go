@@ -27,6 +27,7 @@ type Options struct {
 	Guardrails playbooks.Guardrails
 	CapAsks    []string // who may answer when a cap is reached; default: every member of Groups
 	UndoAsks   bool     // an undo that widens access needs one approval
+	Shadow     bool     // what is begun here to run live runs in shadow: without effects
 	Tenant     string   // prefix of subjects, when there are several
 	// Now is the clock of the store beside it, between two answers of the
 	// store; time.Now if nil. Requests are timed by the machine's own clock.

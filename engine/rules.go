@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -30,6 +31,7 @@ type RuleStep struct {
 	Uses  string         // an action of the catalog
 	With  map[string]any // its params, as they are: nothing in them is evaluated
 	Begin *Start         // or: what is begun, for the same event; it is over when the run exists
+	Ends  bool           // with Begin: it is over when that run has ended, however it ends
 }
 
 // rulesEdition is the edition of a run of rules.
@@ -49,6 +51,7 @@ type ruleBegin struct {
 	Incident actions.Entity  `json:"incident"` // that it is about: a protected one begins nothing
 	Begin    Begin           `json:"begin"`
 	Params   json.RawMessage `json:"params,omitempty"`
+	Ends     bool            `json:"ends,omitempty"`
 }
 
 // StartRules begins the run of rules for a revision of an incident, unless one
@@ -64,7 +67,7 @@ func (e *Engine) StartRules(ctx context.Context, s RulesStart) (Begun, error) {
 			if err != nil {
 				return Begun{}, fmt.Errorf("rule %s: %w", step.Rule, err)
 			}
-			one.Begin = &ruleBegin{Incident: incidentOf(s.Event), Begin: b, Params: head.Params}
+			one.Begin = &ruleBegin{Incident: incidentOf(s.Event), Begin: b, Params: head.Params, Ends: step.Ends}
 		} else if _, known := e.catalog.Lookup(step.Uses); !known {
 			return Begun{}, fmt.Errorf("%w: rule %s: this version has no action %s", ErrRefused, step.Rule, step.Uses)
 		}
@@ -74,10 +77,31 @@ func (e *Engine) StartRules(ctx context.Context, s RulesStart) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
+	mode := ModeLive
+	if e.o.Shadow {
+		mode = ModeShadow
+		if err := e.shadowed(ctx, ed, s.Event); err != nil {
+			return Begun{}, err
+		}
+	}
 	return e.begin(ctx, Begin{
-		Playbook: RulesPlaybook, Subject: e.subject(s.Event), Dedupe: s.Event.ID, Edition: digest,
-		Mode: ModeLive, Lane: s.Lane, Key: RulesPlaybook, WhenBusy: "queue",
+		Playbook: RulesPlaybook, Subject: e.subject(s.Event, nil), Dedupe: s.Event.ID, Edition: digest,
+		Mode: mode, Lane: s.Lane, Key: RulesPlaybook, WhenBusy: "queue",
 	}, Head{Event: s.Event, StartedBy: "trigger:rules"})
+}
+
+// shadowed begins the playbooks that rules run, all at once and in shadow: a run
+// of rules that has no effects would begin none of them.
+func (e *Engine) shadowed(ctx context.Context, ed rulesEdition, ev playbooks.Event) error {
+	for _, s := range ed.Steps {
+		if s.Begin == nil {
+			continue
+		}
+		if _, err := e.begin(ctx, s.Begin.Begin, Head{Event: ev, Params: s.Begin.Params, StartedBy: "rule:" + s.Rule}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ruleBook makes the playbook of a run of rules.
@@ -115,7 +139,7 @@ func (e *Engine) beginAction(rule string, b ruleBegin) actions.Action {
 	out := begunRun{Playbook: b.Begin.Playbook}
 	a := actions.Spec[struct{}, begunRun]{
 		Doc: "Begin a run of a playbook.", Class: actions.Writes, Repeat: actions.RepeatSame, Timeout: 30 * time.Second,
-		NoUndo: "what it began is undone by itself",
+		NoUndo: "what it began is undone by itself", Within: longestBegun,
 		Plan: func(context.Context, actions.Call, struct{}) ([]actions.Effect, begunRun, error) {
 			return []actions.Effect{{
 				Target: actions.Target{
@@ -139,10 +163,18 @@ func (e *Engine) beginAction(rule string, b ruleBegin) actions.Action {
 			}
 			now := out
 			now.Run = begun.Run
-			return actions.Outcome{After: actions.JSON(now), AlreadySo: !begun.New}, nil
+			done := actions.Outcome{After: actions.JSON(now), AlreadySo: !begun.New}
+			if b.Ends && now.Run != "" {
+				at := awaitedRun{Run: now.Run, Since: c.Now}
+				done = actions.Outcome{Pending: true, Awaits: at.awaits(), Again: at.again(c.Now), Handle: actions.JSON(at)}
+			}
+			return done, nil
 		},
-		Check: func(context.Context, actions.Call, actions.Effect) (actions.Finding, error) {
-			return actions.Finding{Answer: actions.DidNot, Why: "beginning it again finds the run"}, nil
+		Check: func(ctx context.Context, c actions.Call, eff actions.Effect) (actions.Finding, error) {
+			if eff.Handle == nil {
+				return actions.Finding{Answer: actions.DidNot, Why: "beginning it again finds the run"}, nil
+			}
+			return e.ended(ctx, c, eff, out)
 		},
 		Settle: func(r begunRun, effects []actions.Effect) begunRun {
 			for _, eff := range effects {
@@ -155,6 +187,42 @@ func (e *Engine) beginAction(rule string, b ruleBegin) actions.Action {
 	}.Action()
 	a.Name = beginsRun
 	return a
+}
+
+// longestBegun is how long a rule waits for the end of a run before a person is
+// asked.
+const longestBegun = 30 * 24 * time.Hour
+
+// awaitedRun is a run whose end is waited for.
+type awaitedRun struct {
+	Run   string    `json:"run"`
+	Since time.Time `json:"since"`
+}
+
+func (a awaitedRun) awaits() string { return "the end of run " + a.Run }
+
+// again is how long after now to look: the longer it takes, the seldomer.
+func (a awaitedRun) again(now time.Time) time.Duration {
+	return min(max(now.Sub(a.Since)/10, time.Second), 5*time.Minute)
+}
+
+// ended looks whether a run that was begun has ended. One that is no longer kept
+// has.
+func (e *Engine) ended(ctx context.Context, c actions.Call, eff actions.Effect, out begunRun) (actions.Finding, error) {
+	at, err := actions.Kept[awaitedRun](eff.Handle, "handle")
+	if err != nil {
+		return actions.Finding{}, err
+	}
+	record, err := e.store.Run(ctx, at.Run)
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return actions.Finding{}, err
+	case !ended(record.Status):
+		return actions.Finding{Answer: actions.Pending, Again: at.again(c.Now), Awaits: at.awaits(), Why: "waits for " + at.awaits()}, nil
+	}
+	out.Run = at.Run
+	return actions.Finding{Answer: actions.Happened, After: actions.JSON(out)}, nil
 }
 
 // incidentOf is the incident that an event is about.

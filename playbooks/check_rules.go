@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // CheckRules checks rules as they stand together: their names and types, and
@@ -49,9 +51,7 @@ func (c *linter) rule(r *Rule, now time.Time) {
 		case "comment":
 			a.Comment = c.prose(a.value, s, "comment")
 		case "run":
-			if _, known := c.w.Calls[a.Run]; c.w.Calls != nil && a.Run != "" && !known {
-				c.add(c.src.node(a.value), "E420", suggest(a.Run, keysOf(c.w.Calls)), "there is no playbook %s", quoted(a.Run))
-			}
+			c.runs(a)
 			if suppresses {
 				c.add(at, "E661", "run it before suppress, or delete one of them", "nothing runs behind suppress: no playbook starts for this revision any more")
 			}
@@ -66,6 +66,32 @@ func (c *linter) rule(r *Rule, now time.Time) {
 		}
 		seen[a.kind] = true
 	}
+}
+
+// runs finds playbooks that are not there.
+func (c *linter) runs(a *RuleAction) {
+	if c.w.Calls == nil || a.Run == nil {
+		return
+	}
+	for _, n := range scalars(a.value) {
+		if _, known := c.w.Calls[n.Value]; !known && n.Value != "" {
+			c.add(c.src.node(n), "E420", suggest(n.Value, keysOf(c.w.Calls)), "there is no playbook %s", quoted(n.Value))
+		}
+	}
+}
+
+// scalars are the values below a node, without keys.
+func scalars(n *yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.ScalarNode {
+		return []*yaml.Node{n}
+	}
+	var all []*yaml.Node
+	for i, child := range n.Content {
+		if n.Kind == yaml.SequenceNode || i%2 == 1 {
+			all = append(all, scalars(child)...)
+		}
+	}
+	return all
 }
 
 // ruleAfter looks what an earlier rule means for this one.
@@ -121,22 +147,24 @@ func (r *Rule) Matches(ev Event, names map[string]any, own []string, now time.Ti
 	return (&Playbook{}).asks("if", r.If, r.Env(names, own, now))
 }
 
-// Judge decides as Matches does, and says which part of the condition does not
-// hold.
+// Judge decides as Matches does. Where the condition is false it says which of the
+// parts that `and` joins was, and what that part read.
 func (r *Rule) Judge(ev Event, names map[string]any, own []string, now time.Time) (Verdict, error) {
 	v, decided := r.listens(ev, now)
 	if decided {
 		return v, nil
 	}
 	env := r.Env(names, own, now)
-	v, err := (&Playbook{}).asks("if", r.If, env)
-	if err != nil || v.Matched {
-		return v, err
+	for _, part := range r.If.conjuncts() {
+		a := part.ask(env)
+		if a.failed {
+			break // the whole says it, with its place
+		}
+		if a.value == false {
+			return Verdict{false, "the condition does not hold: " + a.because}, nil
+		}
 	}
-	if trace, failed := r.If.Trace(env); failed == nil { // else the verdict stands without
-		v.Because = "the condition does not hold: " + deciding(trace.Root)
-	}
-	return v, nil
+	return (&Playbook{}).asks("if", r.If, env)
 }
 
 // listens looks at all of a rule but its condition; decided is false where that

@@ -3,6 +3,7 @@ package playbooks
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -38,11 +39,20 @@ type RuleAction struct {
 	Assign   *Template
 	Comment  *Template
 	Suppress *Suppress
-	Run      string // id of a playbook
+	Run      *Runs
 
 	kind  string
 	value *yaml.Node
 	key   *yaml.Node
+}
+
+// Runs are playbooks that a rule runs.
+type Runs struct {
+	Playbooks []string // ids
+	// InOrder lets each begin when the one before has ended, however it ended,
+	// and what follows when the last has. Without it all begin at once, and
+	// nothing waits for them.
+	InOrder bool
 }
 
 // Suppress says that no playbook starts for this revision of the incident, and
@@ -159,10 +169,42 @@ func (l *loader) ruleAction(n *yaml.Node) (RuleAction, bool) {
 	case "suppress":
 		a.Suppress = l.suppress(x.value)
 	case "run":
-		a.Run = l.text(x.value, "run")
-		l.kebab(x.value, "a playbook")
+		a.Run = l.runs(x.value)
 	}
 	return a, true
+}
+
+// runs reads which playbooks run: one, some in order as a list, or some at once
+// below parallel.
+func (l *loader) runs(n *yaml.Node) *Runs {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return &Runs{Playbooks: l.runsOf(n, "run"), InOrder: true}
+	case yaml.MappingNode:
+		f, _ := l.mapping(n, place{name: "run", keys: []string{"parallel"}, required: []string{"parallel"}})
+		r := &Runs{}
+		if x, ok := f.get("parallel"); ok {
+			r.Playbooks = l.runsOf(x.value, "parallel")
+		}
+		return r
+	}
+	id := l.text(n, "run")
+	l.kebab(n, "a playbook")
+	return &Runs{Playbooks: []string{id}}
+}
+
+func (l *loader) runsOf(n *yaml.Node, what string) []string {
+	all := l.texts(n, what)
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		l.add(l.src.node(n), "E204", "", "%s names no playbook", what)
+	}
+	for i, id := range n.Content {
+		l.kebab(id, "a playbook")
+		if slices.ContainsFunc(n.Content[:i], func(before *yaml.Node) bool { return before.Value == id.Value }) {
+			l.add(l.src.node(id), "E206", "", "%s names %s twice", what, quoted(id.Value))
+		}
+	}
+	return all
 }
 
 // suppress reads whether, why and how long no playbook starts.

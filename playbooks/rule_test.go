@@ -9,7 +9,7 @@ import (
 // ruleFindings loads and checks rules that stand together.
 func ruleFindings(texts ...string) []Finding {
 	w := testWorld()
-	w.Calls = map[string]Source{"contain": {}}
+	w.Calls = map[string]Source{"contain": {}, "tell": {}}
 	var findings []Finding
 	w.Lists, findings = LoadLists([]Source{{"training.yaml", []byte(trainingSites)}})
 	var rules []*Rule
@@ -46,7 +46,8 @@ then:
 
 func TestAGoodRuleHasNoFindings(t *testing.T) {
 	other := "rule: contain-all\norder: 30\nif: incident.severity == \"high\"\nthen:\n  - run: contain\n"
-	if found := ruleFindings(trainingRule, other); len(found) > 0 {
+	ways := "rule: ways\norder: 40\nif: incident.severity == \"low\"\nthen:\n  - run: [contain, tell]\n  - run: {parallel: [contain, tell]}\n"
+	if found := ruleFindings(trainingRule, other, ways); len(found) > 0 {
 		t.Error(allText(found))
 	}
 }
@@ -77,6 +78,14 @@ func TestWhatIsWrongWithRulesIsSaid(t *testing.T) {
 		"unknown value":           {[]string{rule("then: [{update: {status: closed}}]\n")}, "E204 status is one of active, inProgress, resolved"},
 		"unknown is none":         {[]string{rule("then: [{update: {classification: unknown}}]\n")}, "E204 classification is one of"},
 		"unknown playbook":        {[]string{rule("then: [{run: kontain}]\n")}, "did you mean contain?"},
+		"unknown in order":        {[]string{rule("then: [{run: [tell, kontain]}]\n")}, "3:21-3:28 E420 there is no playbook \"kontain\""},
+		"unknown at once":         {[]string{rule("then: [{run: {parallel: [kontain, tell]}}]\n")}, "did you mean contain?"},
+		"none in order":           {[]string{rule("then: [{run: []}]\n")}, "E204 run names no playbook"},
+		"none at once":            {[]string{rule("then: [{run: {parallel: []}}]\n")}, "E204 parallel names no playbook"},
+		"neither way":             {[]string{rule("then: [{run: {in_order: [tell]}}]\n")}, `E201 run has no key "in_order"`},
+		"run twice":               {[]string{rule("then: [{run: [tell, tell]}]\n")}, `E206 run names "tell" twice`},
+		"a playbook's name":       {[]string{rule("then: [{run: [Tell_them]}]\n")}, "E205 a playbook cannot be called"},
+		"runs behind":             {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: true}, {run: {parallel: [contain, tell]}}]\n")}, "E661 nothing runs behind suppress"},
 		"suppress no":             {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: false}]\n")}, "E204 suppress is true"},
 		"suppress without reason": {[]string{rule("on: [created]\nif: incident.severity == \"low\"\nthen: [{suppress: {for: 7d}}]\n")}, "reason"},
 		"suppress twice ended":    {[]string{rule("if: incident.severity == \"low\"\nthen: [{suppress: {reason: x, for: 7d, until: \"2027-01-01\"}}]\n")}, "E208 suppress has both for and until"},
@@ -174,7 +183,21 @@ func TestARuleSaysWhichPartDoesNotHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := r.Judge(ev, names, nil, time.Now()); err != nil || v.Matched || !strings.HasSuffix(v.Because, `: incident.severity == "informational" is false`) {
+	if v, err := r.Judge(ev, names, nil, time.Now()); err != nil || v.Matched || !strings.HasSuffix(v.Because, `: incident.severity == "informational" is false (incident.severity is "high")`) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// What may be a secret is not told with the part that read it.
+func TestARuleTellsNoSecret(t *testing.T) {
+	r, _ := LoadRule("r.yaml", []byte("rule: r\norder: 1\nif: incident.title == \"x\"\nthen: [{tag: [a]}]\n"))
+	if found := CheckRules([]*Rule{r}, testWorld(), time.Unix(0, 0)); len(found) > 0 {
+		t.Fatal(allText(found))
+	}
+	const secret = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+	names := map[string]any{"incident": map[string]any{"title": "token " + secret}}
+	v, err := r.Judge(Event{Trigger: "incident", Kind: "created"}, names, nil, time.Now())
+	if err != nil || v.Matched || strings.Contains(v.Because, secret) || !strings.Contains(v.Because, "incident.title is [secret]") {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -18,7 +18,7 @@ func grammarFiles() map[string]placed {
 			{"expires", textForm(), "The day behind which it is no longer asked, quoted: \"2027-03-31\".", false},
 			{"on", wordsForm("created", "updated"), "Which events of an incident.", false},
 			{"if", questionForm(), "The condition.", false},
-			{"then", form{kind: formList}, "What is done: update, tag, assign, comment, suppress, run.", true},
+			{"then", form{kind: formList}, "What is done: update, tag, assign, comment, suppress, run (one, a list in order, or {parallel: […]}).", true},
 		}},
 		"test": {"Tests of a playbook.", []keyword{
 			{"playbook", textForm(), "The playbook's file, as seen from this file's folder.", true},

@@ -173,8 +173,8 @@ func (r *reading) begin(ctx context.Context, st start, ev playbooks.Event, s *st
 	default:
 		v.Outcome, v.Run = OutcomeBefore, begun.Run
 	}
-	if book.Status == "test" {
-		v.Because = "in shadow, for its status is test; " + strings.TrimSpace(v.Because)
+	if why := f.Engine.Shadows(book); why != "" {
+		v.Because = "in shadow, for " + why + "; " + strings.TrimSpace(v.Because)
 	}
 	return v, nil
 }

@@ -107,17 +107,17 @@ type seen struct {
 
 // seenKey is where it is kept that a row was found. What a playbook has seen
 // while it ran in shadow it has not acted upon.
-func seenKey(book *playbooks.Playbook, row Row) string {
-	mode := "live"
-	if book.Status == "test" {
-		mode = "shadow"
+func (s *Schedules) seenKey(book *playbooks.Playbook, row Row) string {
+	mode := engine.ModeLive
+	if s.Engine.Shadows(book) != "" {
+		mode = engine.ModeShadow
 	}
 	return book.ID + "/" + mode + "/" + row.Key
 }
 
 // row begins the run of a row unless it is known.
 func (s *Schedules) row(ctx context.Context, t Timed, tick Tick, row Row, by string, d *Ticked) error {
-	key := seenKey(t.Book, row)
+	key := s.seenKey(t.Book, row)
 	known, doc, err := s.seenAt(ctx, key)
 	switch {
 	case err != nil:

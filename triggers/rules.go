@@ -35,10 +35,20 @@ type RuleSet struct {
 type RuleVerdict struct {
 	Rule    string   `json:"rule"`
 	Matched bool     `json:"matched"`
-	Because string   `json:"because"`          // one sentence; of a condition that does not hold, which part
-	Does    []string `json:"does,omitempty"`   // in its order
-	Leaves  []string `json:"leaves,omitempty"` // what it does not do, each with the reason
+	Outcome string   `json:"outcome,omitempty"` // absent: of an earlier version
+	Because string   `json:"because"`           // one sentence; of a condition that does not hold, which part
+	Does    []string `json:"does,omitempty"`    // in its order
+	Steps   []string `json:"steps,omitempty"`   // of the run, by which each is done; empty: by none
+	Leaves  []string `json:"leaves,omitempty"`  // what it does not do, each with the reason
 }
+
+// The outcomes of a rule for a revision of an incident, beside OutcomeNot and
+// OutcomeError.
+const (
+	OutcomeMatched  = "matched"
+	OutcomeDisabled = "disabled" // enabled is false
+	OutcomeExpired  = "expired"
+)
 
 // Suppression says that no playbook starts for an incident.
 type Suppression struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,18 +82,53 @@ type ruling struct {
 
 func (d *ruling) rule(r *playbooks.Rule, ev playbooks.Event) {
 	v, err := r.Judge(ev, d.names, d.world.Own, d.world.Now)
-	said := RuleVerdict{Rule: r.Name, Matched: v.Matched && err == nil, Because: v.Because}
+	said := RuleVerdict{Rule: r.Name, Matched: v.Matched && err == nil, Outcome: d.outcome(r, v, err), Because: v.Because}
 	if said.Matched {
 		for _, a := range r.Then {
-			does, leaves := d.act(r, a)
-			if leaves != "" {
-				said.Leaves = append(said.Leaves, leaves)
+			if a.Run != nil {
+				d.runs(r, *a.Run, &said)
 				continue
 			}
-			said.Does = append(said.Does, does)
+			d.does(&said, func() (string, string) { return d.act(r, a) })
 		}
 	}
 	d.out.Verdicts = append(d.out.Verdicts, said)
+}
+
+// does notes what a rule does, with the step that does it, or why it is not done.
+func (d *ruling) does(said *RuleVerdict, act func() (does, leaves string)) {
+	step := len(d.out.Steps)
+	does, leaves := act()
+	switch {
+	case leaves != "":
+		said.Leaves = append(said.Leaves, leaves)
+	case len(d.out.Steps) > step:
+		said.Does, said.Steps = append(said.Does, does), append(said.Steps, strconv.Itoa(step))
+	default:
+		said.Does, said.Steps = append(said.Does, does), append(said.Steps, "")
+	}
+}
+
+// runs begins the playbooks of a run, each as far as it may.
+func (d *ruling) runs(r *playbooks.Rule, runs playbooks.Runs, said *RuleVerdict) {
+	for _, id := range runs.Playbooks {
+		d.does(said, func() (does, leaves string) { return d.run(r, id, runs.InOrder) })
+	}
+}
+
+// outcome is what a rule's verdict comes to, in one word or two.
+func (d *ruling) outcome(r *playbooks.Rule, v playbooks.Verdict, err error) string {
+	switch {
+	case err != nil:
+		return OutcomeError
+	case v.Matched:
+		return OutcomeMatched
+	case !r.Enabled:
+		return OutcomeDisabled
+	case !r.Expires.IsZero() && !r.Expires.After(d.world.Now):
+		return OutcomeExpired
+	}
+	return OutcomeNot
 }
 
 // act is one thing that a rule does: what it is, or why it is not done.
@@ -129,10 +165,8 @@ func (d *ruling) act(r *playbooks.Rule, a playbooks.RuleAction) (does, leaves st
 		}
 		step("incidents.comment", map[string]any{"text": text})
 		return "comment", ""
-	case a.Suppress != nil:
-		return d.suppress(r, *a.Suppress), ""
 	}
-	return d.run(r, a.Run)
+	return d.suppress(r, *a.Suppress), ""
 }
 
 // text is what a template says of the incident as it is by now.
@@ -182,8 +216,8 @@ func (d *ruling) suppress(r *playbooks.Rule, s playbooks.Suppress) string {
 }
 
 // run begins a playbook for the same event: one that this event starts by itself,
-// too, runs once.
-func (d *ruling) run(r *playbooks.Rule, id string) (does, leaves string) {
+// too, runs once. In order, what follows waits for its end.
+func (d *ruling) run(r *playbooks.Rule, id string, inOrder bool) (does, leaves string) {
 	at := slices.IndexFunc(d.books, func(b *playbooks.Playbook) bool { return b.ID == id })
 	switch {
 	case at < 0:
@@ -203,8 +237,11 @@ func (d *ruling) run(r *playbooks.Rule, id string) (does, leaves string) {
 	if err != nil {
 		return "", "run " + id + ": " + err.Error()
 	}
-	d.out.Steps = append(d.out.Steps, engine.RuleStep{Rule: r.Name, Begin: &engine.Start{
+	d.out.Steps = append(d.out.Steps, engine.RuleStep{Rule: r.Name, Ends: inOrder, Begin: &engine.Start{
 		Book: book, Params: params, Mode: engine.ModeLive, By: "rule:" + r.Name, Lane: d.lane,
 	}})
+	if inOrder {
+		return "run: " + id + ", to its end", ""
+	}
 	return "run: " + id, ""
 }

@@ -31,6 +31,7 @@ type rulesDesk struct {
 	graph  *graph.Client
 	store  *sqlitestore.Store
 	engine *engine.Engine
+	shelf  *actions.Catalog
 	later  atomic.Int64 // by which the store's clock is ahead
 	set    *triggers.RuleSet
 }
@@ -60,6 +61,7 @@ func newRulesDesk(t *testing.T, o engine.Options, rules ...string) *rulesDesk {
 	if d.store, err = sqlitestore.OpenMemory(clock); err != nil {
 		t.Fatal(err)
 	}
+	d.shelf = catalog
 	d.engine = engine.New(d.store, d.store, catalog, o)
 	d.set = &triggers.RuleSet{Engine: d.engine, Docs: d.store, Rules: rulesOf(t, d.engine.World(), rules...)}
 	for _, text := range []string{seen, draft} {

@@ -57,6 +57,7 @@ type Record struct {
 	At        time.Time `json:"at"`       // when it was decided, by the store's clock
 	Updated   time.Time `json:"updated"`  // when the incident last changed
 	Kind      string    `json:"kind"`     // created | updated | adopted
+	Event     string    `json:"event"`    // its id; empty of an earlier version
 	Changes   []string  `json:"changes"`
 	NewAlerts []string  `json:"new_alerts"`
 	Frozen    bool      `json:"frozen,omitempty"` // runs that were begun wait with their effects
@@ -78,7 +79,7 @@ type group struct {
 // note keeps what was decided over a revision of an incident.
 func (r *reading) note(ctx context.Context, s *stored, ev playbooks.Event, verdicts []Verdict) error {
 	body, err := r.packer.pack(Record{
-		Incident: s.Incident.ID, Revision: s.Revision, At: r.now, Updated: s.Incident.UpdatedAt, Kind: ev.Kind,
+		Incident: s.Incident.ID, Revision: s.Revision, At: r.now, Updated: s.Incident.UpdatedAt, Kind: ev.Kind, Event: ev.ID,
 		Changes: append([]string{}, ev.Changes...), NewAlerts: append([]string{}, ev.NewAlerts...), Frozen: r.frozen, Verdicts: verdicts,
 	})
 	if err != nil {

@@ -133,3 +133,24 @@ func entity(m defender.Machine, given []string) actions.Entity {
 	}
 	return e
 }
+
+// Look answers a device as evidence would have one, by its Defender machine id,
+// entra:<device id> or its DNS name. Its errors are those of the connectors;
+// invalid is a name that several devices have.
+func (s Shelf) Look(ctx context.Context, name string) (incident.Device, error) {
+	if s.Defender == nil {
+		return incident.Device{}, problem(connectors.Invalid, "the tenant's cloud has none", "Defender for Endpoint is not there to ask")
+	}
+	m, _, err := s.find(ctx, actions.Ref[incident.Device]{Text: name})
+	if err != nil {
+		return incident.Device{}, err
+	}
+	out := incident.Device{ID: m.ID, EntraID: &m.EntraID, Name: &m.Name, OS: &m.OS}
+	if m.Health != "" {
+		out.Health = new(incident.DeviceHealthOf(m.Health))
+	}
+	if m.Risk != "" {
+		out.Risk = new(incident.DeviceRiskOf(m.Risk))
+	}
+	return out.AsEvidence()
+}

@@ -219,3 +219,18 @@ func target(in incident.Incident, part string) actions.Target {
 func happened(effects []actions.Effect) bool {
 	return slices.ContainsFunc(effects, func(e actions.Effect) bool { return e.Status == actions.Done })
 }
+
+// OfAlert reads the incident in which an alert of Defender stands, as Whole does.
+func (s Shelf) OfAlert(ctx context.Context, alert string) (incident.Incident, error) {
+	a, err := s.Graph.Alert(ctx, alert)
+	if err != nil {
+		return incident.Incident{}, err
+	}
+	if a.Incident == "" {
+		return incident.Incident{}, &connectors.Error{
+			Op: "incidents", Code: connectors.NotFound, Message: "the alert " + connectors.Plain(alert) + " stands in no incident yet",
+			Hint: "try again in some minutes",
+		}
+	}
+	return s.Whole(ctx, incident.NewID(incident.Defender, a.Incident))
+}

@@ -185,3 +185,17 @@ func mailboxEntity(box string) actions.Entity {
 	}
 	return e
 }
+
+// Look answers a mailbox as evidence would have one, by the user principal name
+// of whom it belongs to. Its errors are those of the connectors; not_found is a
+// person without a mailbox, too.
+func (s Shelf) Look(ctx context.Context, name string) (incident.Mailbox, error) {
+	u, err := s.Graph.UserNamed(ctx, name)
+	if err != nil {
+		return incident.Mailbox{}, err
+	}
+	if _, err := s.Graph.MailFolder(ctx, u.ID, "inbox"); err != nil {
+		return incident.Mailbox{}, err
+	}
+	return incident.Mailbox{Address: &u.Mail, UPN: &u.UPN, Name: &u.Name}.AsEvidence()
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stanch/actions/shelftest"
+	"stanch/actions/users"
 	"stanch/connectors/practice"
 )
 
@@ -162,5 +163,25 @@ func TestGroupsOfAUserArePagedAndBounded(t *testing.T) {
 	}
 	if raw, err = d.Read("users.groups", map[string]any{"user": guest}); err != nil || !strings.Contains(string(raw), `"groups":[],"names":[]`) {
 		t.Errorf("who is in no group: %s, %v", raw, err)
+	}
+}
+
+// A user is found by name or id, and is as evidence has them.
+func TestAUserIsLookedUpAsEvidenceHasThem(t *testing.T) {
+	x := shelftest.Start(t, practice.Options{})
+	s := users.Shelf{Graph: x.Full.Graph}
+	u, err := s.Look(t.Context(), "Sam.Ortiz@contoso.example")
+	if err != nil || u.ID != sam || *u.UPN != sam || *u.Domain != practice.ContosoDomain || u.Alerts == nil || u.EntraID == nil {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	for _, name := range []string{*u.EntraID, "entra:" + *u.EntraID} {
+		if again, err := s.Look(t.Context(), name); err != nil || again.ID != sam {
+			t.Errorf("%s: %+v, %v", name, again, err)
+		}
+	}
+	for name, want := range map[string]string{"nobody@contoso.example": "not_found", "sam": "invalid", "": "invalid"} {
+		if u, err := s.Look(t.Context(), name); err == nil || shelftest.Code(err) != want {
+			t.Errorf("%q: %+v, %v; want %s", name, u, err, want)
+		}
 	}
 }

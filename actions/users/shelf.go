@@ -58,3 +58,13 @@ func entity(u graph.User, given []string) actions.Entity {
 	}
 	return e
 }
+
+// Look answers a user as evidence would have one, by user principal name, object
+// id or entra:<object id>. Its errors are those of the connectors.
+func (s Shelf) Look(ctx context.Context, name string) (incident.User, error) {
+	u, err := s.Graph.UserNamed(ctx, name)
+	if err != nil {
+		return incident.User{}, err
+	}
+	return incident.User{UPN: &u.UPN, EntraID: &u.ID, Name: &u.Name}.AsEvidence()
+}

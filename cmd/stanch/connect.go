@@ -72,6 +72,19 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	return catalog, nil
 }
 
+// lookupIn is how a tenant is asked for what a person names.
+func lookupIn(c clients, ownDomains []string) triggers.Lookup {
+	found := incidents.Shelf{Graph: c.graph, Sentinel: c.sentinel}
+	return triggers.Lookup{
+		Incident: found.Whole,
+		Alert:    found.OfAlert,
+		User:     users.Shelf{Graph: c.graph}.Look,
+		File:     files.Shelf{Graph: c.graph, OwnDomains: ownDomains}.Look,
+		Device:   devices.Shelf{Defender: c.defender}.Look,
+		Mailbox:  mail.Shelf{Graph: c.graph, OwnDomains: ownDomains}.Look,
+	}
+}
+
 // errNoTenant says that nobody said which tenant.
 var errNoTenant = errors.New("no tenant: name the operator's file with --config or $STANCH_CONFIG; examples/practice.yaml is the one of the practice tenant")
 

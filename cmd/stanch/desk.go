@@ -47,6 +47,7 @@ type desk struct {
 	engine  *engine.Engine
 	worker  bool              // this process works on the store
 	rules   []*playbooks.Rule // of serve
+	shadow  bool              // nothing that is begun here has effects
 
 	log     *slog.Logger             // of the work
 	journal string                   // file of effects that were begun, where the store may forget them
@@ -105,7 +106,7 @@ func (sh *shell) openStore(ctx context.Context, d *desk, n need, log *slog.Logge
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	options := engineOptions(d.cfg, log)
-	options.Journal = d.journal
+	options.Journal, options.Shadow = d.journal, d.shadow
 	if v := d.tenant.evidence; v != nil {
 		v.Record = d.accessed
 	}

@@ -80,6 +80,9 @@ func triggerNeeds(on playbooks.On) []actions.Permission {
 			actions.Permission{API: "graph", Name: "SecurityAlert.Read.All", When: "for alerts that change while their incidents do not"},
 			actions.Permission{API: "azure", Name: "Microsoft Sentinel Reader", When: "on incidents of Sentinel"})
 	}
+	if on.Manual != nil {
+		all = append(all, lookupNeeds(on.Manual.Subject)...)
+	}
 	switch t := on.Hunting; {
 	case t == nil:
 	case t.Source == "logs":
@@ -88,6 +91,24 @@ func triggerNeeds(on playbooks.On) []actions.Permission {
 		all = append(all, actions.Permission{API: "graph", Name: "ThreatHunting.Read.All"})
 	}
 	return all
+}
+
+// lookupNeeds are what finds the thing that a person starts a playbook on; an
+// incident is found by what the feed reads.
+func lookupNeeds(subject string) []actions.Permission {
+	switch subject {
+	case "alert":
+		return []actions.Permission{{API: "graph", Name: "SecurityAlert.Read.All"}}
+	case "user":
+		return []actions.Permission{{API: "graph", Name: "User.Read.All"}}
+	case "file":
+		return []actions.Permission{{API: "graph", Name: "Files.Read.All"}, {API: "graph", Name: "Sites.Read.All"}}
+	case "device":
+		return []actions.Permission{{API: "defender", Name: "Machine.Read.All"}}
+	case "mailbox":
+		return []actions.Permission{{API: "graph", Name: "User.Read.All"}, {API: "graph", Name: "Mail.Read"}}
+	}
+	return nil
 }
 
 // need notes that a playbook needs a permission for an action.

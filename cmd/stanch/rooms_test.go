@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"engine":                    {"playbooks", "actions", "connectors/incident"},
 	"engine/rehearse":           {"engine", "engine/sqlitestore", "playbooks", "actions", "connectors/incident"},
 	"engine/view":               {"engine", "playbooks", "actions", "connectors/incident"},
+	"engine/shadow":             {"engine", "actions", "connectors/incident"},
 	"engine/sqlitestore":        {"engine", "engine/view"},
 	"engine/redisstore":         {"engine"},
 	"engine/storetest":          {"engine"},
@@ -73,7 +74,7 @@ var rooms = map[string][]string{
 	"cmd/stanch/internal/again":    {},
 	"cmd/stanch": {
 		"cmd/stanch/internal/config", "cmd/stanch/internal/lsp", "cmd/stanch/internal/terminal", "cmd/stanch/internal/again", "examples", "triggers",
-		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/view", "playbooks", "playbooks/review", "playbooks/picture", "playbooks/sentinelrules",
+		"engine", "engine/history", "engine/rehearse", "engine/sqlitestore", "engine/redisstore", "engine/shadow", "engine/view", "playbooks", "playbooks/review", "playbooks/picture", "playbooks/sentinelrules",
 		"actions", "actions/files", "actions/incidents", "actions/users", "actions/devices", "actions/http", "actions/hunting", "actions/mail", "actions/notify",
 		"connectors", "connectors/activity", "connectors/graph", "connectors/defender", "connectors/egress", "connectors/evidence", "connectors/keyvault", "connectors/loganalytics", "connectors/sentinel", "connectors/sharepoint", "connectors/web", "connectors/incident", "connectors/practice",
 	},

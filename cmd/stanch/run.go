@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,36 +15,56 @@ import (
 	"stanch/engine"
 	"stanch/engine/sqlitestore"
 	"stanch/playbooks"
+	"stanch/triggers"
 )
 
 type runOptions struct {
 	playbook string
 	incident string
+	on       string
 	params   []string
 	reason   string
 	live     bool
+	shadow   bool
 	noWait   bool
 }
 
 func runCommand(sh *shell) *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:     "run PLAYBOOK --incident FILE|ID",
+		Use:     "run PLAYBOOK --incident FILE|ID | --on KIND:NAME",
 		GroupID: "run",
-		Short:   "Plan a playbook on one incident; with --live, do it",
-		Long: `Run a playbook on one incident. Without --live nothing is changed: the tenant
-is read, and every effect is shown with the state before and after (the plan).
-With --live it is done, durably: the command stays until the run has ended, and
-if it is interrupted, the run goes on when the next worker starts.
+		Short:   "Plan a playbook on one incident or entity; with --live, do it",
+		Long: `Run a playbook on one incident, or on what else its on.manual says. Without
+--live nothing is changed: the tenant is read, and every effect is shown with the
+state before and after (the plan). With --live it is done, durably: the command
+stays until the run has ended, and if it is interrupted, the run goes on when the
+next worker starts. With --shadow it is planned as a trigger would in shadow, and
+kept: stanch runs shadow compares it with what was done.
 
 PLAYBOOK is a file, or the id of a playbook in the configuration's folders. It
 runs even if its trigger would not start it for this incident, and says so.
+
+--on names what it is to be about, of the kind that on.manual: {subject: …} wants:
+
+  user:UPN, user:ID      a user principal name, an object id
+  file:URL               its address, a sharing link, or file:DRIVE/ITEM
+  device:NAME, device:ID a DNS name, Defender's id, device:entra:ID
+  mailbox:ADDRESS        the user principal name of whom it belongs to
+  alert:ID               an alert of Defender
+  incident:ID            the same as --incident
+  none                   nothing
+
+It is looked up in the tenant, and is ` + "`subject`" + ` there (or ` + "`alert`, `incident`" + `) with the id
+that evidence has. Live runs on one thing wait for each other as the playbook's
+concurrency says.
 
 Exits 0 when the run succeeded, 1 when it failed or was cancelled, 4 when an
 approval was rejected.`,
 		Example: `  stanch run examples/contain-external-share.yaml --config examples/practice.yaml \
       --incident examples/fixtures/external-share.json
-  stanch run contain-external-share --incident defender/1234 --param ask_above=3 --live`,
+  stanch run contain-external-share --incident defender/1234 --param ask_above=3 --live
+  stanch run examples/sign-out.yaml --config examples/practice.yaml --on user:petra.novak@contoso.example`,
 		Args: exactArgs(1),
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.playbook = args[0]
@@ -55,9 +73,11 @@ approval was rejected.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.incident, "incident", "", "incident to run on: a Graph body as `FILE`, or an ID such as defender/1234")
+	f.StringVar(&o.on, "on", "", "what to run on, as `KIND:NAME`: user:, file:, device:, mailbox:, alert:, incident:, or none")
 	f.StringArrayVar(&o.params, "param", nil, "parameter of the playbook as `NAME=VALUE`; may be repeated")
 	f.StringVar(&o.reason, "reason", "", "why, for the record: a `TEXT`")
 	f.BoolVar(&o.live, "live", false, "do it; without, only plan")
+	f.BoolVar(&o.shadow, "shadow", false, "plan as a trigger would in shadow, and keep the run in the store, for stanch runs shadow")
 	f.BoolVar(&o.noWait, "no-wait", false, "with --live: begin the run and leave it to `stanch serve`")
 	sh.storeFlag(c)
 	sh.outputFlag(c)
@@ -66,8 +86,12 @@ approval was rejected.`,
 
 func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 	switch {
-	case o.incident == "":
-		return misused("--incident is missing: a file with a Graph incident, or an id such as defender/1234")
+	case o.incident != "" && o.on != "":
+		return misused("--incident and --on both say what to run on: give one")
+	case o.incident == "" && o.on == "":
+		return misused("--incident is missing: a file with a Graph incident, or an id such as defender/1234; or --on, such as --on user:ann@contoso.example")
+	case o.live && o.shadow:
+		return misused("--live does it and --shadow does not: give one")
 	case o.noWait && !o.live:
 		return misused("--no-wait means nothing without --live: a plan is made at once")
 	}
@@ -84,7 +108,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.live {
+	if o.live || o.shadow {
 		err = sh.openStore(ctx, d, n, sh.warnings())
 	} else {
 		err = d.openMemory()
@@ -93,7 +117,7 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return err
 	}
 	defer d.close()
-	if !o.live {
+	if !o.live && !o.shadow {
 		return sh.plan(ctx, d, start)
 	}
 	return sh.runLive(ctx, d, start, o.noWait)
@@ -128,8 +152,8 @@ func paramTexts(list []string) (map[string]string, error) {
 	return given, nil
 }
 
-// startOf loads the playbook and the incident and says whether the trigger
-// would have started it.
+// startOf loads the playbook, looks up what it is to run on, and says whether the
+// trigger would have started it.
 func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[string]string) (engine.Start, error) {
 	book, err := sh.findBook(d, o.playbook)
 	if err != nil {
@@ -138,31 +162,40 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 	if on := book.On; (on.Schedule != nil || on.Hunting != nil) && on.Incident == nil && on.Alert == nil && on.Manual == nil {
 		return engine.Start{}, &exitError{exitFailed, fmt.Errorf("%s is started by the clock, not for incidents: `stanch schedules run %s` starts it now", book.File, o.playbook)}
 	}
-	params, err := book.BindParams(given)
-	if err != nil {
-		return engine.Start{}, misused("%s: %v", o.playbook, err)
+	asked := triggers.Asking{
+		Book: book, On: o.on, Params: given, By: operator(), Reason: o.reason, Mode: engine.ModePlan,
 	}
-	about, err := sh.incidentWith(ctx, d.tenant, o.incident)
-	if err == nil && !namesFile(o.incident) {
-		about, err = sh.detailed(ctx, about)
+	if o.incident != "" {
+		asked.On = "incident:" + o.incident
 	}
-	if err != nil {
-		return engine.Start{}, err
+	switch {
+	case o.live:
+		asked.Mode = engine.ModeLive
+	case o.shadow:
+		asked.Mode = engine.ModeShadow
 	}
-	raw, err := json.Marshal(about)
-	if err != nil {
-		return engine.Start{}, err
+	start, err := triggers.Manual{Tenant: sh.lookup(d)}.Start(ctx, asked)
+	if wrong, is := errors.AsType[*triggers.AskError](err); is {
+		return start, misused("%w", wrong)
 	}
-	event := playbooks.Event{
-		ID: "manual/" + rand.Text(), Trigger: "incident", Kind: "manual", At: time.Now().UTC(),
-		By: operator(), Reason: o.reason, Incident: raw,
+	if err == nil && len(start.Event.Incident) > 0 && len(start.Event.Alert) == 0 {
+		sh.verdict(book, start.Event, start.Params, d.cfg.OwnDomains)
 	}
-	sh.verdict(book, event, params, d.cfg.OwnDomains)
-	start := engine.Start{Book: book, Event: event, Params: params, Mode: engine.ModePlan, By: operator()}
-	if o.live {
-		start.Mode = engine.ModeLive
+	return start, err
+}
+
+// lookup finds what a run is to be about in the tenant, and an incident in a file,
+// too.
+func (sh *shell) lookup(d *desk) triggers.Lookup {
+	found := lookupIn(d.tenant, d.cfg.OwnDomains)
+	found.Incident = func(ctx context.Context, named string) (incident.Incident, error) {
+		in, err := sh.incidentWith(ctx, d.tenant, named)
+		if err != nil || namesFile(named) {
+			return in, err
+		}
+		return sh.detailed(ctx, in)
 	}
-	return start, nil
+	return found
 }
 
 // findBook loads a playbook by its file, or by its id in the configuration's
@@ -211,7 +244,7 @@ func (sh *shell) verdict(book *playbooks.Playbook, event playbooks.Event, params
 	if t == nil || len(t.Events) == 0 {
 		return
 	}
-	event.Kind, event.Changes = t.Events[0], t.Changes
+	event.Trigger, event.Kind, event.Changes = "incident", t.Events[0], t.Changes
 	names, err := book.EventNames(event)
 	if err == nil {
 		names["params"] = params
@@ -254,7 +287,7 @@ func (sh *shell) runLive(ctx context.Context, d *desk, start engine.Start, noWai
 	case err != nil:
 		return err
 	case begun.Busy:
-		return &exitError{exitFailed, fmt.Errorf("%s is busy with this incident and its when_busy is %s: no run was begun", start.Book.ID, start.Book.Concurrency.WhenBusy)}
+		return &exitError{exitFailed, fmt.Errorf("%s is at work on this already, and its when_busy is %s: no run was begun", start.Book.ID, start.Book.Concurrency.WhenBusy)}
 	}
 	sh.err.Printf("run %s of %s begins\n", begun.Run, start.Book.ID)
 	if noWait {

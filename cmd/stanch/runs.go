@@ -21,9 +21,10 @@ func runsCommand(sh *shell) *cobra.Command {
   stanch runs retry r3f0123456789abcdefghij
   stanch runs export --since 24h > runs.jsonl
   stanch runs resolve r3f0123456789abcdefghij contain[3]/0 --done
+  stanch runs shadow contain-external-share --since 30d
   stanch runs signal owner-replied --key defender/42`,
 	}
-	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsRetry(sh), runsResubmit(sh), runsResolve(sh), runsSignal(sh), runsExport(sh))
+	c.AddCommand(runsList(sh), runsShow(sh), runsCancel(sh), runsTerminate(sh), runsRetry(sh), runsResubmit(sh), runsResolve(sh), runsSignal(sh), runsShadow(sh), runsExport(sh))
 	return c
 }
 

@@ -15,6 +15,7 @@ type serveOptions struct {
 	folders []string
 	listen  string
 	since   string
+	shadow  bool
 	text    bool
 }
 
@@ -40,10 +41,16 @@ with on.webhook and of hooks in the configuration, which names the secret of eac
 What was answered with 202 is in the store. /healthz says that the process lives,
 /readyz that its store answers.
 
+With --shadow triggers start everything in shadow, as playbooks with status: test
+always are: the tenant is read, effects are planned and not done, rules do nothing
+either. stanch runs shadow tells afterwards how far that agrees with what was done.
+Give it a store of its own, or one of a server that has ended: what was begun live
+there goes on live, and what was begun in shadow is not begun again.
+
 Playbooks and rules are those of the folders and files given, else of the
 configuration's; it refuses to start while one of them has errors. Rules are asked
 about each revision of an incident first, in their order.`,
-		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml",
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --since 24h --listen 127.0.0.1:8080\n  stanch serve --config examples/practice.yaml\n  stanch serve --config stanch.yaml --shadow --store sqlite:shadow.db",
 		RunE: verb(func(ctx context.Context, args []string) error {
 			o.folders = args
 			return sh.serve(ctx, o)
@@ -51,6 +58,7 @@ about each revision of an incident first, in their order.`,
 	}
 	c.Flags().StringVar(&o.listen, "listen", "", "`ADDRESS` where requests to hooks are taken, such as 127.0.0.1:8080 (default the configuration's listen, else none)")
 	c.Flags().StringVar(&o.since, "since", "", "begin with incidents updated since a `TIME` (2026-03-02, 2026-03-02T09:00:00Z) or within a duration (7d); what was opened before starts nothing (default the configuration's feed.since, else now)")
+	c.Flags().BoolVar(&o.shadow, "shadow", false, "start everything in shadow: without effects")
 	c.Flags().BoolVar(&o.text, "log-text", false, "log lines for people; default JSON")
 	sh.storeFlag(c)
 	return c

@@ -38,7 +38,7 @@ func (sh *shell) tenants(o serveOptions, log *slog.Logger) ([]*servedTenant, err
 	for _, file := range files {
 		other := *sh
 		other.configFile, other.storeURL = file, ""
-		t, err := other.tenant(serveOptions{since: o.since}, log)
+		t, err := other.tenant(serveOptions{since: o.since, shadow: o.shadow}, log)
 		if err != nil {
 			return nil, fmt.Errorf("tenants: %s: %w", file, err)
 		}
@@ -66,6 +66,7 @@ func (sh *shell) tenant(o serveOptions, log *slog.Logger) (*servedTenant, error)
 	if err != nil {
 		return nil, err
 	}
+	d.shadow = o.shadow
 	since, err := d.begins(o.since, time.Now())
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (t *servedTenant) serve(ctx context.Context) error {
 		inside := starts
 		starts = func(ctx context.Context) error { return alongside(ctx, opened.run, inside) }
 	}
-	t.log.Info("serving", "playbooks", len(t.books), "store", t.desk.at.String(), "poll", t.desk.cfg.Feed.Poll.String())
+	t.log.Info("serving", "playbooks", len(t.books), "store", t.desk.at.String(), "poll", t.desk.cfg.Feed.Poll.String(), "shadow", t.desk.shadow)
 	return t.desk.working(ctx, starts)
 }
 

@@ -155,6 +155,9 @@ func (DeviceHealth) Values() []string {
 	}
 }
 
+// DeviceHealthOf reads a state in any case, as the model writes it.
+func DeviceHealthOf(s string) DeviceHealth { return parseEnum[DeviceHealth](s) }
+
 // DeviceRisk is the risk of a device as Defender rates it.
 type DeviceRisk string
 
@@ -162,3 +165,6 @@ type DeviceRisk string
 func (DeviceRisk) Values() []string {
 	return []string{"none", "informational", "low", "medium", "high", "unknownFutureValue"}
 }
+
+// DeviceRiskOf reads a risk in any case, as the model writes it.
+func DeviceRiskOf(s string) DeviceRisk { return parseEnum[DeviceRisk](s) }

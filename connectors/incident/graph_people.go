@@ -21,19 +21,7 @@ func (f *sightings) addUser(a *object, s seen) int {
 		SID: a.text("userSid"), Name: a.text("displayName"),
 	}
 	account, domain := a.text("accountName"), a.text("domainName")
-	var keys []key
-	if u.UPN != nil {
-		if at := strings.LastIndexByte(*u.UPN, '@'); at >= 0 && at+1 < len(*u.UPN) {
-			u.Domain = new(Fold((*u.UPN)[at+1:]))
-		}
-		keys = append(keys, key{rank: byName, text: Fold(*u.UPN)})
-	}
-	if u.EntraID != nil {
-		keys = append(keys, key{rank: byEntraID, text: "entra:" + *u.EntraID})
-	}
-	if u.SID != nil {
-		keys = append(keys, key{rank: bySID, text: "sid:" + Fold(*u.SID)})
-	}
+	keys := u.name()
 	if account != nil {
 		name := Fold(*account)
 		if domain != nil {
@@ -55,16 +43,7 @@ func (f *sightings) addDevice(e *object, s seen) bool {
 		Risk: choiceOf[DeviceRisk](e, "riskScore"), Users: []string{},
 	}
 	host, logons := e.text("hostName"), e.objects("loggedOnUsers")
-	var keys []key
-	if id := machine(e.text("mdeDeviceId")); id != nil {
-		keys = append(keys, key{rank: byName, text: *id})
-	}
-	if d.EntraID != nil {
-		keys = append(keys, key{rank: byEntraID, text: "entra:" + *d.EntraID})
-	}
-	if name := cmp.Or(d.Name, host); name != nil {
-		keys = append(keys, key{rank: byAccount, text: "name:" + Fold(*name), weak: true})
-	}
+	keys := d.names(machine(e.text("mdeDeviceId")), cmp.Or(d.Name, host))
 	if len(keys) == 0 {
 		return false
 	}
@@ -108,17 +87,12 @@ func (f *sightings) addFile(details *object, device *string, s seen) bool {
 }
 
 func (f *sightings) addMailbox(address, upn, name *string, s seen) bool {
-	var keys []key
-	if address != nil {
-		keys = append(keys, key{rank: byName, text: Fold(*address)})
-	}
-	if upn != nil {
-		keys = append(keys, key{rank: byName, text: Fold(*upn)})
-	}
+	m := Mailbox{Address: address, UPN: upn, Name: name}
+	keys := m.names()
 	if len(keys) == 0 {
 		return false
 	}
-	f.mailboxes = append(f.mailboxes, sighting[Mailbox]{seen: s, item: Mailbox{Address: address, UPN: upn, Name: name}, keys: keys})
+	f.mailboxes = append(f.mailboxes, sighting[Mailbox]{seen: s, item: m, keys: keys})
 	return true
 }
 
