@@ -195,6 +195,14 @@ func (sh *shell) lookup(d *desk) triggers.Lookup {
 		}
 		return sh.detailed(ctx, in)
 	}
+	of := found.Alert
+	found.Alert = func(ctx context.Context, id string) (incident.Incident, error) {
+		in, err := of(ctx, id)
+		if err != nil {
+			return in, err
+		}
+		return sh.detailed(ctx, in)
+	}
 	return found
 }
 
