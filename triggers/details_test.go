@@ -1,6 +1,7 @@
 package triggers_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +9,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/incident"
 	"stanch/connectors/practice"
 	"stanch/engine"
@@ -467,4 +471,51 @@ func TestWhatAPolicyMatchedIsNowhere(t *testing.T) {
 	if kept < 30 || len(m.documents("sought_events")) != 8 {
 		t.Errorf("%d records were looked at: the test shows nothing", kept)
 	}
+}
+
+// A log that hangs is looked at beside the polls: they go on.
+func TestALogThatHangsHoldsNoPollUp(t *testing.T) {
+	d := newDesk(t, counting)
+	cloud := connectors.PracticeCloud(d.server.URL, d.server.CAPEM)
+	app := practice.FullApp()
+	cred, err := connectors.NewCredential(cloud, connectors.Auth{
+		Kind: connectors.ClientSecret, Tenant: practice.ContosoTenantID, Client: app.ID, Secret: connectors.Secret(app.Secret),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.feed.Activity, err = activity.New(cloud, cred, nil); err != nil {
+		t.Fatal(err)
+	}
+	hangs := &hanging{Documents: d.store, asked: make(chan struct{})}
+	d.feed.Docs, d.feed.Poll, d.feed.Quota = hangs, 50*time.Millisecond, 1e6
+	d.faults(`[{"method":"GET","path":"/api/v1.0/*/activity/feed/**","delay":"1m"}]`)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.feed.Run(ctx) }()
+	at := time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339)
+	d.inject(fmt.Sprintf(`{"displayName":"a","alerts":[{"serviceSource":"dataLossPrevention","title":"x","createdDateTime":%q}]}`, at))
+	<-hangs.asked // the look has begun, and does not come to its end
+	for i := range 3 {
+		id := d.inject(fmt.Sprintf(`{"displayName":"b%d"}`, i))
+		d.until("the polls go on", func() bool { return d.known(id) })
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// hanging tells when the events of an incident that is looked for are asked for.
+type hanging struct {
+	engine.Documents
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (h *hanging) Get(ctx context.Context, kind, key string) (engine.Document, error) {
+	if kind == "sought_events" {
+		h.once.Do(func() { close(h.asked) })
+	}
+	return h.Documents.Get(ctx, kind, key)
 }
