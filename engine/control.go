@@ -92,10 +92,11 @@ func (e *Engine) resolve(ctx context.Context, s strandState, f fact, eff actions
 	if err != nil {
 		return fmt.Errorf("resolve %s of run %s: %w", f.Path, run, err)
 	}
-	if !f.Happened {
-		return nil
+	docs := withdrawals(eff)
+	if f.Happened {
+		docs = consequences(run, eff)
 	}
-	for _, d := range consequences(run, eff) {
+	for _, d := range docs {
 		if _, err := e.docs.Put(ctx, d); err != nil {
 			return fmt.Errorf("%s of run %s is resolved; what follows from it could not be noted: %w", f.Path, run, err)
 		}

@@ -170,6 +170,9 @@ func (h *holding) notBegun(ctx context.Context, t *task, e actions.Effect, why s
 
 // holdBack keeps an effect of which no byte has left until the end of a freeze.
 func (h *holding) holdBack(t *task) error {
+	if e := &h.st.at(t.path).effects[t.effect]; e.sent > 0 && e.doubt == noDoubt {
+		h.withdraw(e.Effect)
+	}
 	return h.record(fact{Kind: kHeld, Path: t.path, Effect: t.effect, Key: heldFrozen, Why: "effects are frozen"})
 }
 
@@ -215,6 +218,8 @@ func (h *holding) happened(t *task, e actions.Effect, status actions.Status, aft
 	h.note(t.path, e, "effect.result", string(status), why)
 	if status == actions.Done {
 		h.put = append(h.put, consequences(h.st.run.id, e)...)
+	} else {
+		h.withdraw(e) // it is so by another's writing
 	}
 	return h.record(fact{Kind: kResult, Path: t.path, Effect: t.effect, Status: status, After: after, Lost: lost, Why: why})
 }
@@ -256,11 +261,15 @@ func announcements(of actions.Effect) []Document {
 
 // withdraw takes back what was announced of an effect that certainly did not
 // happen.
-func (h *holding) withdraw(of actions.Effect) {
-	for _, d := range announcements(of) {
-		d.Expires = 1
-		h.put = append(h.put, d)
+func (h *holding) withdraw(of actions.Effect) { h.put = append(h.put, withdrawals(of)...) }
+
+// withdrawals are the documents that take back what was announced of an effect.
+func withdrawals(of actions.Effect) []Document {
+	docs := announcements(of)
+	for i := range docs {
+		docs[i].Expires = 1
 	}
+	return docs
 }
 
 // announced is how long it is known that an effect was about to write: longer than

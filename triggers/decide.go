@@ -110,6 +110,8 @@ func (r *reading) offer(p *pending, s *stored, offer *playbooks.Offer, book *pla
 		not(OutcomeError, cutReason(v.Because))
 	case !v.Matched:
 		not(OutcomeNot, v.Because)
+	case alert != "" && slices.Contains(s.Begun[book.ID], alert):
+		not(OutcomeBefore, "the alert has begun a run of it before")
 	case len(starts) >= r.feed.Loops:
 		r.count(func(p *Polled) { p.Held++ })
 		r.feed.Log.Error("a run is held: loop suspected", "playbook", book.ID, "incident", s.Incident.ID, "runs", len(starts), "within", loopWindow.String())
@@ -172,6 +174,13 @@ func (r *reading) begin(ctx context.Context, st start, ev playbooks.Event, s *st
 		f.Log.Info("run begun", "run", begun.Run, "playbook", book.ID, "incident", s.Incident.ID, "because", st.Because)
 	default:
 		v.Outcome, v.Run = OutcomeBefore, begun.Run
+	}
+	if st.Alert != "" && v.Run != "" && !slices.Contains(s.Begun[book.ID], st.Alert) {
+		s.Begun = maps.Clone(s.Begun)
+		if s.Begun == nil {
+			s.Begun = map[string][]string{}
+		}
+		s.Begun[book.ID] = append(slices.Clip(s.Begun[book.ID]), st.Alert)
 	}
 	if why := f.Engine.Shadows(book); why != "" {
 		v.Because = "in shadow, for " + why + "; " + strings.TrimSpace(v.Because)

@@ -53,20 +53,39 @@ type sought struct {
 
 type soughtAlert struct {
 	Base   time.Time `json:"base"`            // of its newest activity
+	First  time.Time `json:"first,omitzero"`  // of the first activity since it was last looked for, where that is another
 	Looked time.Time `json:"looked,omitzero"` // when it was last looked for
+}
+
+// goesOn is the alert with newer activity. When it is looked for next is not put
+// off by that: an alert may go on for days.
+func (a soughtAlert) goesOn(base time.Time) soughtAlert {
+	out := soughtAlert{Base: base, First: a.First, Looked: a.Looked}
+	if a.First.IsZero() && a.Base.After(a.Looked) {
+		out.First = a.Base
+	}
+	return out
+}
+
+// due is when it is looked for next; zero: no more.
+func (a soughtAlert) due() time.Time {
+	if !a.First.IsZero() {
+		return a.First.Add(looks()[0])
+	}
+	for _, wait := range looks() {
+		if at := a.Base.Add(wait); at.After(a.Looked) {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // due is when the incident is looked for next; zero: no more.
 func (w *sought) due() time.Time {
 	var next time.Time
 	for _, a := range w.Alerts {
-		for _, wait := range looks() {
-			if at := a.Base.Add(wait); at.After(a.Looked) {
-				if next.IsZero() || at.Before(next) {
-					next = at
-				}
-				break
-			}
+		if at := a.due(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
 	return next
@@ -133,7 +152,7 @@ func (f *Feed) begin(ctx context.Context, id string, alerts map[string]time.Time
 		}
 		w.From = earliest(w.From, from)
 		for alert, base := range alerts {
-			w.Alerts[alert] = soughtAlert{Base: base, Looked: w.Alerts[alert].Looked}
+			w.Alerts[alert] = w.Alerts[alert].goesOn(base)
 		}
 		if kept, err := f.keepSought(ctx, w); err != nil || kept {
 			return err

@@ -27,6 +27,8 @@ const (
 	leastSpan = time.Minute    // which is not divided
 
 	longestRound = 5 * time.Minute
+	longestReads = 3 * time.Minute // of a round; what was read by then is taken
+	mostUnserved = 3               // contents of a round that the service does not hand out: with more, it is the service
 )
 
 // looking is one round of looking for details: what is due is looked for in the
@@ -37,6 +39,9 @@ type looking struct {
 	due      []*sought
 	busy     bool // something was due
 	read     int  // contents
+	over     time.Time // by this node's clock: then no more of them are read
+	missed   int       // contents that the service did not hand out
+	again    time.Time // when the first of these became available; zero: none
 	subjects []dlp.Subject
 	owners   []*sought // of subjects
 	index    dlp.Index
@@ -56,7 +61,7 @@ func (f *Feed) lookOnce(ctx context.Context, p *Polled) error {
 	if r.now, err = r.clock(ctx, classActivity); err != nil {
 		return err
 	}
-	l := &looking{reading: r, client: f.Activity.Paced(f.drawer(classActivity))}
+	l := &looking{reading: r, client: f.Activity.Paced(f.drawer(classActivity)), over: time.Now().Add(longestReads)}
 	if err = errors.Join(l.round(ctx), l.failed); err != nil {
 		f.refused(ctx, err)
 		if e, is := errors.AsType[*connectors.Error](err); is && activity.NoSubscription(err) {
@@ -72,7 +77,7 @@ func (l *looking) round(ctx context.Context) error {
 		return err
 	}
 	for range mostPasses {
-		if len(l.due) == 0 || l.read >= fullPasses*l.feed.reads {
+		if len(l.due) == 0 || l.read >= fullPasses*l.feed.reads || time.Now().After(l.over) {
 			return nil
 		}
 		if err := l.pass(ctx); err != nil {
@@ -86,7 +91,8 @@ func (l *looking) round(ctx context.Context) error {
 func (l *looking) load(ctx context.Context) error {
 	err := eachSought(ctx, l.feed.Docs, func(w *sought) {
 		for id, a := range w.Alerts { // of when the store's clock was ahead
-			w.Alerts[id] = soughtAlert{Base: a.Base, Looked: earliest(a.Looked, l.now)}
+			a.Looked = earliest(a.Looked, l.now)
+			w.Alerts[id] = a
 		}
 		if w.due().After(l.now) {
 			return
@@ -144,88 +150,6 @@ func eachSought(ctx context.Context, docs engine.Documents, each func(*sought)) 
 			return nil
 		}
 		after = list[len(list)-1].Key
-	}
-}
-
-// pass reads the log from where the first of what is due has not been looked
-// through, a stretch of it, and goes on with what has not come to its end.
-func (l *looking) pass(ctx context.Context) error {
-	from := l.now
-	for _, w := range l.due {
-		from = earliest(from, w.at)
-	}
-	contents, until, seen, err := l.contents(ctx, from)
-	if err != nil {
-		return err
-	}
-	l.read += len(contents)
-	for _, x := range contents {
-		events, err := l.client.Read(ctx, x)
-		if err != nil {
-			return askedOf(classActivity, err)
-		}
-		l.sort(x, events)
-	}
-	left := l.due[:0:0]
-	for _, w := range l.due {
-		w.at, w.From = latest(w.at, until), latest(w.From, seen)
-		ends, err := l.settle(ctx, w)
-		switch {
-		case err != nil && !single(err):
-			return err
-		case err != nil:
-			l.failed = errors.Join(l.failed, fmt.Errorf("incident %s: %w", w.id, err))
-		case !ends:
-			left = append(left, w)
-		}
-	}
-	l.due = left
-	return nil
-}
-
-// contents lists what became available from a time on, in order of that, not more
-// than a pass reads, and answers until when that is all there is: by our clock, and
-// by what has been seen, for our clock may be ahead.
-func (l *looking) contents(ctx context.Context, from time.Time) (list []activity.Content, until, seen time.Time, err error) {
-	until = earliest(from.Add(passSpan), l.now)
-	list, err = l.client.Contents(ctx, activity.DLP, from, until)
-	for {
-		e, is := errors.AsType[*connectors.Error](err)
-		if !is || e.Code != connectors.Limit || until.Sub(from) <= leastSpan {
-			break
-		}
-		until = from.Add(until.Sub(from) / 2)
-		list, err = l.client.Contents(ctx, activity.DLP, from, until)
-	}
-	if err != nil {
-		return nil, until, from, askedOf(classActivity, err)
-	}
-	slices.SortStableFunc(list, func(a, b activity.Content) int { return a.Created.Compare(b.Created) })
-	n := min(len(list), l.feed.reads)
-	for n > 0 && n < len(list) && list[n].Created.Equal(list[n-1].Created) {
-		n++
-	}
-	if n < len(list) {
-		until = latest(from, list[n].Created)
-		return list[:n], until, until, nil
-	}
-	if n > 0 {
-		return list, until, latest(from, list[n-1].Created.Add(-lookBehind)), nil
-	}
-	return list, until, from, nil
-}
-
-// sort gives events to the incidents that they are about.
-func (l *looking) sort(x activity.Content, events activity.Events) {
-	if events.Unreadable > 0 {
-		for _, w := range l.due {
-			w.Short = w.Short || !x.Created.Before(w.at)
-		}
-	}
-	for _, e := range events.Records {
-		for _, at := range l.index.Of(e) {
-			l.owners[at].add(e)
-		}
 	}
 }
 
@@ -292,7 +216,7 @@ func (l *looking) fill(ctx context.Context, w *sought) (bool, error) {
 		ev.Changes = append(ev.Changes, c.Field)
 	}
 	after.Revision++
-	if err := l.decided(ctx, ev, &after); err != nil {
+	if err := l.decided(ctx, ev, &after); err != nil && !errors.Is(err, errOvertaken) {
 		return false, err
 	}
 	now, err := l.feed.load(ctx, w.id)

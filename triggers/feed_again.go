@@ -48,7 +48,7 @@ const sliceName = "slice/"
 // single reports whether an error may be that of one incident alone: a part of
 // the store that is damaged, or an API that answers for others.
 func single(err error) bool {
-	if errors.Is(err, errWaits) || errors.Is(err, engine.ErrDamaged) {
+	if errors.Is(err, errWaits) || errors.Is(err, errOvertaken) || errors.Is(err, engine.ErrDamaged) {
 		return true
 	}
 	if e, is := errors.AsType[*connectors.Error](err); is {
@@ -136,6 +136,18 @@ func (r *reading) retrySlice(ctx context.Context, id, text string) error {
 func (r *reading) lead(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.leads(id)
+}
+
+// leadOnce is lead, which answers false, too, where it was noted before.
+func (r *reading) leadOnce(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.ask[id]
+	return !known && r.leads(id)
+}
+
+func (r *reading) leads(id string) bool {
 	_, known := r.ask[id]
 	if !known && len(r.ask) >= mostLed {
 		return false

@@ -246,6 +246,8 @@ func (r *reading) one(ctx context.Context, g sighting) error {
 		return context.Cause(ctx)
 	case errors.Is(err, errFaulty):
 		return r.poison(ctx, g, err)
+	case errors.Is(err, errOvertaken) && r.leadOnce(g.id): // what it is now is read
+		return nil
 	case single(err):
 		return r.setAside(g.id, err)
 	}

@@ -33,6 +33,9 @@ var (
 	errMany = errors.New("too many incidents at once")
 	// errFaulty wraps why the body of an incident is refused, now and always.
 	errFaulty = errors.New("the incident cannot be read")
+	// errOvertaken says that somebody else has kept another revision meanwhile: a
+	// node, or what fills details.
+	errOvertaken = errors.New("another has taken the incident meanwhile")
 )
 
 // drawer answers what a source calls before each request: it waits for its turn.

@@ -22,7 +22,7 @@ func (r *reading) ruled(ctx context.Context, ev playbooks.Event, s *stored) (hel
 	if err != nil || rec.Suppressed == nil {
 		return false, err
 	}
-	if kept, err := r.feed.keep(ctx, s); err != nil || !kept {
+	if err := r.feed.keepFirst(ctx, s); err != nil {
 		return true, err
 	}
 	return true, r.note(ctx, s, ev, r.feed.everyBook(OutcomeSuppressed, rec.Suppressed.Because()))

@@ -33,6 +33,9 @@ type stored struct {
 	// Starts are the times at which runs of a playbook were begun within the
 	// last hour, by playbook.
 	Starts map[string][]time.Time `json:"starts,omitempty"`
+	// Begun are the alerts for which a playbook has begun a run, by playbook: what is
+	// told of them later begins no other.
+	Begun map[string][]string `json:"begun,omitempty"`
 	// Sought are the newest activities of alerts since which the alerts are looked
 	// for in the audit log, by alert.
 	Sought map[string]time.Time `json:"sought,omitempty"`
@@ -74,6 +77,15 @@ func (f *Feed) load(ctx context.Context, id string) (stored, error) {
 	return s, nil
 }
 
+// keepFirst is keep, with errOvertaken where another has taken the incident.
+func (f *Feed) keepFirst(ctx context.Context, s *stored) error {
+	kept, err := f.keep(ctx, s)
+	if err == nil && !kept {
+		return errOvertaken
+	}
+	return err
+}
+
 // keep writes what is known of an incident. It answers false where another node
 // has taken it meanwhile.
 func (f *Feed) keep(ctx context.Context, s *stored) (bool, error) {
@@ -100,7 +112,7 @@ func (r *reading) take(ctx context.Context, from source, g sighting) error {
 		return err
 	}
 	if before.Pending != nil {
-		if done, err := r.finish(ctx, &before); err != nil || !done {
+		if err := r.finishFirst(ctx, &before); err != nil {
 			return err
 		}
 	}
@@ -146,12 +158,11 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 		}
 	}
 	if ev.Kind == "" { // nothing happened to it
-		_, err := r.feed.keep(ctx, &after)
-		return err
+		return r.feed.keepFirst(ctx, &after)
 	}
 	after.Revision++
 	if ev.Kind == adopted {
-		if _, err := r.feed.keep(ctx, &after); err != nil {
+		if err := r.feed.keepFirst(ctx, &after); err != nil {
 			return err
 		}
 		return r.note(ctx, &after, ev, r.feed.everyBook(OutcomeOlder, "the incident was opened before the feed began, at "+stamp(r.mark.Began)))
@@ -159,7 +170,8 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 	return r.decided(ctx, ev, &after)
 }
 
-// decided decides what a revision begins, keeps that and begins it.
+// decided decides what a revision begins, keeps that and begins it; errOvertaken,
+// where another has taken the incident meanwhile.
 func (r *reading) decided(ctx context.Context, ev playbooks.Event, after *stored) error {
 	held, err := r.ruled(ctx, ev, after)
 	if err != nil || held {
@@ -169,11 +181,19 @@ func (r *reading) decided(ctx context.Context, ev playbooks.Event, after *stored
 		return err
 	}
 	if len(after.Pending.Starts) > 0 { // else nothing is begun, and nothing can be lost
-		if kept, err := r.feed.keep(ctx, after); err != nil || !kept {
+		if err := r.feed.keepFirst(ctx, after); err != nil {
 			return err
 		}
 	}
-	_, err = r.finish(ctx, after)
+	return r.finishFirst(ctx, after)
+}
+
+// finishFirst is finish, with errOvertaken where another has done so.
+func (r *reading) finishFirst(ctx context.Context, s *stored) error {
+	done, err := r.finish(ctx, s)
+	if err == nil && !done {
+		return errOvertaken
+	}
 	return err
 }
 

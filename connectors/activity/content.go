@@ -89,7 +89,7 @@ func (c *Client) listed(ctx context.Context, op string, t ContentType, span [2]t
 		for _, raw := range page.Items {
 			var w wireContent
 			if err := json.Unmarshal(raw, &w); err != nil || w.ID == "" || w.Address == "" {
-				return &connectors.Error{Op: "activity: " + op, Code: connectors.Failed, RequestID: page.Reply.RequestID, Message: "an entry of the list has no contentId or no contentUri"}
+				w = wireContent{Created: w.Created} // its reading says so: the others are listed
 			}
 			if err := each(Content{ID: string(w.ID), Created: w.Created.Time, Expires: w.Expires.Time, address: string(w.Address)}); err != nil {
 				return err
@@ -152,6 +152,9 @@ func (c *Client) DLP(ctx context.Context, from, to time.Time) (Events, error) {
 //
 // Source: learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference#retrieving-content.
 func (c *Client) Read(ctx context.Context, x Content) (Events, error) {
+	if x.address == "" {
+		return Events{}, &connectors.Error{Op: "activity: read content", Code: connectors.Refused, Message: "its entry of the list has no contentId or no contentUri"}
+	}
 	if known, is := c.kept.get(x.ID); is {
 		return known, nil
 	}
