@@ -170,9 +170,7 @@ func (h *holding) notBegun(ctx context.Context, t *task, e actions.Effect, why s
 
 // holdBack keeps an effect of which no byte has left until the end of a freeze.
 func (h *holding) holdBack(t *task) error {
-	if e := &h.st.at(t.path).effects[t.effect]; e.sent > 0 && e.doubt == noDoubt {
-		h.withdraw(e.Effect)
-	}
+	h.withdrawUnsent(&h.st.at(t.path).effects[t.effect])
 	return h.record(fact{Kind: kHeld, Path: t.path, Effect: t.effect, Key: heldFrozen, Why: "effects are frozen"})
 }
 
@@ -262,6 +260,14 @@ func announcements(of actions.Effect) []Document {
 // withdraw takes back what was announced of an effect that certainly did not
 // happen.
 func (h *holding) withdraw(of actions.Effect) { h.put = append(h.put, withdrawals(of)...) }
+
+// withdrawUnsent takes back what was announced of an effect that waits, and has
+// not happened before.
+func (h *holding) withdrawUnsent(e *effectState) {
+	if e.sent > 0 && e.doubt == noDoubt {
+		h.withdraw(e.Effect)
+	}
+}
 
 // withdrawals are the documents that take back what was announced of an effect.
 func withdrawals(of actions.Effect) []Document {

@@ -48,11 +48,13 @@ func TestAFreezeBetweenIntentAndRequestHoldsTheEffect(t *testing.T) {
 			}
 			<-time.After(2 * time.Second) // the worker's copy is older than a second now
 		}
+		w.incident = "defender/1"
 		id := b.start(putX, 0)
 		<-time.After(5 * time.Minute)
 		if w.changes()["x"] != 0 {
 			t.Fatal("an effect was sent in a freeze")
 		}
+		b.announced(false)
 		if r := b.until(id, "waiting"); step(t, r, "put").Effects[0].Status != actions.Planned {
 			t.Errorf("the effect is %s", step(t, r, "put").Effects[0].Status)
 		}
@@ -63,6 +65,16 @@ func TestAFreezeBetweenIntentAndRequestHoldsTheEffect(t *testing.T) {
 			t.Errorf("the run is %s (%v), x changed %d times", r.Status, r.Error, w.changes()["x"])
 		}
 	})
+}
+
+// announced fails the test unless it is told, or not, that an effect is about to
+// write into an incident.
+func (b *bench) announced(want bool) {
+	b.t.Helper()
+	docs, err := b.store.Each(b.t.Context(), engine.DocOwning, "", 10)
+	if err != nil || len(docs) > 0 != want {
+		b.t.Errorf("announced are %+v (%v)", docs, err)
+	}
 }
 
 func TestAFreezeAndAThawAtTheSameInstant(t *testing.T) {

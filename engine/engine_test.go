@@ -84,6 +84,7 @@ func TestWhatNobodyCanTellWaitsForAPerson(t *testing.T) {
 		w := newWorld(map[string]string{"x": "a"})
 		w.faults["x"] = []fault{{err: &thingError{code: "timeout", unsure: true}, slow: time.Second}}
 		rehearse(t, w, engine.Options{}, func(b *bench) {
+			w.incident = "defender/1"
 			id := b.start(putX, 0)
 			<-time.After(500 * time.Millisecond)
 			w.mu.Lock()
@@ -94,9 +95,12 @@ func TestWhatNobodyCanTellWaitsForAPerson(t *testing.T) {
 				<-time.After(time.Second)
 				r = b.until(id, "waiting")
 			}
+			b.announced(true)
 			if err := b.engine.Resolve(b.t.Context(), id, "put", happened, "dana"); err != nil {
 				t.Fatal(err)
 			}
+			<-time.After(time.Millisecond)
+			b.announced(happened)
 			want := map[bool]string{true: "succeeded", false: "failed"}[happened]
 			if r := b.await(id); r.Status != want {
 				t.Errorf("resolved as happened=%v the run is %s, want %s", happened, r.Status, want)

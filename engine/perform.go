@@ -169,6 +169,9 @@ func (h *holding) failed(work context.Context, t *task, effect int, err error) e
 		} else if !told {
 			wait = max(wait, time.Second)
 		}
+		if effect >= 0 {
+			h.withdrawUnsent(&p.effects[effect])
+		}
 		return h.record(fact{Kind: kRetry, Path: t.path, Attempt: used, Effect: effect, Fault: fault, Until: h.storeNow().Add(wait)})
 	}
 	if effect < 0 {

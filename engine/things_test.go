@@ -94,7 +94,12 @@ func (w *world) effect(thing, to string) ([]actions.Effect, thingResult, error) 
 	before, _ := json.Marshal(from)
 	after, _ := json.Marshal(to)
 	entity := actions.Entity{Kind: "file", ID: thing, Name: thing}
+	var own []actions.Own
+	if w.incident != "" {
+		own = []actions.Own{{Incident: w.incident, Field: "title", Value: after}}
+	}
 	return []actions.Effect{{
+		Own:    own,
 		Target: actions.Target{Kind: "thing", ID: thing, Name: thing, Entities: []actions.Entity{entity}},
 		Before: before, After: after, Request: after,
 	}}, thingResult{to, len(to)}, nil

@@ -32,6 +32,8 @@ type world struct {
 	reading func(thing string) error // called by every read
 	blind   bool                     // a look cannot tell
 	takes   time.Duration            // how long things.slow goes on after it was accepted
+	// incident is one that every effect writes to; empty: none
+	incident string
 }
 
 type change struct{ id, thing, from, to string }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,5 +102,82 @@ func TestWhatWeDidNotWriteIsAnothers(t *testing.T) {
 	d.amend(native(id), `{"status":"inProgress"}`)
 	if p := d.poll(); p.Changed != 1 {
 		t.Errorf("somebody does what we could not: %+v", p)
+	}
+}
+
+// intending is a store that does something once when an intent is recorded.
+type intending struct {
+	*memory
+	once sync.Once
+	do   func()
+}
+
+func (i *intending) Settle(ctx context.Context, s engine.Settlement) (engine.Settled, error) {
+	settled, err := i.memory.Settle(ctx, s)
+	if err == nil && s.Intent {
+		i.once.Do(i.do)
+	}
+	return settled, err
+}
+
+// What was announced and somebody else has done meanwhile is theirs: an effect that
+// finds it so, and one that waits to be tried again.
+func TestWhatOthersDoBeforeUsIsTheirs(t *testing.T) {
+	for name, c := range map[string]struct{ step, theirs, fault string }{
+		"already so": {`{uses: incidents.tag, with: {incident: "${{ incident.id }}", add: [vip]}}`, `{"customTags":["vip"]}`, `[]`},
+		"waits": {
+			`{uses: incidents.update, with: {incident: "${{ incident.id }}", status: inProgress}}`, `{"status":"inProgress"}`,
+			`[{"method":"PATCH","path":"/v1.0/security/incidents/*","status":429,"headers":{"Retry-After":"300"}}]`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, counting)
+			store := &intending{memory: openMemory(t, time.Now)}
+			e := engine.New(store, store, d.catalog, engine.Options{})
+			d.store, d.engine = store.memory, e
+			d.feed.Engine, d.feed.Store, d.feed.Docs = e, store.memory, store.memory
+			d.feed.Books = append(d.feed.Books[:0:0], d.book("playbook: writing\ntitle: t\nstatus: stable\non:\n  incident: {events: [created], if: 'incident.title == \"fresh\"'}\nsteps:\n  - "+c.step+"\n"))
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- e.Work(ctx) }()
+			defer func() {
+				stop()
+				if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}()
+			d.poll()
+			id := d.inject(`{"displayName":"fresh"}`)
+			d.faults(c.fault)
+			store.do = func() {
+				if name == "already so" {
+					d.amend(native(id), c.theirs)
+				}
+			}
+			if p := d.poll(); p.Started != 1 {
+				t.Fatalf("%+v", p)
+			}
+			d.until("the effect is decided on, or waits", func() bool {
+				page, err := d.store.Follow(t.Context(), "", 1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := slices.IndexFunc(page.Records, func(r engine.Record) bool { return r.Kind == "run" && r.Head.Subject == id })
+				if at < 0 {
+					return false
+				}
+				r, err := d.engine.Run(t.Context(), page.Records[at].Head.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r.Ended() || name == "waits" && len(r.Steps) > 0 && len(r.Steps[0].Effects) > 0 && strings.Contains(r.Steps[0].Effects[0].Why, "429")
+			})
+			if name == "waits" {
+				d.amend(native(id), c.theirs)
+			}
+			if p := d.poll(); p.Changed != 1 {
+				t.Errorf("what others did is no news: %+v", p)
+			}
+		})
 	}
 }
