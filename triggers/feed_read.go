@@ -121,7 +121,8 @@ func earliest(a, b time.Time) time.Time {
 
 // slices reads from a time until now, slice by slice. A slice with too many
 // incidents is halved; so is one whose list cannot be read, until what is wrong
-// with it has been left out.
+// with it has been left out. The watermark goes no further than what was found: where
+// the store's clock is ahead, an empty slice is one of which nothing is known yet.
 func (r *reading) slices(ctx context.Context, from time.Time) error {
 	width := max(r.now.Sub(from), leastSlice)
 	for probed := false; ; {
@@ -144,6 +145,7 @@ func (r *reading) slices(ctx context.Context, from time.Time) error {
 			if err := r.setAside(sliceName+from.UTC().Format(time.RFC3339Nano), err); err != nil {
 				return err
 			}
+			r.move(before)
 		case err != nil:
 			return err
 		}
@@ -153,7 +155,6 @@ func (r *reading) slices(ctx context.Context, from time.Time) error {
 		if before.IsZero() {
 			return nil
 		}
-		r.move(before)
 		from, width = before, 2*width
 	}
 }

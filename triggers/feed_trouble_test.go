@@ -327,3 +327,28 @@ steps:
 		t.Errorf("%d runs, want 2", n)
 	}
 }
+
+// The store's clock is ahead and many incidents come at once, so that they are read
+// in slices: what comes after them is found by the next poll.
+func TestManyAtOnceHideNothingWhileTheClockIsAhead(t *testing.T) {
+	m := office(t)
+	n := m.nodes[0]
+	m.polled(n)
+	m.pass(30 * time.Hour)
+	m.raise()
+	m.polled(n)
+	m.skew = 3 * time.Hour
+	m.pass(2 * time.Hour)
+	for range 560 {
+		m.raise()
+	}
+	m.pass(time.Minute)
+	if p := m.polled(n); p.New != 560 {
+		t.Fatalf("%+v", p)
+	}
+	m.pass(20 * time.Minute)
+	m.raise()
+	if p := m.polled(n); p.New != 1 {
+		t.Errorf("the next poll: %+v", p)
+	}
+}
