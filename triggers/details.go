@@ -28,6 +28,7 @@ const (
 const (
 	keptSought = 8 * 24 * time.Hour // by then the log has nothing more to tell
 	mostEvents = 1000               // of one incident, the newest
+	mostBytes  = 2 << 20            // of their JSON
 	lookBehind = 5 * time.Minute    // what becomes available may be listed a little later
 	lookBack   = 6 * 24 * time.Hour // a day less than the log keeps: the store's clock may be behind
 )
@@ -219,6 +220,10 @@ func (f *Feed) keepEvents(ctx context.Context, w *sought) error {
 		return nil
 	}
 	body, err := json.Marshal(w.events)
+	for err == nil && len(body) > mostBytes {
+		w.events, w.Short = w.events[(len(w.events)+1)/2:], true
+		body, err = json.Marshal(w.events)
+	}
 	if err != nil {
 		return err
 	}

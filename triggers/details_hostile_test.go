@@ -220,3 +220,31 @@ func TestAChangeThatIsOvertakenIsTaken(t *testing.T) {
 		}
 	}
 }
+
+// Events that are long are kept up to a bound, the newest of them, and what they
+// tell is called incomplete.
+func TestLongEventsAreKeptWithinBounds(t *testing.T) {
+	m := office(t)
+	n := m.nodes[0]
+	m.polled(n)
+	id := m.raise(m.dlpAlert("dl-pay", "pay.xlsx", time.Minute))
+	m.polled(n)
+	m.pass(time.Hour)
+	conditions := strings.Repeat(`{"SensitiveInformationTypeName":"`+strings.Repeat("n", 4000)+`"},`, 60)
+	var events []string
+	for i := range 14 {
+		events = append(events, fmt.Sprintf(`{"Id":"long-%d","CreationTime":%q,"Operation":"DlpRuleMatch","IncidentId":"dl-pay","PolicyDetails":[{"PolicyName":"Pay","Rules":[{"RuleName":"r","ConditionsMatched":{"SensitiveInformation":[%s{}]}}]}]}`,
+			i, m.tenantNow().UTC().Add(time.Duration(i)*time.Second).Format(time.RFC3339), conditions))
+	}
+	m.faults(`[{"method":"GET","path":"/api/v1.0/*/activity/feed/audit/*","status":200,"body":[` + strings.Join(events, ",") + `]}]`)
+	m.polled(n)
+	d := m.stored(id).Alerts[0].Details
+	if d == nil || d.Events == 0 || d.Events >= 14 || d.Complete {
+		t.Errorf("it is %+v", d)
+	}
+	for _, doc := range m.documents("sought_events") {
+		if len(doc.Body) > 2<<20 {
+			t.Errorf("%d bytes are kept", len(doc.Body))
+		}
+	}
+}

@@ -19,10 +19,10 @@ const withoutAlerts = time.Hour
 // themselves do not say so.
 func (r *reading) alerts(ctx context.Context) error {
 	s, is := r.source.(graphSource)
-	if !is || r.now.Before(r.mark.NoAlerts) {
+	if left := r.mark.NoAlerts.Sub(r.now); !is || left > 0 && left <= withoutAlerts { // more is of when the store's clock was ahead
 		return nil
 	}
-	since := latest(r.mark.Alerts.Add(-r.feed.Overlap), r.mark.Began)
+	since := latest(earliest(r.mark.Alerts, r.now).Add(-r.feed.Overlap), r.mark.Began)
 	newest, all, err := r.alertsSince(ctx, s, since)
 	e, answered := errors.AsType[*connectors.Error](err)
 	switch {

@@ -352,3 +352,22 @@ func TestManyAtOnceHideNothingWhileTheClockIsAhead(t *testing.T) {
 		t.Errorf("the next poll: %+v", p)
 	}
 }
+
+// The list of alerts may not be read while the store's clock is far ahead: it is
+// read again an hour after that is put right, and from there.
+func TestAlertsAreReadAgainWhenTheClockIsPutRight(t *testing.T) {
+	m := office(t)
+	n := m.nodes[0]
+	m.polled(n)
+	m.skew = 48 * time.Hour
+	m.faults(`[{"method":"GET","path":"/v1.0/security/alerts_v2","status":403}]`)
+	m.polled(n)
+	m.skew = 0
+	m.faults(`[]`)
+	m.pass(2 * time.Hour)
+	before := len(m.requests("/alerts_v2"))
+	m.polled(n)
+	if len(m.requests("/alerts_v2")) == before {
+		t.Error("it is not read")
+	}
+}

@@ -163,6 +163,7 @@ func (c *Client) Read(ctx context.Context, x Content) (Events, error) {
 		return Events{}, err
 	}
 	r.Permission = ReadDLP
+	tenant := r.Query[0].Value
 	var raw []json.RawMessage
 	if _, err := c.api.ReadAt(ctx, r, x.address, &raw); err != nil {
 		err = explained(discreet(err), ReadDLP)
@@ -171,15 +172,16 @@ func (c *Client) Read(ctx context.Context, x Content) (Events, error) {
 		}
 		return Events{}, err
 	}
-	out := Events{Records: []Record{}}
+	out, bytes := Events{Records: []Record{}}, 0
 	for _, one := range raw {
-		record, is := parse(one)
-		if !is {
+		record, size := parse(one, tenant)
+		if size == 0 {
 			out.Unreadable++
 			continue
 		}
+		bytes += size
 		out.Records = append(out.Records, record)
 	}
-	c.kept.put(x, out)
+	c.kept.put(x, out, bytes)
 	return out, nil
 }

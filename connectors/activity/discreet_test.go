@@ -238,7 +238,7 @@ func TestDocumentedAnswersAreRead(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 
-	_, c = answering(t, says(sample("o365mgmt_5_response.json"))) // records that are no DLP
+	_, c = answering(t, says(strings.ReplaceAll(sample("o365mgmt_5_response.json"), "41463f53-8812-40f4-890f-865bf6e35190", practice.ContosoTenantID))) // records that are no DLP
 	if got, err = read(t.Context(), c); err != nil || len(got.Records) != 3 || got.Records[2].Operation != "Add User." {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -271,5 +271,36 @@ func TestContentThatIsGoneIsCounted(t *testing.T) {
 	})
 	if got, err := read(t.Context(), c); err != nil || got.Unreadable != 1 || len(got.Records) != 0 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// An event of another tenant, one whose date JSON has no form for, and one that is
+// endless are no events; a number that is endless is cut.
+func TestWhatIsNoEventOfTheTenantIsLeftOut(t *testing.T) {
+	odd := map[string]string{"late": "9999-12-31T23:59:59-01:00", "early": "0000-01-01T00:00:00+01:00"}
+	event := func(id, more string) string {
+		at, is := odd[id]
+		if !is {
+			at = "2026-11-23T07:30:00"
+		}
+		return `{"Id":"` + id + `","CreationTime":"` + at + `","Operation":"DlpRuleMatch"` + more + `}`
+	}
+	many := `,"EndpointMetaData":{"SensitiveInfoTypeData":[{}` + strings.Repeat(`,{}`, 100_000) + `]}`
+	_, c := answering(t, says(`[`+strings.Join([]string{
+		event("ours", `,"OrganizationId":"`+strings.ToUpper(practice.ContosoTenantID)+`"`),
+		event("theirs", `,"OrganizationId":"00000000-1111-2222-3333-444444444444"`),
+		event("late", ""),
+		event("early", ""),
+		event("endless", many),
+		event("long", `,"ClientIP":`+strings.Repeat("1", 1<<20)),
+	}, ",")+`]`))
+	got, err := read(t.Context(), c)
+	if err != nil || got.Unreadable != 4 || len(got.Records) != 2 {
+		t.Fatalf("%d unreadable, %d read (%v)", got.Unreadable, len(got.Records), err)
+	}
+	for _, r := range got.Records {
+		if r.ID == "long" && len(r.IP) > 4096 {
+			t.Errorf("an address has %d bytes", len(r.IP))
+		}
 	}
 }

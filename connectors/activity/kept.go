@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// mostKept is how many events are kept in memory.
-const mostKept = 20_000
+// mostKept is how many events are kept in memory; one of more than usual counts for
+// several.
+const (
+	mostKept = 20_000
+	usual    = 8 << 10 // bytes of JSON
+)
 
 // kept is content that was read, the newest of it.
 type kept struct {
@@ -18,6 +22,7 @@ type kept struct {
 type keptEvents struct {
 	Events
 	created time.Time
+	weight  int
 }
 
 func (k *kept) get(id string) (Events, bool) {
@@ -27,17 +32,17 @@ func (k *kept) get(id string) (Events, bool) {
 	return x.Events, is
 }
 
-// weight is what content counts for: it takes room, too, when it is empty.
-func (e Events) weight() int { return len(e.Records) + 1 }
-
-func (k *kept) put(x Content, e Events) {
+// put keeps content whose events have so many bytes. It takes room, too, when it is
+// empty.
+func (k *kept) put(x Content, e Events, bytes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.by == nil {
 		k.by = map[string]keptEvents{}
 	}
-	k.events += e.weight() - k.forget(x.ID)
-	k.by[x.ID] = keptEvents{e, x.Created}
+	weight := 1 + len(e.Records) + bytes/usual
+	k.events += weight - k.forget(x.ID)
+	k.by[x.ID] = keptEvents{e, x.Created, weight}
 	for k.events > mostKept {
 		oldest := ""
 		for id, y := range k.by {
@@ -56,5 +61,5 @@ func (k *kept) forget(id string) int {
 		return 0
 	}
 	delete(k.by, id)
-	return x.weight()
+	return x.weight
 }

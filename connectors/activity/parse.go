@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"strings"
+
+	"stanch/connectors"
 )
 
 type wireRecord struct {
 	ID        text          `json:"Id"`
+	Tenant    text          `json:"OrganizationId"`
 	Type      number        `json:"RecordType"`
 	At        moment        `json:"CreationTime"`
 	Operation text          `json:"Operation"`
@@ -124,11 +127,16 @@ func (e *wireException) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parse reads an event; false is one that cannot be read. Why is not told.
-func parse(raw json.RawMessage) (Record, bool) {
+// mostRecord bounds an event, in bytes of its JSON: without what was matched, one
+// has a few thousand.
+const mostRecord = 256 << 10
+
+// parse reads an event of a tenant and answers its size in bytes of JSON; 0 is one
+// that cannot be read, is too long, or another tenant's. Why is not told.
+func parse(raw json.RawMessage, tenant string) (Record, int) {
 	var w wireRecord
-	if json.Unmarshal(raw, &w) != nil || w.ID == "" || w.At.IsZero() {
-		return Record{}, false
+	if json.Unmarshal(raw, &w) != nil || w.ID == "" || w.At.IsZero() || connectors.IsGUID(string(w.Tenant)) && !strings.EqualFold(string(w.Tenant), tenant) {
+		return Record{}, 0
 	}
 	out := Record{
 		ID: string(w.ID), Type: w.Type.value(), At: w.At.Time, Operation: operation(string(w.Operation)), Workload: string(w.Workload),
@@ -156,7 +164,11 @@ func parse(raw json.RawMessage) (Record, bool) {
 		out.Policies = append(out.Policies, p.typed())
 	}
 	out.User = w.user(out)
-	return out, true
+	kept, err := json.Marshal(out)
+	if err != nil || len(kept) > mostRecord {
+		return Record{}, 0
+	}
+	return out, len(kept)
 }
 
 // user is who did it: of mail the sender, for the record's own user is empty or

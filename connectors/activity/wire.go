@@ -34,7 +34,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	case 'n':
 		*t = ""
 	default:
-		*t = text(b)
+		*t = text(clipped(string(b)))
 	}
 	return nil
 }
@@ -95,7 +95,9 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 	}
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if v, err := time.Parse(form, string(t)); err == nil {
-			m.Time = v.UTC()
+			if v = v.UTC(); v.Year() > 0 && v.Year() <= 9999 { // else JSON has no form for it
+				m.Time = v
+			}
 			return nil
 		}
 	}
