@@ -104,14 +104,24 @@ func (w *sought) add(e activity.Record) {
 	w.events = w.events[max(0, len(w.events)-mostEvents):]
 }
 
+// beginning is an alert that is to be looked for.
+type beginning struct {
+	base  time.Time // of its newest activity
+	from  time.Time // its events are from then on
+	since time.Time // those are that it did not have as it was before
+}
+
 // seek begins to look for alerts of data loss prevention that were not looked for
 // since their newest activity. It comes before the revision is kept: what was
 // begun for one that is not kept finds nothing to fill.
-func (r *reading) seek(ctx context.Context, s *stored) error {
+func (r *reading) seek(ctx context.Context, before incident.Incident, s *stored) error {
 	if r.feed.Activity == nil {
 		return nil
 	}
-	all, begins, from := map[string]time.Time{}, map[string]time.Time{}, r.now
+	all, begins, had := map[string]time.Time{}, map[string]beginning{}, map[string]dlp.Subject{}
+	for _, x := range dlp.Subjects(before) {
+		had[x.Alert.ID] = x
+	}
 	for _, x := range dlp.Subjects(s.Incident) {
 		base := r.newest(x.Alert)
 		was, known := s.Sought[x.Alert.ID]
@@ -119,13 +129,17 @@ func (r *reading) seek(ctx context.Context, s *stored) error {
 		if known && !base.After(was) || base.Before(r.now.Add(-lookBack)) {
 			continue
 		}
-		begins[x.Alert.ID], from = base, earliest(from, x.From)
+		b := beginning{base: base, from: x.From, since: x.From}
+		if as, is := had[x.Alert.ID]; is {
+			b.since = x.Since(as)
+		}
+		begins[x.Alert.ID] = b
 	}
 	s.Sought = all
 	if len(begins) == 0 {
 		return nil
 	}
-	return r.feed.begin(ctx, s.Incident.ID, begins, from)
+	return r.feed.begin(ctx, s.Incident.ID, begins, r.now)
 }
 
 // newest is when something last happened for an alert, as far as it tells.
@@ -140,20 +154,24 @@ func (r *reading) newest(a incident.Alert) time.Time {
 	return earliest(newest, r.now)
 }
 
-// begin notes alerts of an incident that are looked for, by the time of their
-// newest activity, in what is available from a time on.
-func (f *Feed) begin(ctx context.Context, id string, alerts map[string]time.Time, from time.Time) error {
+// begin notes alerts of an incident that are looked for. What was looked through
+// for one that is looked for already is looked through again only as far as it may
+// tell something new: an alert may go on for days.
+func (f *Feed) begin(ctx context.Context, id string, alerts map[string]beginning, now time.Time) error {
 	for range 5 {
 		w, err := f.loadSought(ctx, id)
 		if err != nil {
 			return err
 		}
 		if w.version == 0 {
-			w.From = from
+			w.From = now
 		}
-		w.From = earliest(w.From, from)
-		for alert, base := range alerts {
-			w.Alerts[alert] = w.Alerts[alert].goesOn(base)
+		for alert, b := range alerts {
+			was, known := w.Alerts[alert]
+			if known {
+				b.from = b.since
+			}
+			w.From, w.Alerts[alert] = earliest(w.From, b.from), was.goesOn(b.base)
 		}
 		if kept, err := f.keepSought(ctx, w); err != nil || kept {
 			return err

@@ -248,3 +248,63 @@ func TestLongEventsAreKeptWithinBounds(t *testing.T) {
 		}
 	}
 }
+
+// An alert that goes on for days does not have the whole log read again and again.
+func TestAnAlertThatGoesOnReadsTheLogForward(t *testing.T) {
+	m := office(t)
+	n := m.nodes[0]
+	m.polled(n)
+	alert := m.dlpAlert("dl-pay", "pay.xlsx", time.Minute)
+	id := m.raise(alert)
+	m.polled(n)
+	for day := range 5 {
+		m.pass(24 * time.Hour)
+		m.goesOn(id, alert)
+		m.polled(n)
+		m.pass(30 * time.Minute)
+		before := len(m.requests("/subscriptions/content"))
+		m.polled(n)
+		if lists := len(m.requests("/subscriptions/content")) - before; lists > 3 {
+			t.Errorf("day %d: the log is listed %d times", day, lists)
+		}
+	}
+}
+
+// damaged is a store of which some parts cannot be read.
+type damaged struct {
+	engine.Documents
+	kind, key string
+}
+
+func (d *damaged) Get(ctx context.Context, kind, key string) (engine.Document, error) {
+	if kind == d.kind && key == d.key {
+		return engine.Document{}, engine.Damage{What: "partition 7"}
+	}
+	return d.Documents.Get(ctx, kind, key)
+}
+
+// A part of the store is damaged: only what lies there is not filled, and it is told.
+func TestADamagedPartHoldsNoDetailsOfOthersUp(t *testing.T) {
+	for _, kind := range []string{"incident", "sought_events"} {
+		m := office(t)
+		n := m.nodes[0]
+		m.polled(n)
+		bad := m.raise(m.dlpAlert("dl-bad", "bad.xlsx", time.Minute))
+		good := m.raise(m.dlpAlert("dl-good", "good.xlsx", time.Minute))
+		m.polled(n)
+		m.pass(time.Hour)
+		n.feed.Docs = &damaged{n, kind, bad}
+		_, err := n.poll()
+		if err == nil || !strings.Contains(err.Error(), bad) || m.auditLog().Failing == "" {
+			t.Errorf("%s: it tells %v", kind, err)
+		}
+		if m.stored(good).Alerts[0].Details == nil {
+			t.Errorf("%s: the other is not filled", kind)
+		}
+		n.feed.Docs = n
+		m.polled(n)
+		if m.stored(bad).Alerts[0].Details == nil {
+			t.Errorf("%s: it is not filled when it is repaired", kind)
+		}
+	}
+}

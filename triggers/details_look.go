@@ -37,8 +37,8 @@ type looking struct {
 	*reading
 	client   *activity.Client
 	due      []*sought
-	busy     bool // something was due
-	read     int  // contents
+	busy     bool      // something was due
+	read     int       // contents
 	over     time.Time // by this node's clock: then no more of them are read
 	missed   int       // contents that the service did not hand out
 	again    time.Time // when the first of these became available; zero: none
@@ -106,7 +106,9 @@ func (l *looking) load(ctx context.Context) error {
 	}
 	l.due = longest(l.due)
 	l.busy = len(l.due) > 0
-	for _, w := range l.due {
+	all := l.due
+	l.due = nil
+	for _, w := range all {
 		if first := l.now.Add(-lookBack); w.From.Before(first) {
 			w.From, w.Short = first, true
 		}
@@ -115,9 +117,14 @@ func (l *looking) load(ctx context.Context) error {
 		if err == nil {
 			err = l.feed.loadEvents(ctx, w)
 		}
-		if err != nil {
+		switch {
+		case err != nil && !single(err):
 			return fmt.Errorf("incident %s: %w", w.id, err)
+		case err != nil:
+			l.failed = errors.Join(l.failed, fmt.Errorf("incident %s: %w", w.id, err))
+			continue
 		}
+		l.due = append(l.due, w)
 		for _, x := range dlp.Subjects(s.Incident) {
 			l.subjects, l.owners = append(l.subjects, x), append(l.owners, w)
 		}

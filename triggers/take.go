@@ -153,7 +153,7 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 		return nil
 	}
 	if ev.Kind != adopted {
-		if err := r.seek(ctx, &after); err != nil {
+		if err := r.seek(ctx, before.Incident, &after); err != nil {
 			return err
 		}
 	}

@@ -97,3 +97,29 @@ func TestEventsFindTheirAlerts(t *testing.T) {
 		t.Errorf("it tells %+v", f)
 	}
 }
+
+// An alert that only goes on has new events from there on; one that is about more,
+// or of another policy, from its first.
+func TestEventsOfAnAlertThatGoesOn(t *testing.T) {
+	was := subjects(t)[0]
+	alert := func(file, policy, last string) dlp.Subject {
+		in, err := incident.FromGraph(fmt.Appendf(nil, `{"id":"1","createdDateTime":"2026-11-20T08:00:00Z","alerts":[{"id":"dl0","serviceSource":"dataLossPrevention",
+			"title":"DLP policy (%s) matched for document (0.xlsx) in SharePoint","firstActivityDateTime":"2026-11-20T08:00:00Z","lastActivityDateTime":%q,"evidence":[
+			{"@odata.type":"#microsoft.graph.security.fileEvidence","fileDetails":{"fileName":"0.xlsx","filePath":"https://contoso.sharepoint.com/sites/x/Docs"}},
+			{"@odata.type":"#microsoft.graph.security.fileEvidence","fileDetails":{"fileName":%q,"filePath":"https://contoso.sharepoint.com/sites/x/Docs"}}]}]}`, policy, last, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dlp.Subjects(in)[0]
+	}
+	const later = "2026-11-25T09:00:00Z"
+	ended := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+	if got := alert("0.xlsx", "Pay", later).Since(was); got.Before(ended.Add(-time.Hour)) || got.After(ended) {
+		t.Errorf("it goes on since %s", got)
+	}
+	for name, x := range map[string]dlp.Subject{"another file": alert("9.xlsx", "Pay", later), "another policy": alert("0.xlsx", "Other", later)} {
+		if got := x.Since(was); !got.Equal(x.From) {
+			t.Errorf("%s: since %s", name, got)
+		}
+	}
+}

@@ -142,6 +142,37 @@ func (x Subject) fits(r activity.Record) bool {
 	return slices.ContainsFunc(r.Policies, func(p activity.Policy) bool { return incident.Fold(p.Name) == incident.Fold(*x.Alert.Policy.Name) })
 }
 
+// Since is from when on the events are that the alert has and did not have as it was
+// before: where it only went on, from there.
+func (x Subject) Since(was Subject) time.Time {
+	more := func(now, before map[string]bool) bool {
+		for key := range now {
+			if !before[key] {
+				return true
+			}
+		}
+		return false
+	}
+	if more(x.ids, was.ids) || more(x.things, was.things) || x.From.Before(was.From) || text(x.Alert.Policy.Name) != text(was.Alert.Policy.Name) {
+		return x.From
+	}
+	return latest(x.From, was.To.Add(-2*around))
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // Index finds the alerts that an event is one of, however many there are.
 type Index struct {
 	all []Subject
