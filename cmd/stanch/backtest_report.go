@@ -24,6 +24,7 @@ type backtestReport struct {
 	Summary   rehearse.Summary `json:"summary"`
 	Against   *againstReport   `json:"against,omitempty"`
 	Unread    []notRead        `json:"unread"`
+	Repeated  int              `json:"repeated"` // times that an export had an incident again: the first is taken
 	Incidents []rehearse.Tried `json:"incidents"` // all that were looked at, in the order in which they were opened
 }
 
@@ -38,7 +39,7 @@ type againstReport struct {
 func (t *trial) report(tried [][]rehearse.Tried) backtestReport {
 	r := backtestReport{
 		Playbook: sideOf(t.books[0].Book), Since: momentOf(t.opened.since), Until: momentOf(t.opened.until), Input: t.o.input,
-		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]notRead{}, t.unread...), Incidents: tried[0],
+		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]notRead{}, t.unread...), Repeated: t.repeated, Incidents: tried[0],
 	}
 	if len(tried) > 1 {
 		d := rehearse.Compare(tried[0], tried[1])
@@ -181,6 +182,9 @@ func (r backtestReport) facts() terminal.Table {
 	}
 	if s.Assumed > 0 {
 		t.Add("assumed", fmt.Sprintf("%s: nobody has looked what would change; one is counted on each thing acted upon", plural(s.Assumed, "effect")))
+	}
+	if r.Repeated > 0 {
+		t.Add("repeated", fmt.Sprintf("%d: the first of each incident is taken", r.Repeated))
 	}
 	if len(r.Unread) > 0 {
 		t.Add("not read", strconv.Itoa(len(r.Unread))+": named below")

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -148,5 +151,36 @@ func TestBacktestChangesNothing(t *testing.T) {
 	again, err := tr.run(t.Context())
 	if err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("the same store gives another report: %v", err)
+	}
+}
+
+// A value of an export that is too large is named before it is all in memory, and
+// those before it are taken.
+func TestAnExportIsReadWithinBounds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large.json")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(`{"id":"1"} {"id":"2"} {"id":"`)
+	for part := bytes.Repeat([]byte("a"), 1<<20); err == nil && len(part) > 0; {
+		if at, _ := f.Seek(0, io.SeekCurrent); at > mostValue+1<<20 {
+			break
+		}
+		_, err = f.Write(part)
+	}
+	if _, also := f.WriteString(`"} {"id":"4"}`); err != nil || also != nil || f.Close() != nil {
+		t.Fatal(err, also)
+	}
+	var seen []string
+	err = eachExported(t.Context(), file, func(_ string, raw []byte) error {
+		seen = append(seen, string(raw))
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "the rest, from incident 3 on, ") || !strings.Contains(err.Error(), "one value has more than 67108864 bytes") {
+		t.Errorf("it says %v", err)
+	}
+	if want := []string{`{"id":"1"}`, `{"id":"2"}`}; !slices.Equal(seen, want) {
+		t.Errorf("%d values were visited", len(seen))
 	}
 }

@@ -126,6 +126,9 @@ func (s *side) would(r engine.Run) Would {
 	for _, step := range r.Steps {
 		for _, e := range step.Effects {
 			w.effect(step, e, s.assumed[step.Path])
+			if e.Status == actions.Refused { // the step fails there: those behind are not sent
+				break
+			}
 		}
 		if a := step.Approval; a != nil {
 			w.Approvals = append(w.Approvals, Question{Step: step.Path, Ask: a.Ask, Approvers: append([]string{}, a.Approvers...), Quorum: a.Quorum, Targets: len(a.Targets)})
@@ -145,7 +148,7 @@ func (w *Would) effect(step engine.Step, e engine.StepEffect, assumed bool) {
 		stop.Guardrail = StopRefused
 		w.Stops = append(w.Stops, stop)
 		return
-	case e.Status != actions.Planned || step.Status == "failed": // another effect of the step is refused
+	case e.Status != actions.Planned:
 		return
 	case e.Why != "":
 		stop.Guardrail = StopCap

@@ -28,6 +28,9 @@ func claimsOf(r engine.Run, counts func(actions.Status) bool) []claim {
 	var all []claim
 	for _, s := range r.Steps {
 		for _, e := range s.Effects {
+			if e.Status == actions.Refused && r.Mode != engine.ModeLive { // the step fails there: those behind are not sent
+				break
+			}
 			if !counts(e.Status) {
 				continue
 			}
