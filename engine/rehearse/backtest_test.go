@@ -267,6 +267,29 @@ func TestBacktestTellsWhatGuardrailsStop(t *testing.T) {
 	}
 }
 
+const around = `
+playbook: around
+title: Counts what is around a file
+status: stable
+owner: dlp@contoso.example
+on: {incident: {events: [created]}}
+steps:
+  - uses: things.count_around
+    with: {id: guarded}
+`
+
+// Of a step that a guardrail stops, what comes before is sent, and what stands
+// behind is not.
+func TestBacktestCountsWhatIsSentBeforeARefusal(t *testing.T) {
+	b := backtest(t, map[string]int{}, around)
+	b.Practice = true
+	b.Guardrails.Protect = map[string][]string{"files": {"guarded"}}
+	one := run(t, b, past(1, 0, "high"))[0][0].Runs[0]
+	if one.Status != "failed" || len(one.Effects) != 1 || one.Effects[0].Target.ID != "guarded-first" || len(one.Stops) != 1 {
+		t.Errorf("%+v", one)
+	}
+}
+
 const byAlert = `
 playbook: by-alert
 title: Counts for each alert
