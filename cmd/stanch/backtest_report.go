@@ -43,7 +43,8 @@ func (t *trial) report(tried [][]rehearse.Tried) backtestReport {
 	}
 	if len(tried) > 1 {
 		d := rehearse.Compare(tried[0], tried[1])
-		r.Against = &againstReport{sideOf(t.books[1].Book), headline(d), rehearse.Sum(tried[1]), d}
+		was := rehearse.Sum(tried[1])
+		r.Against = &againstReport{sideOf(t.books[1].Book), headline(d, r.Summary.Partly+was.Partly > 0), was, d}
 	}
 	return r
 }
@@ -62,10 +63,14 @@ func (r backtestReport) fails() bool {
 }
 
 // headline says in one sentence what a playbook would do more and fewer than the
-// other.
-func headline(d rehearse.Difference) string {
+// other, and if so, that not all could be judged.
+func headline(d rehearse.Difference, partly bool) string {
+	far := ""
+	if partly {
+		far = ", as far as could be judged"
+	}
 	if d.Same {
-		return "both would have done the same"
+		return "both would have done the same" + far
 	}
 	var parts []string
 	if d.Matches.More+d.Matches.Fewer > 0 {
@@ -82,7 +87,7 @@ func headline(d rehearse.Difference) string {
 	if len(parts) == 0 {
 		parts = append(parts, fmt.Sprintf("ends or asks otherwise about %s; no effect differs", plural(len(d.Changed), "incident")))
 	}
-	return "this edit: " + strings.Join(parts, "; ")
+	return "this edit: " + strings.Join(parts, "; ") + far
 }
 
 // moreOf says how many there are more and fewer of what a noun names.

@@ -46,7 +46,7 @@ func hostileReport(text string) backtestReport {
 	return backtestReport{
 		Playbook: diffSide{text, text, text}, Input: text, Reads: "recorded", As: "opened", Summary: rehearse.Sum(is), Incidents: is,
 		Unread:  []notRead{{text, text}},
-		Against: &againstReport{diffSide{text, text, text}, headline(d), rehearse.Sum(was), d},
+		Against: &againstReport{diffSide{text, text, text}, headline(d, false), rehearse.Sum(was), d},
 	}
 }
 
@@ -182,5 +182,20 @@ func TestAnExportIsReadWithinBounds(t *testing.T) {
 	}
 	if want := []string{`{"id":"1"}`, `{"id":"2"}`}; !slices.Equal(seen, want) {
 		t.Errorf("%d values were visited", len(seen))
+	}
+}
+
+// Of what was not judged nobody says that it is the same, or how it ends.
+func TestABacktestSaysWhatItCouldNotJudge(t *testing.T) {
+	is := rehearse.Tried{Incident: "defender/1", Verdict: rehearse.Matched, Runs: []rehearse.Would{{Status: "succeeded", Unjudged: []rehearse.Gap{{Step: "a", Why: "no recorded answer", Count: 1}}}}}
+	d := rehearse.Compare([]rehearse.Tried{is}, []rehearse.Tried{is})
+	if text := headline(d, true); text != "both would have done the same, as far as could be judged" {
+		t.Error(text)
+	}
+	if got := listed(is).Runs[0].Status; got != "judged in part" {
+		t.Errorf("the page calls the run %s", got)
+	}
+	if d = rehearse.Compare([]rehearse.Tried{is}, []rehearse.Tried{{Incident: "defender/1", Verdict: rehearse.NotMatched}}); d.Changed[0].Status[0] != "judged in part" {
+		t.Errorf("the difference calls the run %s", d.Changed[0].Status[0])
 	}
 }

@@ -74,8 +74,8 @@ type Planned struct {
 // inPart is what came of a run of which nobody knows the whole.
 const inPart = "judged in part"
 
-// came is what came of the run, as far as it is known.
-func (w Would) came() string {
+// Came is what came of the run, as far as it is known.
+func (w Would) Came() string {
 	if len(w.Unjudged) > 0 && w.Status != "failed" {
 		return inPart
 	}
