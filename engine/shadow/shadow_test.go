@@ -214,3 +214,13 @@ func TestWhatStandsBehindARefusalWouldNotBeDone(t *testing.T) {
 	r := shadow.Compare("p", []shadow.Case{{Subject: "defender/1", Shadow: []engine.Run{trial}, Live: []engine.Run{live}}})
 	check(t, "live", r.Live, 1, shadow.Tally{Both: 1})
 }
+
+// What the live version did for a while, or what was undone, it did.
+func TestWhatWasTakenBackWasDone(t *testing.T) {
+	r := shadow.Compare("p", []shadow.Case{{
+		Subject: "defender/1",
+		Shadow:  []engine.Run{run("shadow", "succeeded", 0, onFile("devices.isolate", "d", "null", actions.Planned))},
+		Live:    []engine.Run{run("live", "succeeded", time.Minute, onFile("devices.isolate", "d", "null", actions.Undone))},
+	}})
+	check(t, "live", r.Live, 1, shadow.Tally{Both: 1})
+}
