@@ -105,6 +105,9 @@ func (h *holding) send(work, hard context.Context, t *task) error {
 	if _, _, err := h.settled(settled, Then{}); err != nil {
 		return err
 	}
+	if err := h.e.announce(hard, e.Effect); err != nil {
+		return h.notSent(t, "what it writes could not be announced: "+message(err))
+	}
 	h.e.journals(h.st.run.id, t.path, actions.Begun, e.Effect)
 	call := h.call(t)
 	call.Sending = actions.Sending{
@@ -228,8 +231,49 @@ func consequences(run string, e actions.Effect) []Document {
 	return docs
 }
 
+// announce tells that an effect is about to write into fields of an incident:
+// who reads the incident before the result is kept knows whose value it is.
+func (e *Engine) announce(ctx context.Context, of actions.Effect) error {
+	for _, d := range announcements(of) {
+		d.Expires = announced
+		if _, err := e.docs.Put(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announcements are the documents of what an effect is about to write.
+func announcements(of actions.Effect) []Document {
+	var docs []Document
+	for _, own := range of.Own {
+		d := ownDocument(own, of.ID)
+		d.Kind, d.Key = DocOwning, own.Incident+"/"+own.Field+"/"+of.ID
+		docs = append(docs, d)
+	}
+	return docs
+}
+
+// withdraw takes back what was announced of an effect that certainly did not
+// happen.
+func (h *holding) withdraw(of actions.Effect) {
+	for _, d := range announcements(of) {
+		d.Expires = 1
+		h.put = append(h.put, d)
+	}
+}
+
+// announced is how long it is known that an effect was about to write: longer than
+// a result is ever on its way.
+const announced = 24 * time.Hour
+
 const (
 	docUndone = "undone" // key: id of an effect that was taken back
+	// DocOwning is the kind of document that tells what Stanch is about to write
+	// into a field of an incident, before the first byte leaves; its key is the
+	// incident's id, a slash, the field, another slash and the effect's id, its
+	// body an OwnWrite. A DocOwn of the field that is newer says more.
+	DocOwning = "owning"
 	// DocOwn is the kind of document that tells what Stanch wrote last into a
 	// field of an incident; its key is the incident's id, a slash, the field, and
 	// where values are added to that, another slash and the effect's id.

@@ -237,8 +237,11 @@ func (h *holding) noteResults(facts []fact) {
 		}
 		e := h.st.at(f.Path).effects[f.Effect].Effect
 		h.note(f.Path, e, "effect.result", string(f.Status), f.Why)
-		if f.Status == actions.Done {
+		switch f.Status {
+		case actions.Done:
 			h.put = append(h.put, consequences(h.st.run.id, e)...)
+		case actions.NotDone:
+			h.withdraw(e)
 		}
 	}
 }

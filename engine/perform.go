@@ -194,6 +194,7 @@ func (h *holding) without(t *task, status actions.Status, fault *Fault) error {
 	}
 	if e.sent > 0 {
 		h.letUndo(e.Effect)
+		h.withdraw(e.Effect)
 	}
 	fault.Step = t.path
 	return h.record(result, fact{Kind: kFailed, Path: t.path, Attempt: p.attempt + 1, Fault: fault, Started: p.started})

@@ -46,7 +46,7 @@ type CaseEvent struct {
 	Rows        []any     `json:"rows" doc:"all rows of a hunting query"`
 	Body        any       `json:"body" doc:"what a webhook was sent"`
 	Subject     any       `json:"subject" doc:"the entity on which a person starts it, in the model"`
-	Kind        string    `json:"kind" enum:"created,updated,manual" doc:"of an incident; manual: a person starts the run. Default created"`
+	Kind        string    `json:"kind" enum:"created,updated,detailed,manual" doc:"of an incident created or updated, of an alert created or detailed; manual: a person starts the run. Default created"`
 	Changes     []string  `json:"changes" doc:"of an update: the fields that changed"`
 	NewAlerts   []string  `json:"new_alerts" doc:"of an update: ids of the alerts that came"`
 	By          string    `json:"by" doc:"who starts it by hand"`

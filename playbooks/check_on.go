@@ -30,7 +30,7 @@ func (on On) gives() []given {
 		all = append(all, given{"incident", entityNames("incident"), changes, incidentEvents()})
 	}
 	if on.Alert != nil {
-		all = append(all, given{"alert", entityNames("alert"), nil, []string{"created"}})
+		all = append(all, given{"alert", entityNames("alert"), nil, alertEvents()})
 	}
 	if on.Schedule != nil {
 		all = append(all, given{"schedule", nil, []TypeField{{"scheduled_at", TimeType(), "the time that the schedule names"}}, []string{"tick"}})

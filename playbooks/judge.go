@@ -39,6 +39,11 @@ func (p *Playbook) Judge(ev Event, names map[string]any, own []string, now time.
 	} else {
 		j.add("on."+ev.Trigger, p.On.has(ev.Trigger), "it listens to the trigger "+ev.Trigger, j.Because)
 	}
+	if t := p.On.Alert; ev.Trigger == "alert" && t != nil {
+		events := strings.Join(t.Events, ", ")
+		j.add("events", slices.Contains(t.Events, ev.Kind),
+			fmt.Sprintf("the alert was %s; events is %s", ev.Kind, events), fmt.Sprintf("the alert was %s, but events is %s", ev.Kind, events))
+	}
 	if condition != nil {
 		j.condition(p, condition, names, Env{Now: now, OwnDomains: own})
 	}

@@ -26,8 +26,7 @@ func (l *loader) triggers(p *Playbook, f fields) {
 		p.On.Incident = l.incidentTrigger(t.value)
 	}
 	if t, ok := on.get("alert"); ok {
-		f, _ := l.mapping(t.value, place{name: "on.alert", keys: []string{"if"}})
-		p.On.Alert = &AlertTrigger{written: f}
+		p.On.Alert = l.alertTrigger(t.value)
 	}
 	if t, ok := on.get("schedule"); ok {
 		s := l.scheduleTrigger(t.value, "on.schedule", "if")
@@ -66,6 +65,18 @@ func (l *loader) incidentTrigger(n *yaml.Node) *IncidentTrigger {
 }
 
 func incidentEvents() []string { return []string{"created", "updated"} }
+
+func (l *loader) alertTrigger(n *yaml.Node) *AlertTrigger {
+	t := &AlertTrigger{Events: []string{"created"}}
+	f, _ := l.mapping(n, place{name: "on.alert", keys: []string{"events", "if"}})
+	t.written = f
+	if x, ok := f.get("events"); ok {
+		t.Events = l.words(x.value, "events", alertEvents())
+	}
+	return t
+}
+
+func alertEvents() []string { return []string{"created", "detailed"} }
 
 // subjects are what a person may start a playbook on.
 func subjects() []string {

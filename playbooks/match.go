@@ -17,7 +17,7 @@ import (
 func incidentChanges() []string {
 	return []string{
 		"alerts", "evidence", "severity", "status", "classification", "determination", "assigned_to", "title",
-		"description", "tags", "system_tags", "comments", "policies", "service_sources", "redirected_to",
+		"description", "tags", "system_tags", "comments", "policies", "service_sources", "redirected_to", "details",
 	}
 }
 
@@ -282,12 +282,18 @@ func (p *Playbook) listens(ev Event) (Verdict, *Expression) {
 			return Verdict{false, fmt.Sprintf("on.incident.changes is %s; this update changed %s", strings.Join(t.Changes, ", "), orNothing(ev.Changes))}, nil
 		}
 	}
+	if t := p.On.Alert; ev.Trigger == "alert" && !slices.Contains(t.Events, ev.Kind) {
+		return Verdict{false, fmt.Sprintf("on.alert.events is %s; this one was %s", strings.Join(t.Events, ", "), ev.Kind)}, nil
+	}
 	if condition := p.On.condition(ev.Trigger); condition != nil {
 		return Verdict{}, condition
 	}
 	because := map[string]string{
 		"incident": "the incident was " + ev.Kind, "alert": "the alert is new", "schedule": "the time has come",
 		"hunting": "the query has found something", "webhook": "a request has come", "manual": "started by hand",
+	}
+	if ev.Kind == "detailed" {
+		return Verdict{true, "the audit log tells more of the alert"}, nil
 	}
 	return Verdict{true, because[ev.Trigger]}, nil
 }

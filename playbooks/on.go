@@ -29,9 +29,11 @@ type ManualTrigger struct {
 	Subject string // incident (default) | alert | user | file | device | mailbox | none
 }
 
-// AlertTrigger starts a run for an alert that is new.
+// AlertTrigger starts a run for an alert that is new, or of which the audit log
+// tells more; in either case once.
 type AlertTrigger struct {
-	If *Expression
+	Events []string // created (default), detailed
+	If     *Expression
 
 	written fields
 }
@@ -78,10 +80,11 @@ type WebhookTrigger struct {
 type Event struct {
 	ID        string          `json:"id"`      // the dedupe key within playbook and subject
 	Trigger   string          `json:"trigger"` // incident | alert | schedule | hunting | webhook | manual
-	Kind      string          `json:"kind"`    // created | updated | tick | rows | call | manual
+	Kind      string          `json:"kind"`    // created | updated | detailed | tick | rows | call | manual
 	At        time.Time       `json:"at"`
 	Changes   []string        `json:"changes,omitempty"`
 	NewAlerts []string        `json:"new_alerts,omitempty"`
+	Detailed  []string        `json:"detailed,omitempty"` // alerts of which the audit log tells something new
 	By        string          `json:"by,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
 	Incident  json.RawMessage `json:"incident,omitempty"` // connectors/incident.Incident

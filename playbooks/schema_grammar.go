@@ -169,7 +169,7 @@ func grammarTriggers() map[string]placed {
 	return map[string]placed{
 		"on": {"What starts the playbook.", []keyword{
 			{"incident", placeForm("on.incident"), "An incident that is new or has changed. Gives `incident`, `evidence`, `event`.", false},
-			{"alert", placeForm("on.alert"), "An alert that is new. Gives `alert` and its `evidence`.", false},
+			{"alert", placeForm("on.alert"), "An alert that is new, or of which the audit log tells more. Gives `alert` and its `evidence`.", false},
 			{"schedule", placeForm("on.schedule"), "Times of a cron table. Gives `event.scheduled_at`.", false},
 			{"hunting", placeForm("on.hunting"), "Rows of a query that runs at times. Gives `event.row` or `event.rows`.", false},
 			{"webhook", placeForm("on.webhook"), "A signed request to /hooks/PATH. Gives `event.body`.", false},
@@ -180,7 +180,10 @@ func grammarTriggers() map[string]placed {
 			{"changes", wordsForm(incidentChanges()...), "What an update must have changed; default alerts, evidence, severity.", false},
 			condition,
 		}},
-		"on.alert":    {"An alert that is new.", []keyword{condition}},
+		"on.alert": {"An alert that is new, or of which the audit log tells more.", []keyword{
+			{"events", wordsForm(alertEvents()...), "Which events start it; default created. An alert starts it once.", false},
+			condition,
+		}},
 		"on.schedule": {"Times of a cron table.", append(slices.Clone(schedule), condition)},
 		"schedule":    {"When the query runs.", schedule},
 		"on.hunting": {"Rows of a query that runs at times.", []keyword{

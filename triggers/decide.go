@@ -45,7 +45,7 @@ func (r *reading) decide(ev playbooks.Event, s *stored) (*pending, error) {
 		return p, nil
 	}
 	for _, a := range s.Incident.Alerts {
-		if ev.Kind == "updated" && !slices.Contains(ev.NewAlerts, a.ID) {
+		if ev.Kind == "updated" && !slices.Contains(ev.NewAlerts, a.ID) && !slices.Contains(ev.Detailed, a.ID) {
 			continue
 		}
 		about, err := alertEvent(ev, s.Incident, a)
@@ -60,9 +60,14 @@ func (r *reading) decide(ev playbooks.Event, s *stored) (*pending, error) {
 	return p, nil
 }
 
-// alertEvent is the event that an alert is new; ev is that of its incident.
+// alertEvent is the event that an alert is new, or detailed; ev is that of its
+// incident. Its id is the same, so that an alert starts a playbook once.
 func alertEvent(ev playbooks.Event, in incident.Incident, a incident.Alert) (playbooks.Event, error) {
-	about := playbooks.Event{ID: "alert/" + a.ID, Trigger: "alert", Kind: "created", At: ev.At, Incident: ev.Incident}
+	kind := "created"
+	if slices.Contains(ev.Detailed, a.ID) && !slices.Contains(ev.NewAlerts, a.ID) {
+		kind = "detailed"
+	}
+	about := playbooks.Event{ID: "alert/" + a.ID, Trigger: "alert", Kind: kind, At: ev.At, Incident: ev.Incident}
 	var err, also error
 	about.Alert, err = json.Marshal(a)
 	about.Evidence, also = json.Marshal(in.Evidence.Of(a.ID))

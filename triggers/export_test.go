@@ -31,3 +31,6 @@ func (s *Schedules) Look(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ReadsAtOnce sets how many contents of the audit log a pass over it reads.
+func (f *Feed) ReadsAtOnce(n int) { f.reads = n }

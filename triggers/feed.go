@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"stanch/connectors/activity"
 	"stanch/connectors/graph"
 	"stanch/connectors/incident"
 	"stanch/connectors/sentinel"
@@ -24,6 +25,7 @@ const (
 	defaultLease    = 30 * time.Second
 	defaultQuota    = 50 // requests a minute: Microsoft lists no number for incidents
 	azureQuota      = 300
+	activityQuota   = 200
 	defaultLoops    = 10
 
 	deepEvery = time.Hour // so often a poll looks deepBack back, for what came later than the overlap
@@ -41,21 +43,24 @@ type Feed struct {
 	Store    engine.Store
 	Docs     engine.Documents
 	Books    []*playbooks.Playbook
-	Rules    *RuleSet      // asked about every revision before playbooks are; nil: none
-	Poll     time.Duration // between polls; default 30 s
-	Overlap  time.Duration // default and least 10 min
-	Lease    time.Duration // after which another node takes over; default 30 s
+	Activity *activity.Client // audit log, for details of alerts that their sources do not tell; nil: it is not read
+	Rules    *RuleSet         // asked about every revision before playbooks are; nil: none
+	Poll     time.Duration    // between polls; default 30 s
+	Overlap  time.Duration    // default and least 10 min
+	Lease    time.Duration    // after which another node takes over; default 30 s
 
 	// Since is where a feed without watermark begins; zero: now. An incident
 	// that was opened before and is first seen later starts nothing. A feed
 	// that began later than Since reads again from there.
 	Since time.Time
 
-	// Quota and AzureQuota are how many requests a minute the feed makes to
-	// Graph and to Azure; default 50 and 300. Shared are the budgets that they
-	// draw on, too, by throttling class: graph.security, azure.
-	Quota, AzureQuota int64
-	Shared            map[string]engine.Budget
+	// Quota, AzureQuota and ActivityQuota are how many requests a minute the
+	// feed makes to Graph, to Azure and to the audit log; default 50, 300 and
+	// 200. Shared are the budgets that they draw on, too, by throttling class:
+	// graph.security, azure, activity.
+	Quota, AzureQuota, ActivityQuota int64
+
+	Shared map[string]engine.Budget
 
 	// Loops is how many runs of one playbook begin for one incident within an
 	// hour; default 10. The next is held: it may be our own doing.
@@ -63,6 +68,8 @@ type Feed struct {
 
 	Holder string // name of this node
 	Log    *slog.Logger
+
+	reads int // contents of the log in a pass over it; default 100
 }
 
 // Polled is what one poll came to.
@@ -75,6 +82,7 @@ type Polled struct {
 	Held     int // runs that were not begun: a loop was suspected
 	Poisoned int // incidents that cannot be read, told for the first time
 	Aside    int // incidents that could not be taken now: they are tried again
+	Detailed int // incidents whose alerts were filled from the audit log
 	// Lag is how long ago the sources were last read to their end, of the one
 	// for which that is longest.
 	Lag time.Duration
@@ -109,6 +117,7 @@ func (f *Feed) lead(ctx context.Context, token int64) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { stop(f.renew(ctx, token)) })
+	wg.Go(func() { f.looks(ctx) })
 	defer wg.Wait()
 	defer stop(nil)
 	f.Log.Info("this node feeds incidents", "holder", f.Holder)
@@ -174,6 +183,8 @@ func (f *Feed) fill() {
 	setDefault(&f.Lease, defaultLease)
 	setDefault(&f.Quota, defaultQuota)
 	setDefault(&f.AzureQuota, azureQuota)
+	setDefault(&f.ActivityQuota, activityQuota)
+	setDefault(&f.reads, mostRead)
 	setDefault(&f.Loops, defaultLoops)
 	f.Overlap = max(f.Overlap, shortestOverlap)
 	if f.Log == nil {
@@ -226,8 +237,8 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// PollOnce reads what is new and begins the runs that it asks for. Where one
-// source fails, the others are read.
+// PollOnce reads what is new, looks for details that are due, and begins the runs
+// that it asks for. Where one source fails, the others are read.
 func (f *Feed) PollOnce(ctx context.Context) (Polled, error) {
 	f.fill()
 	token, err := f.Docs.Hold(ctx, leaseName, f.Holder, max(f.Lease, 2*f.Poll+time.Minute))
@@ -235,6 +246,7 @@ func (f *Feed) PollOnce(ctx context.Context) (Polled, error) {
 		return Polled{}, err
 	}
 	polled, failed := f.poll(ctx)
+	failed[lookedKey] = f.lookOnce(ctx, &polled)
 	return polled, errors.Join(slices.Collect(maps.Values(failed))...)
 }
 
@@ -246,7 +258,7 @@ func (f *Feed) poll(ctx context.Context) (Polled, map[string]error) {
 		r := &reading{feed: f, source: s, polled: &p, ask: map[string]bool{}}
 		err := r.poll(ctx)
 		if err != nil {
-			f.refused(ctx, s.class(), err)
+			f.refused(ctx, err)
 		}
 		failed[s.name()] = err
 		p.Lag = max(p.Lag, r.lag(err))

@@ -49,7 +49,7 @@ func (r *reading) alertsSince(ctx context.Context, s graphSource, since time.Tim
 	incidents := map[string]stored{} // each is loaded once, however many alerts it has
 	for page, err := range s.client.Alerts(ctx, graph.AlertQuery{Since: since}) {
 		if err != nil {
-			return newest, false, err
+			return newest, false, askedOf(s.class(), err)
 		}
 		for _, a := range page.Items { // what cannot be read of them is told by its incident
 			if a.Incident == "" {

@@ -34,7 +34,7 @@ func BenchmarkBackfill(b *testing.B) {
 		b.StopTimer()
 		f.fresh(b)
 		r := &reading{feed: &f.Feed, source: f.defender(), polled: &Polled{}, ask: map[string]bool{}}
-		if r.now, err = r.clock(b.Context()); err != nil {
+		if r.now, err = r.clock(b.Context(), classGraph); err != nil {
 			b.Fatal(err)
 		}
 		if err := r.loadMark(b.Context()); err != nil {

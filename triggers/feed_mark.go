@@ -86,14 +86,20 @@ func (r *reading) saveMark(ctx context.Context) error {
 	return nil
 }
 
-// Source is how far the feed has come with one of its sources.
+// Source is how far the feed has come with one of its sources. Of the audit log,
+// which tells details of alerts, Waiting are the incidents that are looked for in
+// it again, and Lag is how long one of them has been due.
 type Source struct {
-	Name  string    `json:"name"`  // defender, sentinel/WORKSPACE
+	Name  string    `json:"name"`  // defender, sentinel/WORKSPACE, audit_log
 	Began time.Time `json:"began"` // where it began
 	Until time.Time `json:"until"` // what was updated before has been read
 	Read  time.Time `json:"read"`  // when it was last read to its end
 	Lag   float64   `json:"lag_seconds"`
 	Aside []Aside   `json:"aside"`
+
+	Waiting int       `json:"waiting"`
+	Failing string    `json:"failing,omitempty"` // why it cannot be read
+	Since   time.Time `json:"since,omitzero"`    // of the failing
 }
 
 // Aside is an incident that could not be taken and is tried again.
@@ -129,6 +135,9 @@ func Sources(ctx context.Context, docs engine.Documents, now time.Time) ([]Sourc
 			s.Aside = append(s.Aside, Aside{Incident: id, Reason: a.Reason, Since: a.Since, Next: a.Next})
 		}
 		all = append(all, s)
+	}
+	if s, is, err := auditLog(ctx, docs, now); err != nil || is {
+		return append(all, s), err
 	}
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"stanch/connectors/incident"
 	"stanch/engine"
@@ -15,47 +16,93 @@ import (
 // takes 100 comments, and there are eight fields.
 const mostOwn = 200
 
-// own answers what Stanch itself last wrote to an incident, without what others
-// have changed since: that is told by before and after, and kept.
-func (r *reading) own(ctx context.Context, before incident.Incident, after *stored) (incident.Written, error) {
-	prefix := before.ID + "/"
-	docs, err := r.feed.Docs.Each(ctx, engine.DocOwn, prefix, mostOwn)
+// ownWrite is one writing of ours to an incident.
+type ownWrite struct {
+	engine.OwnWrite
+	field string
+	at    time.Time // when it was told
+	value any
+}
+
+// writes reads what is told of our writings to an incident, by their keys.
+func (r *reading) writes(ctx context.Context, kind, id string) (map[string]ownWrite, error) {
+	prefix := id + "/"
+	docs, err := r.feed.Docs.Each(ctx, kind, prefix, mostOwn)
 	if err != nil {
 		return nil, fmt.Errorf("own writes: %w", err)
 	}
-	own := incident.Written{}
-	over := maps.Clone(after.Over)
+	all := map[string]ownWrite{}
 	for _, d := range docs {
-		field, is := strings.CutPrefix(d.Key, prefix)
+		key, is := strings.CutPrefix(d.Key, prefix)
 		if !is {
 			break
 		}
-		var w engine.OwnWrite
-		var v any
-		err := json.Unmarshal(d.Body, &w)
+		w := ownWrite{at: d.At}
+		w.field, _, _ = strings.Cut(key, "/")
+		err := json.Unmarshal(d.Body, &w.OwnWrite)
 		if err == nil {
-			err = json.Unmarshal(w.Value, &v)
+			err = json.Unmarshal(w.Value, &w.value)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("own write to %s: %w", field, err)
+			return nil, fmt.Errorf("own write to %s: %w", key, err)
 		}
-		if name, _, added := strings.Cut(field, "/"); added {
-			texts, _ := own[name].([]any)
-			more, _ := v.([]any)
-			own[name] = append(texts, more...)
-			continue
-		}
-		if over[field] == w.Effect {
-			continue
-		}
-		own[field] = v
-		if own.Holds(before, field) && !own.Holds(after.Incident, field) {
-			if over == nil {
-				over = map[string]string{}
+		all[key] = w
+	}
+	return all, nil
+}
+
+// own answers what Stanch itself last wrote to an incident, without what others
+// have changed since: that is told by before and after, and kept. What is on its
+// way is ours, too, where the incident has it already.
+func (r *reading) own(ctx context.Context, before incident.Incident, after *stored) (incident.Written, error) {
+	// In this order: what is announced no longer has been written by then.
+	onTheWay, err := r.writes(ctx, engine.DocOwning, before.ID)
+	if err != nil {
+		return nil, err
+	}
+	written, err := r.writes(ctx, engine.DocOwn, before.ID)
+	if err != nil {
+		return nil, err
+	}
+	own := incident.Written{}
+	over := maps.Clone(after.Over)
+	for _, key := range sortedKeys(written) {
+		w := written[key]
+		switch {
+		case w.field != key: // added to the field
+			add(own, w)
+		case over[w.field] != w.Effect:
+			own[w.field] = w.value
+			if own.Holds(before, w.field) && !own.Holds(after.Incident, w.field) {
+				if over == nil {
+					over = map[string]string{}
+				}
+				over[w.field] = w.Effect
 			}
-			over[field] = w.Effect
+		}
+	}
+	for _, key := range sortedKeys(onTheWay) {
+		w := onTheWay[key]
+		_, known := written[key]
+		last, told := written[w.field]
+		_, adds := w.value.([]any)
+		switch {
+		case adds && w.field == "comments":
+			if !known {
+				add(own, w)
+			}
+		case told && !w.at.After(last.at):
+		case (incident.Written{w.field: w.value}).Holds(after.Incident, w.field):
+			own[w.field] = w.value
 		}
 	}
 	after.Over = over
 	return own, nil
+}
+
+// add adds to what we wrote into a field that takes more and more.
+func add(own incident.Written, w ownWrite) {
+	texts, _ := own[w.field].([]any)
+	more, _ := w.value.([]any)
+	own[w.field] = append(texts, more...)
 }

@@ -51,7 +51,7 @@ func (r *reading) lag(err error) time.Duration {
 // poll reads what has changed since the watermark, in slices of time that are
 // not too long to be held, and what was set aside.
 func (r *reading) poll(ctx context.Context) error {
-	at, err := r.clock(ctx)
+	at, err := r.clock(ctx, r.source.class())
 	if err != nil {
 		return err
 	}
@@ -84,13 +84,13 @@ func (r *reading) poll(ctx context.Context) error {
 }
 
 // clock answers the store's time: a node's own may be wrong.
-func (r *reading) clock(ctx context.Context) (time.Time, error) {
+func (r *reading) clock(ctx context.Context, class string) (time.Time, error) {
 	frozen, err := r.feed.Store.Freeze(ctx, engine.Freeze{})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("the freeze: %w", err)
 	}
 	r.frozen = frozen.On
-	b := r.feed.budgets(r.source.class())[0]
+	b := r.feed.budgets(class)[0]
 	told, err := r.feed.Store.Draw(ctx, engine.Draw{Budget: b.Name})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("the store's clock: %w", err)

@@ -21,6 +21,8 @@ import (
 const (
 	classGraph = "graph.security"
 	classAzure = "azure"
+
+	classActivity = "activity" // of the audit log, which tells details
 )
 
 // feedLane is the lane of the feed's requests: what contains goes before.
@@ -49,8 +51,11 @@ func (f *Feed) drawer(class string) func(context.Context) error {
 // then that which all of Stanch share.
 func (f *Feed) budgets(class string) []engine.Budget {
 	units := f.Quota
-	if class == classAzure {
+	switch class {
+	case classAzure:
 		units = f.AzureQuota
+	case classActivity:
+		units = f.ActivityQuota
 	}
 	all := []engine.Budget{{Name: "feed/" + class, Windows: []engine.Window{{Units: units, Per: time.Minute}}}}
 	if b, limited := f.Shared[class]; limited {
@@ -74,14 +79,36 @@ func (f *Feed) turn(ctx context.Context, b engine.Budget) error {
 	}
 }
 
+// asked is an error of an API with the throttling class of what it was asked for:
+// what one source leads to may be another's.
+type asked struct {
+	class string
+	err   error
+}
+
+func (a *asked) Error() string { return a.err.Error() }
+func (a *asked) Unwrap() error { return a.err }
+
+// askedOf notes the class of a request on its error.
+func askedOf(class string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &asked{class, err}
+}
+
 // refused tells all of Stanch that an API has refused a request of ours as one
-// too many.
-func (f *Feed) refused(ctx context.Context, class string, err error) {
-	e, is := errors.AsType[*connectors.Error](err)
+// too many: the budgets of the class that was asked rest.
+func (f *Feed) refused(ctx context.Context, err error) {
+	from, told := errors.AsType[*asked](err)
+	if !told {
+		return
+	}
+	e, is := errors.AsType[*connectors.Error](from)
 	if !is || e.Code != connectors.Throttled {
 		return
 	}
-	for _, b := range f.budgets(class) {
+	for _, b := range f.budgets(from.class) {
 		if _, err := f.Store.Draw(ctx, engine.Draw{Budget: b.Name, Pause: e.Wait, Refused: true}); err != nil {
 			f.Log.Error("the budget of an API could not be told that it refuses", "budget", b.Name, "error", err)
 		}
@@ -104,7 +131,7 @@ func (s graphSource) list(ctx context.Context, from, before time.Time, bare bool
 	var all []sighting
 	for page, err := range s.client.Incidents(ctx, graph.IncidentQuery{Since: from, Before: before, Bare: bare}) {
 		if err != nil {
-			return nil, err
+			return nil, askedOf(s.class(), err)
 		}
 		for _, one := range page.Incidents {
 			all = append(all, sighting{id: incident.NewID(incident.Defender, one.ID), at: one.LastUpdate, raw: one.Raw, bare: bare})
@@ -153,7 +180,7 @@ func (s graphSource) one(ctx context.Context, id string) (sighting, error) {
 	}
 	in, err := s.client.Incident(ctx, native)
 	if err != nil {
-		return sighting{}, err
+		return sighting{}, askedOf(s.class(), err)
 	}
 	return sighting{id: incident.NewID(incident.Defender, in.ID), at: in.LastUpdate, raw: in.Raw}, nil
 }
@@ -203,7 +230,7 @@ func (s sentinelSource) list(ctx context.Context, from, before time.Time, _ bool
 	var all []sighting
 	for page, err := range s.client.Incidents(ctx, sentinel.Query{Since: from, Before: before}) {
 		if err != nil {
-			return nil, err
+			return nil, askedOf(s.class(), err)
 		}
 		for _, one := range page.Incidents {
 			all = append(all, s.sighting(one))
@@ -236,7 +263,7 @@ func (s sentinelSource) one(ctx context.Context, id string) (sighting, error) {
 	}
 	one, err := s.client.Incident(ctx, nameIn(id))
 	if err != nil {
-		return sighting{}, err
+		return sighting{}, askedOf(s.class(), err)
 	}
 	return s.sighting(one), nil
 }
@@ -254,7 +281,7 @@ func (s sentinelSource) whole(ctx context.Context, g sighting) (incident.Inciden
 		}
 		list, err := part.read(ctx, name)
 		if err != nil {
-			return incident.Incident{}, unread(err)
+			return incident.Incident{}, unread(askedOf(s.class(), err))
 		}
 		*part.into = list
 	}

@@ -2,6 +2,8 @@ package triggers_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"stanch/connectors"
+	"stanch/connectors/practice"
 	"stanch/connectors/sentinel"
 	"stanch/engine"
 	"stanch/triggers"
@@ -261,5 +264,53 @@ func TestARefusalIsToldToAll(t *testing.T) {
 	drawn, err := d.store.Draw(t.Context(), engine.Draw{Budget: shared.Name, Request: "an action", Units: 1, Windows: shared.Windows})
 	if err != nil || drawn.Go || drawn.Wait < 30*time.Second {
 		t.Errorf("an action may go on: %+v (%v)", drawn, err)
+	}
+}
+
+// What an incident of Sentinel leads to may be asked of Graph: a refusal there
+// lets the budgets of Graph rest, not those of Azure.
+func TestARefusalIsTheSourcesThatWasAsked(t *testing.T) {
+	d := newDesk(t, counting)
+	d.feed.Sentinel = d.azure
+	rests := func(class string) bool {
+		t.Helper()
+		drawn, err := d.store.Draw(t.Context(), engine.Draw{Budget: "contoso/" + class, Request: "an action " + rand.Text(), Units: 1, Windows: d.feed.Shared[class].Windows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !drawn.Go
+	}
+	d.feed.Shared = map[string]engine.Budget{}
+	for _, class := range []string{"graph.security", "azure"} {
+		d.feed.Shared[class] = engine.Budget{Name: "contoso/" + class, Windows: []engine.Window{{Units: 1000, Per: time.Minute}}}
+	}
+	d.poll()
+	// In Sentinel's reading an incident that was set aside is asked of Graph.
+	doc, err := d.store.Get(t.Context(), "watermark", "feed/sentinel/"+practice.ContosoWorkspace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mark map[string]any
+	if err := json.Unmarshal(doc.Body, &mark); err != nil {
+		t.Fatal(err)
+	}
+	mark["aside"] = map[string]any{"defender/40211": map[string]any{"reason": "x", "next": "2026-01-01T00:00:00Z"}}
+	if doc.Body, err = json.Marshal(mark); err != nil {
+		t.Fatal(err)
+	}
+	doc.Expires = 0
+	if _, err := d.store.Put(t.Context(), doc); err != nil {
+		t.Fatal(err)
+	}
+	d.faults(`[{"method":"GET","path":"/v1.0/security/incidents/40211","times":1,"status":429,"headers":{"Retry-After":"40"}}]`)
+	_, err = d.feed.PollOnce(t.Context())
+	if e, is := errors.AsType[*connectors.Error](err); !is || e.Code != connectors.Throttled {
+		t.Fatalf("a refused request is told as %v", err)
+	}
+	if !rests("graph.security") {
+		t.Error("the budget of Graph, which has refused, does not rest")
+	}
+	if rests("azure") {
+		t.Error("the budget of Azure, which was not asked, rests")
 	}
 }

@@ -32,11 +32,17 @@ var errNotBegun = errors.New("the incident feed has not begun yet")
 // TakeIn reads an incident of Sentinel by our id and begins the runs that it
 // asks for. One that it has from Defender is taken as that.
 func (t *Told) TakeIn(ctx context.Context, id string) error {
+	err := t.takeIn(ctx, id)
+	t.feed.refused(ctx, err)
+	return err
+}
+
+func (t *Told) takeIn(ctx context.Context, id string) error {
 	f := t.feed
 	from := t.source()
 	r := &reading{feed: f, source: from, polled: &Polled{}, ask: map[string]bool{}}
 	var err error
-	if r.now, err = r.clock(ctx); err != nil {
+	if r.now, err = r.clock(ctx, from.class()); err != nil {
 		return err
 	}
 	if err := r.loadMark(ctx); err != nil {
@@ -53,7 +59,6 @@ func (t *Told) TakeIn(ctx context.Context, id string) error {
 	}
 	g, err := from.one(ctx, id)
 	if err != nil {
-		f.refused(ctx, from.class(), err)
 		return err
 	}
 	if err := r.sort(ctx, g); errors.Is(err, errFaulty) {
@@ -86,7 +91,8 @@ func (t *Told) OfAlert(ctx context.Context, alert string) (string, error) {
 	}
 	for page, err := range t.client.Incidents(ctx, sentinel.Query{Since: time.Now().Add(-alertBack), Top: mostOfAlert}) {
 		if err != nil {
-			t.feed.refused(ctx, s.class(), err)
+			err = askedOf(s.class(), err)
+			t.feed.refused(ctx, err)
 			return "", err
 		}
 		for _, in := range page.Incidents {
@@ -105,7 +111,8 @@ func (t *Told) hasAlert(ctx context.Context, s sentinelSource, name, alert strin
 	}
 	alerts, err := t.client.Alerts(ctx, name)
 	if err != nil {
-		t.feed.refused(ctx, s.class(), err)
+		err = askedOf(s.class(), err)
+		t.feed.refused(ctx, err)
 		return false, err
 	}
 	for _, raw := range alerts {

@@ -16,6 +16,7 @@ import (
 
 	"stanch/actions"
 	"stanch/connectors"
+	"stanch/connectors/activity"
 	"stanch/connectors/graph"
 	"stanch/connectors/practice"
 	"stanch/connectors/practice/practicetest"
@@ -78,6 +79,7 @@ type month struct {
 	server *practicetest.Server
 	graph  *graph.Client
 	azure  *sentinel.Client
+	log    *activity.Client
 	store  *sqlitestore.Store
 	nodes  []*feeder
 	done   map[string]int
@@ -90,8 +92,28 @@ type month struct {
 	have   []string
 	cursor string
 	n      int
-	ahead  bool // incidents may be dated in the future
-	late   bool // something was told of later than the overlap
+	ahead  bool     // incidents may be dated in the future
+	late   bool     // something was told of later than the overlap
+	asked  []string // paths of requests to the tenant
+}
+
+// observe notes what the tenant is asked, and holds it against its description.
+func (m *month) observe(x practice.Exchange) {
+	m.mu.Lock()
+	m.asked = append(m.asked, x.Request.URL.Path)
+	m.mu.Unlock()
+	if !x.Faulty && x.Status < http.StatusMultipleChoices {
+		if err := practicetest.CheckRequest(x); err != nil {
+			m.t.Error(err)
+		}
+	}
+}
+
+// requests are the paths with a text in them that the tenant was asked for.
+func (m *month) requests(with string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.asked), func(path string) bool { return !strings.Contains(path, with) })
 }
 
 // told is what the oracle knows of an incident.
@@ -147,7 +169,7 @@ func (m *month) pass(d time.Duration) {
 
 func newMonth(t *testing.T, seed uint64) *month {
 	m := &month{t: t, dice: rand.New(rand.NewPCG(seed, 7)), now: monthBegan, ahead: seed%2 == 0, oracle: map[string]*told{}, done: map[string]int{}}
-	m.server = practicetest.Start(t, practice.Options{Now: m.tenantNow, TokenLife: 5000 * time.Hour})
+	m.server = practicetest.Start(t, practice.Options{Now: m.tenantNow, TokenLife: 5000 * time.Hour, Observe: m.observe})
 	app := practice.FullApp()
 	cloud := connectors.PracticeCloud(m.server.URL, m.server.CAPEM)
 	cred, err := connectors.NewCredential(cloud, connectors.Auth{
@@ -159,6 +181,8 @@ func newMonth(t *testing.T, seed uint64) *month {
 	m.azure, err = sentinel.New(cloud, cred, sentinel.Workspace{
 		Subscription: practice.ContosoSubscription, ResourceGroup: practice.ContosoResourceGroup, Name: practice.ContosoWorkspace,
 	}, nil)
+	m.ok(err)
+	m.log, err = activity.New(cloud, cred, nil)
 	m.ok(err)
 	m.store, err = sqlitestore.OpenMemory(m.storeNow)
 	m.ok(err)
@@ -179,8 +203,8 @@ func newMonth(t *testing.T, seed uint64) *month {
 			books = append(books, book)
 		}
 		n.feed = triggers.Feed{
-			Graph: m.graph, Sentinel: m.azure, Engine: world, Store: n, Docs: n, Books: books,
-			Since: monthBegan, Quota: 1e9, AzureQuota: 1e9, Loops: 1e6, Holder: fmt.Sprintf("node %d", i),
+			Graph: m.graph, Sentinel: m.azure, Activity: m.log, Engine: world, Store: n, Docs: n, Books: books,
+			Since: monthBegan, Quota: 1e9, AzureQuota: 1e9, ActivityQuota: 1e9, Loops: 1e6, Holder: fmt.Sprintf("node %d", i),
 		}
 		m.nodes = append(m.nodes, n)
 	}

@@ -33,6 +33,9 @@ type stored struct {
 	// Starts are the times at which runs of a playbook were begun within the
 	// last hour, by playbook.
 	Starts map[string][]time.Time `json:"starts,omitempty"`
+	// Sought are the newest activities of alerts since which the alerts are looked
+	// for in the audit log, by alert.
+	Sought map[string]time.Time `json:"sought,omitempty"`
 	// Pending is what this revision begins, until all of it is begun: a crash
 	// between neither forgets a run nor begins one twice.
 	Pending *pending `json:"pending,omitempty"`
@@ -126,7 +129,7 @@ func (r *reading) take(ctx context.Context, from source, g sighting) error {
 // revise takes in a revision of an incident.
 func (r *reading) revise(ctx context.Context, before stored, in incident.Incident, digest string) error {
 	after := before
-	after.Incident, after.Digest, after.Pending = in, digest, nil
+	after.Incident, after.Digest, after.Pending = in.Keeping(before.Incident), digest, nil
 	if in.RedirectedTo != nil && (before.Incident.RedirectedTo == nil || *before.Incident.RedirectedTo != *in.RedirectedTo) {
 		r.lead(*in.RedirectedTo)
 	}
@@ -136,6 +139,11 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 	}
 	if after.Digest == before.Digest { // it is an older revision
 		return nil
+	}
+	if ev.Kind != adopted {
+		if err := r.seek(ctx, &after); err != nil {
+			return err
+		}
 	}
 	if ev.Kind == "" { // nothing happened to it
 		_, err := r.feed.keep(ctx, &after)
@@ -148,18 +156,24 @@ func (r *reading) revise(ctx context.Context, before stored, in incident.Inciden
 		}
 		return r.note(ctx, &after, ev, r.feed.everyBook(OutcomeOlder, "the incident was opened before the feed began, at "+stamp(r.mark.Began)))
 	}
-	if held, err := r.ruled(ctx, ev, &after); err != nil || held {
+	return r.decided(ctx, ev, &after)
+}
+
+// decided decides what a revision begins, keeps that and begins it.
+func (r *reading) decided(ctx context.Context, ev playbooks.Event, after *stored) error {
+	held, err := r.ruled(ctx, ev, after)
+	if err != nil || held {
 		return err
 	}
-	if after.Pending, err = r.decide(ev, &after); err != nil {
+	if after.Pending, err = r.decide(ev, after); err != nil {
 		return err
 	}
 	if len(after.Pending.Starts) > 0 { // else nothing is begun, and nothing can be lost
-		if kept, err := r.feed.keep(ctx, &after); err != nil || !kept {
+		if kept, err := r.feed.keep(ctx, after); err != nil || !kept {
 			return err
 		}
 	}
-	_, err = r.finish(ctx, &after)
+	_, err = r.finish(ctx, after)
 	return err
 }
 
@@ -197,7 +211,7 @@ func (r *reading) event(ctx context.Context, before stored, after *stored) (play
 	if len(changes) == 0 {
 		return ev, nil
 	}
-	body, err := json.Marshal(in)
+	body, err := json.Marshal(in.Bare()) // details that come meanwhile make no other event of it
 	if err != nil {
 		return ev, fmt.Errorf("%w: %w", errFaulty, err)
 	}

@@ -89,7 +89,7 @@ func (r *reading) takeTwin(ctx context.Context, g sighting) error {
 			return r.adopt(ctx, g)
 		}
 		if err != nil {
-			f.refused(ctx, classGraph, err)
+			f.refused(ctx, err)
 			return fmt.Errorf("%w: %w", errWaits, err)
 		}
 		if err := r.take(ctx, f.defender(), there); err != nil {

@@ -89,6 +89,9 @@ func (sh *shell) doctor(ctx context.Context) error {
 	if cfg.HasTenant() && len(cfg.Playbooks) > 0 {
 		found.Findings = append(found.Findings, sh.permitted(ctx, cfg))
 	}
+	if cfg.HasTenant() && cfg.Feed.Details {
+		found.Findings = append(found.Findings, logged(ctx, cfg))
+	}
 	if err := sh.print(found, func() { sh.examination(found) }); err != nil {
 		return err
 	}

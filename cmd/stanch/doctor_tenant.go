@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors/activity"
 	"stanch/engine"
 )
 
@@ -18,7 +20,7 @@ func (sh *shell) permitted(ctx context.Context, cfg *config.Config) engine.Findi
 		f.Says = err.Error()
 		return f
 	}
-	sheet := needs(books)
+	sheet := needs(books, cfg)
 	who, err := signIn(cfg.Tenant)
 	if err != nil {
 		return engine.Finding{Level: engine.Wrong, What: "sign-in", Found: "it cannot work", Says: err.Error()}
@@ -44,6 +46,33 @@ func (sh *shell) permitted(ctx context.Context, cfg *config.Config) engine.Findi
 	case len(more) > 0:
 		f.Level, f.Found = engine.Warning, fmt.Sprintf("%d more than needed", len(more))
 		f.Says = strings.Join(more, ", ") + ": a stolen token could use them"
+	}
+	return f
+}
+
+// logged tells whether the app gets the events of the audit log from which the
+// feed fills in what alerts lack.
+func logged(ctx context.Context, cfg *config.Config) engine.Finding {
+	f := engine.Finding{Level: engine.Warning, What: "feed.details", Found: "cannot be told"}
+	who, err := signIn(cfg.Tenant)
+	if err != nil {
+		f.Says = err.Error()
+		return f
+	}
+	log, err := activity.New(who.cloud, who.as("activity"), nil)
+	if err != nil {
+		f.Says = err.Error()
+		return f
+	}
+	all, err := log.Subscriptions(ctx)
+	switch {
+	case err != nil:
+		f.Says = err.Error()
+	case slices.Contains(all, activity.Subscription{Type: activity.DLP, Enabled: true}):
+		f.Level, f.Found = engine.Good, "subscribed to the audit log"
+	default:
+		f.Level, f.Found = engine.Wrong, "not subscribed to the audit log"
+		f.Says = "run a playbook with hunting.start_dlp_feed once; the first events come after up to twelve hours"
 	}
 	return f
 }

@@ -106,10 +106,14 @@ func (o *occurrence) events(book *playbooks.Playbook, about incident.Incident, a
 		all = append(all, happening{ev, "incident " + about.ID})
 	}
 	for _, a := range about.Alerts {
-		if book.On.Alert == nil || !slices.Contains(ev.NewAlerts, a.ID) {
+		kind := "created"
+		if !slices.Contains(ev.NewAlerts, a.ID) {
+			kind = "detailed"
+		}
+		if book.On.Alert == nil || kind == "detailed" && !slices.Contains(ev.Changes, "details") {
 			continue
 		}
-		alert := playbooks.Event{ID: a.ID, Trigger: "alert", Kind: "created", At: at, Incident: ev.Incident}
+		alert := playbooks.Event{ID: a.ID, Trigger: "alert", Kind: kind, At: at, Incident: ev.Incident}
 		if alert.Alert, err = json.Marshal(a); err != nil {
 			return nil, err
 		}

@@ -14,7 +14,6 @@ import (
 	"stanch/actions/incidents"
 	"stanch/cmd/stanch/internal/terminal"
 	"stanch/connectors/incident"
-	"stanch/engine/view"
 )
 
 func incidentsCommand(sh *shell) *cobra.Command {
@@ -39,6 +38,9 @@ is a Graph incident as the API sends it (with $expand=alerts), - is standard
 input; ID, such as defender/1234 or sentinel/WORKSPACE/GUID, is asked of the
 tenant.
 
+What the audit log tells of the alerts of an incident that the feed knows is
+filled in; ` + "`alerts[].details`" + ` says which fields are from there.
+
 As a table it is the story of the alerts: policies and what they found, whom and
 what it is about, and in order of time what was done, by people and by the runs
 that the store knows.`,
@@ -50,11 +52,9 @@ that the store knows.`,
 			if err != nil {
 				return err
 			}
-			var runs []view.Run
-			if sh.asTable() { // nothing else tells of them
-				if runs, err = sh.runsAbout(ctx, i.ID); err != nil {
-					return err
-				}
+			runs, err := sh.known(ctx, args[0], &i)
+			if err != nil {
+				return err
 			}
 			return sh.print(i, func() {
 				sh.showIncident(i)

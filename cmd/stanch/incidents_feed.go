@@ -56,7 +56,9 @@ func incidentsFeed(sh *shell) *cobra.Command {
 		Short: "Tell how far the feed has come with each source of incidents",
 		Long: `Tell of each source of incidents until when it has been read, how far the feed
 lags behind (the time since it last read the source to its end), and which
-incidents it could not take and tries again.`,
+incidents it could not take and tries again. Where the feed reads the audit log
+(feed.details), audit_log is among them: how many incidents are looked for in it
+again, for how long one has been due, and why it cannot be read.`,
 		Example: "  stanch incidents feed\n  stanch incidents feed --output json",
 		Args:    noArgs,
 		RunE: verb(func(ctx context.Context, _ []string) error {
@@ -88,10 +90,13 @@ func (sh *shell) feedTable(list []triggers.Source) {
 		if !s.Read.IsZero() {
 			lag = time.Duration(s.Lag * float64(time.Second)).Round(time.Second).String()
 		}
-		t.Add(s.Name, instant(s.Began), instant(s.Until), lag, fmt.Sprint(len(s.Aside)))
+		t.Add(s.Name, instant(s.Began), instant(s.Until), lag, fmt.Sprint(len(s.Aside)+s.Waiting))
 	}
 	sh.out.Table(t)
 	for _, s := range list {
+		if s.Failing != "" {
+			sh.out.Line("  ", s.Name, " cannot be read since ", instant(s.Since), ": ", terminal.OneLine(s.Failing))
+		}
 		for _, a := range s.Aside {
 			sh.out.Line("  ", a.Incident, " since ", instant(a.Since), ", again ", instant(a.Next), ": ", terminal.OneLine(a.Reason))
 		}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"stanch/connectors/incident"
 	"stanch/engine/view"
+	"stanch/triggers"
 )
 
 // chapter is one line of the story of an incident.
@@ -33,6 +35,12 @@ func story(i incident.Incident, runs []view.Run) []chapter {
 	}
 	add(i.CreatedAt, "incident opened", i.Title)
 	for _, a := range i.Alerts {
+		for _, did := range a.Activities {
+			add(did.At, did.Operation, strings.Join(strings.Fields(did.User+" "+did.Workload+" "+did.Object), " "))
+		}
+		for _, o := range a.Overrides {
+			add(o.At, "policy overridden", strings.TrimSpace(o.User+": "+o.Justification))
+		}
 		did := either(a.UserActivity, &a.Title)
 		when(a.FirstActivityAt, "first activity", did)
 		if a.FirstActivityAt == nil || a.LastActivityAt == nil || !a.LastActivityAt.Equal(*a.FirstActivityAt) {
@@ -62,23 +70,47 @@ func remark(c incident.Comment) string {
 	return *c.Author + ": " + c.Text
 }
 
-// found is what an alert of data loss prevention tells of the policy: which, and
-// what was found.
+// found is what an alert of data loss prevention tells of the policy: which, what
+// was found, and where that is from that the alert itself does not tell.
 func (sh *shell) found(i incident.Incident) {
+	filled := slices.ContainsFunc(i.Alerts, func(a incident.Alert) bool { return a.Details != nil })
 	t := table("POLICY", "RULE", "FOUND", "ALERT")
+	if filled {
+		t = table("POLICY", "RULE", "FOUND", "ALERT", "FROM")
+	}
 	for _, a := range i.Alerts {
 		types := []string{}
 		for _, s := range a.SensitiveTypes {
 			types = append(types, counted(s))
 		}
 		if policy := either(a.Policy.Name, a.Policy.ID); policy != "" || len(types) > 0 {
-			t.Add(policy, either(a.Policy.Rule), strings.Join(types, ", "), a.ID)
+			row := []any{policy, either(a.Policy.Rule), strings.Join(types, ", "), a.ID}
+			if filled {
+				row = append(row, origin(a.Details))
+			}
+			t.Add(row...)
 		}
 	}
 	if len(t.Rows) > 0 {
 		sh.out.Printf("\n")
 		sh.out.Table(t)
 	}
+}
+
+// origin says where details of an alert come from.
+func origin(d *incident.Details) string {
+	if d == nil {
+		return ""
+	}
+	events := "1 event"
+	if d.Events != 1 {
+		events = fmt.Sprintf("%d events", d.Events)
+	}
+	out := fmt.Sprintf("%s of the audit log, found by %s", events, d.FoundBy)
+	if !d.Complete {
+		out += "; not all of it could be read"
+	}
+	return out
 }
 
 // counted writes a kind of sensitive content with how often and how surely it was
@@ -94,9 +126,11 @@ func counted(s incident.SensitiveType) string {
 	return out
 }
 
-// runsAbout answers the runs on an incident, at most the newest thousand. Where
-// there is no store there are none; one that was named must be there.
-func (sh *shell) runsAbout(ctx context.Context, id string) ([]view.Run, error) {
+// known answers what the store knows of an incident: the runs on it, at most the
+// newest thousand, and the details of its alerts, which it fills in unless it was
+// named by a file. Where there is no store there are none; one that was named must
+// be there.
+func (sh *shell) known(ctx context.Context, named string, in *incident.Incident) ([]view.Run, error) {
 	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
 	if err != nil {
 		if sh.storeURL == "" {
@@ -105,12 +139,37 @@ func (sh *shell) runsAbout(ctx context.Context, id string) ([]view.Run, error) {
 		return nil, err
 	}
 	defer d.close()
+	if !namesFile(named) {
+		if *in, err = triggers.Kept(ctx, d.store, *in); err != nil {
+			return nil, err
+		}
+	}
 	all := []view.Run{}
-	err = d.eachRun(ctx, runFilter{subject: id}, func(r view.Run) bool {
+	if !sh.asTable() { // nothing else tells of them
+		return all, nil
+	}
+	err = d.eachRun(ctx, runFilter{subject: in.ID}, func(r view.Run) bool {
 		all = append(all, r)
 		return len(all) < 1000
 	})
 	return all, err
+}
+
+// detailed is an incident with the details of its alerts that the store knows;
+// where none can be opened there are none.
+func (sh *shell) detailed(ctx context.Context, in incident.Incident) (incident.Incident, error) {
+	d, err := sh.open(ctx, need{looks: true, exists: true}, nil)
+	if err != nil {
+		return in, nil // who needs the store opens it, and says why it cannot be
+	}
+	defer d.close()
+	return triggers.Kept(ctx, d.store, in)
+}
+
+// namesFile reports whether an incident was named by a file or standard input.
+func namesFile(named string) bool {
+	_, err := os.Stat(named)
+	return named == "-" || err == nil
 }
 
 // tellStory prints what happened, and which runs wait for whom.

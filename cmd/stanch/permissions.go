@@ -51,7 +51,7 @@ func (sh *shell) permissions(ctx context.Context, paths []string, offline bool) 
 	if err != nil {
 		return err
 	}
-	sheet := needs(books)
+	sheet := needs(books, cfg)
 	if cfg.HasTenant() && !offline {
 		who, err := signIn(cfg.Tenant)
 		if err != nil {

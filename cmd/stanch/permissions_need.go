@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"stanch/actions"
+	"stanch/cmd/stanch/internal/config"
+	"stanch/connectors/activity"
 	"stanch/connectors/loganalytics"
 	"stanch/playbooks"
 )
@@ -43,13 +45,18 @@ type extraPermission struct {
 	Instead    string `json:"instead"`
 }
 
-// needs computes the least permissions of playbooks.
-func needs(books []*playbooks.Playbook) permissionSheet {
+// needs computes the least permissions of playbooks under a configuration.
+func needs(books []*playbooks.Playbook, cfg *config.Config) permissionSheet {
 	sheet := permissionSheet{Playbooks: []string{}, Needed: []neededPermission{}, TooMuch: []extraPermission{}, Apps: []signedIn{}, Consent: []string{}}
 	for _, p := range books {
 		sheet.Playbooks = append(sheet.Playbooks, p.ID)
 		for _, t := range triggerNeeds(p.On) {
 			sheet.need(t, "trigger", p.ID)
+		}
+		if cfg.Feed.Details && (p.On.Incident != nil || p.On.Alert != nil) {
+			for _, name := range []string{activity.Read, activity.ReadDLP} {
+				sheet.need(actions.Permission{API: "activity", Name: name}, "feed.details", p.ID)
+			}
 		}
 		for _, each := range append([]*playbooks.Playbook{p}, p.Calls...) {
 			each.Walk(func(_ string, s *playbooks.Step) {

@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"connectors/graph":                 {"connectors", "connectors/kusto"},
 	"connectors/loganalytics":          {"connectors", "connectors/kusto"},
 	"connectors/activity":              {"connectors"},
+	"connectors/dlp":                   {"connectors/activity", "connectors/incident"},
 	"connectors/defender":              {"connectors"},
 	"connectors/keyvault":              {"connectors"},
 	"connectors/sentinel":              {"connectors"},
@@ -39,7 +40,7 @@ var rooms = map[string][]string{
 	"actions":           {},
 	"actions/files":     {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/sharepoint", "connectors/incident"},
 	"actions/mail":      {"actions", "connectors", "connectors/evidence", "connectors/graph", "connectors/incident", "connectors/web"},
-	"actions/incidents": {"actions", "connectors", "connectors/activity", "connectors/graph", "connectors/incident", "connectors/sentinel"},
+	"actions/incidents": {"actions", "connectors", "connectors/activity", "connectors/dlp", "connectors/graph", "connectors/incident", "connectors/sentinel"},
 	"actions/users":     {"actions", "connectors", "connectors/graph", "connectors/incident"},
 	"actions/devices":   {"actions", "connectors", "connectors/defender", "connectors/incident"},
 	"actions/http":      {"actions", "connectors", "connectors/web"},
@@ -61,7 +62,7 @@ var rooms = map[string][]string{
 	"engine/storetest":          {"engine"},
 	"engine/history":            {"engine"},
 	"engine/internal/histcheck": {"engine", "engine/history"},
-	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics", "connectors/sentinel"},
+	"triggers":                  {"engine", "playbooks", "actions", "connectors", "connectors/activity", "connectors/dlp", "connectors/graph", "connectors/incident", "connectors/kusto", "connectors/loganalytics", "connectors/sentinel"},
 
 	"engine/redisstore/redistest": {},
 

@@ -209,7 +209,19 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 func (sh *shell) lookup(d *desk) triggers.Lookup {
 	found := lookupIn(d.tenant, d.cfg.OwnDomains)
 	found.Incident = func(ctx context.Context, named string) (incident.Incident, error) {
-		return sh.incidentWith(ctx, d.tenant, named)
+		in, err := sh.incidentWith(ctx, d.tenant, named)
+		if err != nil || namesFile(named) {
+			return in, err
+		}
+		return sh.detailed(ctx, in)
+	}
+	of := found.Alert
+	found.Alert = func(ctx context.Context, id string) (incident.Incident, error) {
+		in, err := of(ctx, id)
+		if err != nil {
+			return in, err
+		}
+		return sh.detailed(ctx, in)
 	}
 	return found
 }

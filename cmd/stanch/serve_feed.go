@@ -28,6 +28,11 @@ func (d *desk) feed(books []*playbooks.Playbook, since time.Time, log *slog.Logg
 	if c.Reads(string(incident.Sentinel)) {
 		f.Sentinel = d.tenant.sentinel
 	}
+	if c.Details {
+		if f.Activity = d.tenant.activity; f.Activity == nil {
+			return nil, fmt.Errorf("feed.details is true, and the cloud of this tenant has no Office 365 Management Activity API: leave it out")
+		}
+	}
 	if f.Graph == nil && f.Sentinel == nil {
 		return nil, fmt.Errorf("feed.sources is [sentinel], and no workspace is configured: name it as `sentinel`, or read defender")
 	}

@@ -26,6 +26,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asTenant) != "" {
+		os.Exit(tenantMain())
+	}
 	testscript.Main(m, map[string]func(){"stanch": main})
 }
 

@@ -50,7 +50,8 @@ type Client struct {
 	api  *connectors.Client
 	of   connectors.API
 	cred connectors.Credential
-	kept kept
+	kept *kept
+	turn func(context.Context) error // before each request; nil: at once
 }
 
 // New answers a client of the cloud's API; nil options are the default ones. The
@@ -60,12 +61,31 @@ func New(cloud connectors.Cloud, cred connectors.Credential, o *connectors.Optio
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: api, of: cloud.Activity, cred: cred}, nil
+	return &Client{api: api, of: cloud.Activity, cred: cred, kept: &kept{}}, nil
+}
+
+// Paced is the same client, which calls turn before each request and makes none
+// where that fails.
+func (c *Client) Paced(turn func(context.Context) error) *Client {
+	out := *c
+	out.turn = turn
+	return &out
+}
+
+// waits for the turn of a request.
+func (c *Client) waits(ctx context.Context) error {
+	if c.turn == nil {
+		return nil
+	}
+	return c.turn(ctx)
 }
 
 // request is a call below the feed of the tenant. The API asks for a tenant as
 // PublisherIdentifier, by which it counts calls: that of who runs the code.
 func (c *Client) request(ctx context.Context, op string, below ...string) (connectors.Request, error) {
+	if err := c.waits(ctx); err != nil {
+		return connectors.Request{}, err
+	}
 	grant, err := connectors.Granted(ctx, c.cred, c.of)
 	if err != nil {
 		return connectors.Request{}, err

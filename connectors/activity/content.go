@@ -95,6 +95,11 @@ func (c *Client) listed(ctx context.Context, op string, t ContentType, span [2]t
 				return err
 			}
 		}
+		if page.More {
+			if err := c.waits(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -126,11 +131,7 @@ func (c *Client) DLP(ctx context.Context, from, to time.Time) (Events, error) {
 	}
 	out, seen := Events{Records: []Record{}}, map[string]bool{}
 	for _, x := range contents {
-		events, err := c.events(ctx, x)
-		if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound && !NoSubscription(err) {
-			out.Unreadable++
-			continue
-		}
+		events, err := c.Read(ctx, x)
 		if err != nil {
 			return Events{}, err
 		}
@@ -146,10 +147,11 @@ func (c *Client) DLP(ctx context.Context, from, to time.Time) (Events, error) {
 	return out, nil
 }
 
-// events are those of one content, which is asked for once.
+// Read answers the events of one content, which is asked for once. Content that
+// is gone counts as one that cannot be read.
 //
 // Source: learn.microsoft.com/office/office-365-management-api/office-365-management-activity-api-reference#retrieving-content.
-func (c *Client) events(ctx context.Context, x Content) (Events, error) {
+func (c *Client) Read(ctx context.Context, x Content) (Events, error) {
 	if known, is := c.kept.get(x.ID); is {
 		return known, nil
 	}
@@ -160,7 +162,11 @@ func (c *Client) events(ctx context.Context, x Content) (Events, error) {
 	r.Permission = ReadDLP
 	var raw []json.RawMessage
 	if _, err := c.api.ReadAt(ctx, r, x.address, &raw); err != nil {
-		return Events{}, explained(discreet(err), ReadDLP)
+		err = explained(discreet(err), ReadDLP)
+		if e, is := errors.AsType[*connectors.Error](err); is && e.Code == connectors.NotFound && !NoSubscription(err) {
+			return Events{Records: []Record{}, Unreadable: 1}, nil
+		}
+		return Events{}, err
 	}
 	out := Events{Records: []Record{}}
 	for _, one := range raw {

@@ -31,7 +31,9 @@ type Written map[string]any
 // nor an alert that took over the incident's status, classification,
 // determination or owner, as Defender lets them. Dates of the last update,
 // conflicts, addresses and ids are no differences either, so that the empty
-// result means: nothing happened to the incident.
+// result means: nothing happened to the incident. What another source tells of
+// alerts is the field details, by the ids of the alerts; that it is gone is no
+// difference.
 func Diff(before, after Incident, own Written) []Change {
 	var changes []Change
 	text := func(field, old, now string) {
@@ -62,6 +64,7 @@ func Diff(before, after Incident, own Written) []Change {
 	}
 	list(diffComments(before.Comments, after.Comments, own))
 	list(diffAlerts(before.Alerts, after.Alerts, own))
+	list(diffDetails(before.Alerts, after.Alerts))
 	list(diffEvidence(before.Evidence, after.Evidence))
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Field, b.Field) })
 	return changes
@@ -176,8 +179,10 @@ func diffAlerts(old, now []Alert, own Written) (Change, bool) {
 	return c, len(c.Added)+len(c.Removed)+len(c.Altered) > 0
 }
 
-// sameAlert leaves out dates of changes and what followed the incident.
+// sameAlert leaves out dates of changes, what followed the incident, and what
+// another source tells.
 func sameAlert(old, now Alert, own Written) bool {
+	old, now = old.Bare(), now.Bare()
 	old.UpdatedAt, old.ResolvedAt = now.UpdatedAt, now.ResolvedAt
 	if own["status"] == string(now.Status) {
 		old.Status = now.Status

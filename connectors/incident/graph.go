@@ -194,7 +194,7 @@ func readAlert(o *object) Alert {
 
 // settle joins what the alerts say and completes the incident.
 func (m *mapper) settle(i *Incident) {
-	i.Alerts, i.ServiceSources, i.Policies = []Alert{}, []ServiceSource{}, []string{}
+	i.Alerts, i.ServiceSources = []Alert{}, []ServiceSource{}
 	i.Conflicts = []Conflict{}
 	for id, versions := range m.alerts {
 		a, conflicts := latest(id, versions)
@@ -203,14 +203,11 @@ func (m *mapper) settle(i *Incident) {
 		if a.ServiceSource != "unknown" {
 			i.ServiceSources = append(i.ServiceSources, a.ServiceSource)
 		}
-		if a.Policy.Name != nil {
-			i.Policies = append(i.Policies, *a.Policy.Name)
-		}
 	}
 	slices.SortFunc(i.Alerts, func(a, b Alert) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
-	i.ServiceSources, i.Policies = unique(i.ServiceSources), unique(i.Policies)
+	i.ServiceSources, i.Policies = unique(i.ServiceSources), policiesOf(i.Alerts)
 	if i.CreatedAt.IsZero() && len(i.Alerts) > 0 {
 		i.CreatedAt = i.Alerts[0].CreatedAt
 		for _, a := range i.Alerts {

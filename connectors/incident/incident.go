@@ -66,7 +66,7 @@ type Alert struct {
 	SystemTags      []string        `json:"system_tags" doc:"tags set by the source"`
 	Policy          Policy          `json:"policy" doc:"the DLP policy that matched, as far as the alert tells"`
 	SensitiveTypes  []SensitiveType `json:"sensitive_types" doc:"sensitive information types found; empty until the alert is enriched"`
-	UserActivity    *string         `json:"user_activity,omitempty" doc:"what the user did, such as FileCopiedToRemovableMedia; absent until the alert is enriched"`
+	UserActivity    *string         `json:"user_activity,omitempty" doc:"what the user did last, as the log calls it, such as DlpRuleMatch, or DlpRuleUndo for an override; absent until the alert is enriched"`
 	CreatedAt       time.Time       `json:"created_at" doc:"when the alert was raised; year 1 when the source gives no date at all"`
 	UpdatedAt       time.Time       `json:"updated_at" doc:"when the alert last changed; year 1 when the source gives no date at all"`
 	ResolvedAt      *time.Time      `json:"resolved_at,omitempty" doc:"when the alert was resolved"`
@@ -75,6 +75,9 @@ type Alert struct {
 	URL             *string         `json:"url,omitempty" doc:"page of the alert in the source's portal"`
 	MitreTechniques []string        `json:"mitre_techniques" doc:"MITRE ATT&CK technique ids, such as T1567"`
 	Comments        []Comment       `json:"comments" doc:"comments on the alert, in the order of the source"`
+	Activities      []Activity      `json:"activities" doc:"what was done, oldest first, at most the last 50; empty until the alert is enriched"`
+	Overrides       []Override      `json:"overrides" doc:"what people said against the policy, oldest first, at most the last 20; empty until the alert is enriched"`
+	Details         *Details        `json:"details,omitempty" doc:"where the fields come from that the source of the alert does not tell; absent until the alert is enriched"`
 }
 
 // Policy names the rule of the organisation that an alert saw broken.
@@ -87,9 +90,11 @@ type Policy struct {
 // SensitiveType says how often a kind of sensitive content was found. What was
 // found is never kept.
 type SensitiveType struct {
-	Name       string `json:"name" doc:"name of the sensitive information type, such as Credit Card Number"`
-	Count      *int64 `json:"count,omitempty" doc:"number of matches"`
-	Confidence *int64 `json:"confidence,omitempty" doc:"confidence of the match in percent"`
+	ID          *string `json:"id,omitempty" doc:"id of the sensitive information type"`
+	Name        string  `json:"name" doc:"its name, such as Credit Card Number; its id where nobody knows it"`
+	Count       *int64  `json:"count,omitempty" doc:"number of matches"`
+	UniqueCount *int64  `json:"unique_count,omitempty" doc:"number of different matches"`
+	Confidence  *int64  `json:"confidence,omitempty" doc:"highest confidence in percent"`
 }
 
 // Comment is a remark on an incident or an alert.

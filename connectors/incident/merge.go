@@ -288,6 +288,10 @@ func fillValue(v reflect.Value) {
 		if v.IsNil() {
 			v.Set(reflect.MakeMap(v.Type()))
 		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fillValue(v.Elem())
+		}
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return

@@ -98,6 +98,9 @@ func (c *Config) checkFeed(d *decoder) {
 	least(d, "feed.quota", c.Feed.Quota, 1)
 	least(d, "feed.azure_quota", c.Feed.AzureQuota, 1)
 	least(d, "feed.loops", c.Feed.Loops, 1)
+	if c.Feed.Details && c.Tenant.Cloud == "china" {
+		d.fault(d.places["feed.details"], "leave it out", "feed.details is true, and the cloud china has no Office 365 Management Activity API")
+	}
 	if c.Feed.Lease < leastPoll || c.Feed.Lease > time.Hour {
 		d.fault(d.places["feed.lease"], "30s is a good start", "feed.lease must be from 1s to 1h, not %s", c.Feed.Lease)
 	}

@@ -162,6 +162,7 @@ type Feed struct {
 	Quota      int64         `yaml:"quota" doc:"requests a minute to Graph; default 50"`
 	AzureQuota int64         `yaml:"azure_quota" doc:"requests a minute to Azure, for incidents of Sentinel; default 300"`
 	Lease      time.Duration `yaml:"lease" doc:"after which time another node takes the feed over from one that is lost; default 30s"`
+	Details    bool          `yaml:"details" doc:"whether what alerts of data loss prevention lack (rule, sensitive types, activities, overrides) is filled in from the audit log, which hunting.start_dlp_feed subscribes to; default false"`
 	Loops      int           `yaml:"loops" doc:"most runs of one playbook that one incident starts within an hour: the next is held as a suspected loop; default 10"`
 }
 

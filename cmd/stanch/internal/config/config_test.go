@@ -107,6 +107,7 @@ func TestMistakes(t *testing.T) {
 		{"no quota", "feed: {quota: 0}\n", `f:1:15: feed.quota must be 1 or more, not 0`},
 		{"no such source", "feed: {sources: [defendr]}\n", `f:1:18: feed.sources[0] must be one of defender, sentinel, not "defendr"`},
 		{"no source", "feed: {sources: []}\n", `f:1:17: feed.sources names no source`},
+		{"no audit log", "tenant: {cloud: china}\nfeed: {details: true}\n", `f:2:17: feed.details is true, and the cloud china has no Office 365 Management Activity API`},
 		{"no lease", "feed: {lease: 1ms}\n", `f:1:15: feed.lease must be from 1s to 1h, not 1ms`},
 		{"too fast", "feed: {poll: 1ms}\n", `f:1:14: feed.poll must be from 1s to 24h, not 1ms`},
 		{"not a bool", "tenant: {instance_discovery: \"no\"}\n", `tenant.instance_discovery must be true or false, not "no"`},

@@ -1,0 +1,105 @@
+package triggers_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"stanch/engine"
+	"stanch/triggers"
+)
+
+// between is a store that does something before it takes what the result of a
+// writing to an incident leads to: what was written is there, and is not known.
+type between struct {
+	*memory
+	once sync.Once
+	do   func()
+}
+
+func (b *between) Settle(ctx context.Context, s engine.Settlement) (engine.Settled, error) {
+	if slices.ContainsFunc(s.Put, func(d engine.Document) bool { return d.Kind == engine.DocOwn }) {
+		b.once.Do(b.do)
+	}
+	return b.memory.Settle(ctx, s)
+}
+
+// A poll between a writing of ours and the record of its result knows whose it is,
+// in a field that has a value and in one that takes more and more.
+func TestAPollBeforeTheResultIsKeptKnowsOurWriting(t *testing.T) {
+	for name, step := range map[string]string{
+		"tags":     `{uses: incidents.tag, with: {incident: "${{ incident.id }}", add: [ours]}}`,
+		"status":   `{uses: incidents.update, with: {incident: "${{ incident.id }}", status: inProgress}}`,
+		"comments": `{uses: incidents.comment, with: {incident: "${{ incident.id }}", text: ours}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, tagging)
+			b := &between{memory: openMemory(t, time.Now)}
+			d.store = b.memory
+			e := engine.New(b, b, d.catalog, engine.Options{})
+			d.engine = e
+			d.feed.Engine, d.feed.Store, d.feed.Docs = e, b.memory, b.memory
+			d.feed.Books = nil
+			d.feed.Books = append(d.feed.Books, d.book("playbook: writing\ntitle: t\nstatus: stable\non:\n  incident: {events: [created], if: 'incident.title == \"fresh\"'}\nsteps:\n  - "+step+"\n"))
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- e.Work(ctx) }()
+			defer func() {
+				stop()
+				if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}()
+			d.poll()
+			id := d.inject(`{"displayName":"fresh"}`)
+			polled, begun := make(chan triggers.Polled, 1), make(chan struct{})
+			b.do = func() {
+				<-begun // the poll that begins the run has come to its end
+				p, err := d.feed.PollOnce(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				polled <- p
+			}
+			if p := d.poll(); p.Started != 1 {
+				t.Fatalf("%+v", p)
+			}
+			close(begun)
+			if runs := d.runs(id); len(runs) != 1 || runs[0].Status != "succeeded" {
+				t.Fatalf("the runs are %+v", runs)
+			}
+			if p := <-polled; p.Seen == 0 || p.Changed != 0 {
+				t.Errorf("the poll in between: %+v", p)
+			}
+			if p := d.poll(); p.Changed != 0 {
+				t.Errorf("the next poll: %+v", p)
+			}
+			if records, err := triggers.Records(t.Context(), d.store, id); err != nil || len(records) != 1 {
+				t.Errorf("it is recorded as %+v (%v)", records, err)
+			}
+		})
+	}
+}
+
+// What was announced and certainly did not happen is anybody's.
+func TestWhatWeDidNotWriteIsAnothers(t *testing.T) {
+	d := newDesk(t, counting)
+	d.feed.Books = append(d.feed.Books, d.book("playbook: writing\ntitle: t\nstatus: stable\non:\n  incident: {events: [created], if: 'incident.title == \"fresh\"'}\nsteps:\n  - {uses: incidents.update, with: {incident: \"${{ incident.id }}\", status: inProgress}}\n"))
+	d.poll()
+	id := d.inject(`{"displayName":"fresh"}`)
+	d.faults(`[{"method":"PATCH","path":"/v1.0/security/incidents/*","status":400}]`)
+	if p := d.poll(); p.Started != 2 {
+		t.Fatalf("%+v", p)
+	}
+	if runs := d.runs(id); !slices.ContainsFunc(runs, func(r engine.Run) bool { return r.Status == "failed" }) {
+		t.Fatalf("the runs are %+v", runs)
+	}
+	d.faults(`[]`)
+	d.amend(native(id), `{"status":"inProgress"}`)
+	if p := d.poll(); p.Changed != 1 {
+		t.Errorf("somebody does what we could not: %+v", p)
+	}
+}
