@@ -290,6 +290,24 @@ func TestBacktestCountsWhatIsSentBeforeARefusal(t *testing.T) {
 	}
 }
 
+const waiting = `
+playbook: waiting
+title: Waits for a word
+status: stable
+owner: dlp@contoso.example
+on: {incident: {events: [created]}}
+steps:
+  - wait: {event: go-on, key: "${{ incident.id }}", timeout: 1h}
+`
+
+// A step that waits for an event is a gap of its own: it follows from no other.
+func TestBacktestOfAWaitForAnEvent(t *testing.T) {
+	one := run(t, backtest(t, nil, waiting), past(1, 0, "high"))[0][0].Runs[0]
+	if g := one.Unjudged; len(g) != 1 || g[0].Follows || g[0].Why != engine.NoEvent {
+		t.Errorf("%+v", g)
+	}
+}
+
 const byAlert = `
 playbook: by-alert
 title: Counts for each alert

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -134,7 +135,12 @@ func (s *side) would(r engine.Run) Would {
 			w.Approvals = append(w.Approvals, Question{Step: step.Path, Ask: a.Ask, Approvers: append([]string{}, a.Approvers...), Quorum: a.Quorum, Targets: len(a.Targets)})
 		}
 		if why, is := strings.CutPrefix(step.Why, engine.NeedsLive+": "); is && step.Status == "skipped" {
-			w.gap(Gap{Step: static(step.Path), Why: why, Count: 1, Follows: !s.b.Practice && !strings.HasPrefix(why, noAnswerOf)})
+			w.gap(Gap{Step: static(step.Path), Why: why, Count: 1, Follows: !s.b.Practice && why != engine.NoEvent && !strings.HasPrefix(why, noAnswerOf)})
+		}
+	}
+	if !slices.ContainsFunc(w.Unjudged, func(g Gap) bool { return !g.Follows }) { // there is nothing that they follow from
+		for i := range w.Unjudged {
+			w.Unjudged[i].Follows = false
 		}
 	}
 	w.without(r.ID)
