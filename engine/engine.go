@@ -154,7 +154,12 @@ func (e *Engine) Shadows(book *playbooks.Playbook) string {
 	return ""
 }
 
+// begin begins a run. One in shadow is in nobody's way but of other shadows: its
+// key is not that of live runs, which it would keep out, or replace.
 func (e *Engine) begin(ctx context.Context, b Begin, head Head) (Begun, error) {
+	if b.Mode == ModeShadow && b.Key != "" {
+		b.Key = "shadow\x00" + b.Key
+	}
 	b, err := prepared(b, head)
 	if err != nil {
 		return Begun{}, err

@@ -46,6 +46,9 @@ func (st *state) broken(m *move, path string, err error) error {
 // only a run that acts can know.
 const NeedsLive = "needs a live result"
 
+// NoEvent is, behind NeedsLive, of a step that waits for an event.
+const NoEvent = "a plan does not wait"
+
 // needsLive reports whether something may fail only because the effects before
 // it were planned and not done.
 func (st *state) needsLive(f *Fault) bool {

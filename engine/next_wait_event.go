@@ -23,7 +23,7 @@ type awaited struct {
 func (st *state) waitEvent(m *move, step *playbooks.Step, path string, p *progress) (bool, error) {
 	switch a := p.await; {
 	case st.run.planning():
-		return false, st.emit(m, fact{Kind: kSkipped, Path: path, Why: NeedsLive + ": a plan does not wait", Planned: true})
+		return false, st.emit(m, fact{Kind: kSkipped, Path: path, Why: NeedsLive + ": " + NoEvent, Planned: true})
 	case a == nil:
 		a, err := st.awaited(step.Wait)
 		if err != nil {

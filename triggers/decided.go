@@ -20,6 +20,7 @@ type Decided struct {
 // RulesDecided is what rules said of a revision, and what came of it.
 type RulesDecided struct {
 	Run        string        `json:"run,omitempty"`    // of what they do
+	Mode       string        `json:"mode,omitempty"`   // of that run: live, shadow
 	Status     string        `json:"status,omitempty"` // of that run
 	Refused    string        `json:"refused,omitempty"`
 	Suppressed *Suppression  `json:"suppressed,omitempty"`
@@ -37,8 +38,8 @@ type RuleDecided struct {
 }
 
 // RuleDone is one thing that a rule does. Its status is that of the step of the
-// run; of a suppression, which no step does, done, and unknown where the run is
-// no longer kept.
+// run, of one that succeeded in shadow planned; of a suppression, which no step
+// does, done, and unknown where the run is no longer kept.
 type RuleDone struct {
 	What   string `json:"what"`
 	Status string `json:"status"`
@@ -82,7 +83,7 @@ func cameTo(ctx context.Context, e *engine.Engine, said RuleRecord) (*RulesDecid
 		if run, err = e.Run(ctx, said.Run); err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return nil, err
 		}
-		out.Status = run.Status
+		out.Mode, out.Status = run.Mode, run.Status
 	}
 	for _, v := range said.Verdicts {
 		one := RuleDecided{Rule: v.Rule, Matched: v.Matched, Outcome: v.Outcome, Because: v.Because, Leaves: v.Leaves}
@@ -127,6 +128,9 @@ func doneBy(run engine.Run, step, what string) RuleDone {
 	}
 	s := run.Steps[at]
 	done.Status, done.Why = s.Status, s.Why
+	if run.Mode == engine.ModeShadow && s.Status == "succeeded" {
+		done.Status = "planned"
+	}
 	if s.Error != nil {
 		done.Why = s.Error.Message
 	}

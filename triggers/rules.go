@@ -91,8 +91,11 @@ func (s *RuleSet) Ask(ctx context.Context, ev playbooks.Event) (RuleRecord, erro
 	if err != nil {
 		return RuleRecord{}, err
 	}
-	if known, found, err := s.said(ctx, id, ev.ID); err != nil || found {
+	switch known, found, err := s.said(ctx, id, ev.ID); {
+	case err != nil:
 		return known, err
+	case found: // whoever kept it may have died before it suppressed
+		return known, s.suppress(ctx, known)
 	}
 	now, err := s.Engine.StoreTime(ctx)
 	if err != nil {
@@ -107,15 +110,31 @@ func (s *RuleSet) Ask(ctx context.Context, ev playbooks.Event) (RuleRecord, erro
 		return RuleRecord{}, err
 	}
 	rec := RuleRecord{Incident: id, Event: ev.ID, At: now, Verdicts: d.Verdicts, Suppressed: d.Suppressed}
-	if d.Suppressed != nil && d.Suppressed != standing && !d.Suppressed.Until.IsZero() {
-		if err := s.put(ctx, docSuppression, id, d.Suppressed, d.Suppressed.Until.Sub(now)); err != nil {
-			return rec, err
-		}
-	}
 	if err := s.begin(ctx, &rec, ev, d.Steps, lane); err != nil {
 		return rec, err
 	}
-	return rec, s.put(ctx, docRules, rec.key(), rec, keptRules)
+	if err := s.put(ctx, docRules, rec.key(), rec, keptRules); err != nil {
+		return rec, err
+	}
+	return rec, s.suppress(ctx, rec)
+}
+
+// suppress keeps by what later revisions are suppressed. It is the last thing
+// that is kept: who asks again after a crash must not take it for one of before.
+func (s *RuleSet) suppress(ctx context.Context, rec RuleRecord) error {
+	is := rec.Suppressed
+	if is == nil || is.Until.IsZero() {
+		return nil
+	}
+	now, err := s.Engine.StoreTime(ctx)
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	standing, err := Suppressed(ctx, s.Docs, rec.Incident, now)
+	if err != nil || !is.Until.After(now) || standing != nil && !is.Until.After(standing.Until) {
+		return err
+	}
+	return s.put(ctx, docSuppression, rec.Incident, is, is.Until.Sub(now))
 }
 
 // begin begins the run of what the rules do.

@@ -58,7 +58,8 @@ company only.
 and *.ndjson. Each holds one incident, a list, or a page ({"value": […]}): bodies of
 Graph (with $expand=alerts) or of Sentinel as their APIs send them, or what
 ` + "`stanch incidents show -o json`" + ` prints. What cannot be read is named, and the rest
-goes on. Without --since all of them are taken.
+goes on. Of an incident that comes again the first, by the order of the files, is
+taken. Without --since all of them are taken.
 
 --against OTHER tries another playbook on the same incidents, a file, an id, or the
 digest of an edition (sha256:…, as ` + "`stanch runs show`" + ` has it), and tells what PLAYBOOK
@@ -116,12 +117,6 @@ func (sh *shell) backtest(ctx context.Context, o backtestOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.page != "" {
-		if err := writePage(o.page, r); err != nil {
-			return err
-		}
-		sh.err.Printf("wrote %s\n", o.page)
-	}
 	if err := sh.printBacktest(r); err != nil {
 		return err
 	}
@@ -130,6 +125,12 @@ func (sh *shell) backtest(ctx context.Context, o backtestOptions) error {
 	}
 	for _, u := range t.unread {
 		sh.err.Printf("not read: %s: %s\n", u.Where, u.Why)
+	}
+	if o.page != "" {
+		if err := writePage(o.page, r); err != nil {
+			return err
+		}
+		sh.err.Printf("wrote %s\n", o.page)
 	}
 	if r.fails() {
 		return quietly(exitFailed)
@@ -147,6 +148,8 @@ type trial struct {
 	books  []rehearse.Candidate
 	past   *pastRuns
 	unread []notRead
+	// repeated is how many times an export had an incident again.
+	repeated int
 	// recorded answers what past runs on an incident read; nil if there are none.
 	recorded func(ctx context.Context, incident string) ([]engine.Answer, error)
 }

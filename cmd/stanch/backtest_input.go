@@ -50,19 +50,25 @@ func (t *trial) cannotRead(where string, why error) {
 // exported are the incidents in the files of --input.
 func (t *trial) exported(ctx context.Context) iter.Seq2[incident.Incident, error] {
 	return func(yield func(incident.Incident, error) bool) {
-		files, err := exportFiles(t.o.input)
+		files, err := t.exportFiles()
 		if err != nil {
 			yield(incident.Incident{}, err)
 			return
 		}
+		seen := map[string]bool{}
 		for _, file := range files {
 			err := eachExported(ctx, file, func(where string, raw []byte) error {
 				in, err := rehearse.ReadIncident(raw)
 				switch {
 				case err != nil:
 					t.cannotRead(where, err)
-				case t.opened.holds(in.CreatedAt) && !yield(in, nil):
-					return errEnough
+				case seen[in.ID]:
+					t.repeated++
+				default:
+					seen[in.ID] = true
+					if t.opened.holds(in.CreatedAt) && !yield(in, nil) {
+						return errEnough
+					}
 				}
 				return nil
 			})
@@ -79,8 +85,10 @@ func (t *trial) exported(ctx context.Context) iter.Seq2[incident.Incident, error
 	}
 }
 
-// exportFiles are the files that --input names, in order of their names.
-func exportFiles(named string) ([]string, error) {
+// exportFiles are the files that --input names, in order of their names. What in
+// a folder is no file, or cannot be looked into, is noted and left out.
+func (t *trial) exportFiles() ([]string, error) {
+	named := t.o.input
 	info, err := os.Stat(named)
 	if err != nil {
 		return nil, fmt.Errorf("--input: %w", err)
@@ -89,20 +97,27 @@ func exportFiles(named string) ([]string, error) {
 		return []string{named}, nil
 	}
 	var files []string
-	err = filepath.WalkDir(named, func(file string, d fs.DirEntry, err error) error {
+	root := named + string(filepath.Separator) // so that a link to a folder is followed
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		switch {
-		case err != nil:
+		case err != nil && file == root:
 			return err
-		case strings.HasPrefix(d.Name(), ".") && file != named:
+		case err != nil:
+			t.cannotRead(file, err)
+		case strings.HasPrefix(d.Name(), ".") && file != root:
 			if d.IsDir() {
 				return filepath.SkipDir
 			}
 		case !d.IsDir() && slices.Contains([]string{".json", ".jsonl", ".ndjson"}, filepath.Ext(file)):
+			if what, err := os.Stat(file); err == nil && !what.Mode().IsRegular() {
+				t.cannotRead(file, errors.New("it is no regular file"))
+				return nil
+			}
 			files = append(files, file)
 		}
 		return nil
 	})
-	if err == nil && len(files) == 0 {
+	if err == nil && len(files)+len(t.unread) == 0 {
 		err = fmt.Errorf("--input: no *.json, *.jsonl or *.ndjson in %s", named)
 	}
 	return files, err
@@ -119,7 +134,8 @@ func eachExported(ctx context.Context, file string, visit func(where string, raw
 	if filepath.Ext(file) != ".json" {
 		return eachLine(ctx, f, file, visit)
 	}
-	r := bufio.NewReader(f)
+	bounded := &boundedReader{from: f, left: mostValue}
+	r := bufio.NewReader(bounded)
 	begin, err := opening(r)
 	if err != nil {
 		return err
@@ -130,13 +146,14 @@ func eachExported(ctx context.Context, file string, visit func(where string, raw
 			return err
 		}
 	}
-	for n := 1; d.More(); n++ {
+	n := 1
+	for ; d.More(); n++ {
 		var raw json.RawMessage
 		switch err := cmp.Or(ctx.Err(), d.Decode(&raw)); {
 		case err != nil && n == 1:
-			return fmt.Errorf("not JSON: %w", err)
+			return fmt.Errorf("no JSON that can be read: %w", err)
 		case err != nil:
-			return fmt.Errorf("the rest, from incident %d on, is not JSON: %w", n, err)
+			return fmt.Errorf("the rest, from incident %d on, is no JSON that can be read: %w", n, err)
 		}
 		where := file
 		if begin == '[' || n > 1 {
@@ -145,13 +162,35 @@ func eachExported(ctx context.Context, file string, visit func(where string, raw
 		if err := eachOf(where, raw, visit); err != nil {
 			return err
 		}
+		bounded.left = mostValue
 	}
 	if begin == '[' {
 		if _, err := d.Token(); err != nil {
 			return fmt.Errorf("its list does not end: %w", err)
 		}
 	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("the rest, behind %s, is not read: want one list, or one incident after the other", plural(n-1, "value"))
+	}
 	return nil
+}
+
+// mostValue bounds one value of an export in bytes: an incident or a page.
+const mostValue = incident.MaxBody
+
+// boundedReader reads no more than is left.
+type boundedReader struct {
+	from io.Reader
+	left int
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("one value has more than %d bytes: give a page of fewer incidents, or one incident on each line of a .jsonl", mostValue)
+	}
+	n, err := b.from.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // opening is the first character of a JSON text, behind a mark of the byte order
@@ -194,7 +233,8 @@ func eachOf(where string, raw json.RawMessage, visit func(where string, raw []by
 func eachLine(ctx context.Context, f io.Reader, file string, visit func(where string, raw []byte) error) error {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, incident.MaxBody)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		line := bytes.TrimSpace(bytes.TrimPrefix(lines.Bytes(), []byte("\ufeff")))
 		if len(line) == 0 {
 			continue
@@ -204,7 +244,7 @@ func eachLine(ctx context.Context, f io.Reader, file string, visit func(where st
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("the rest is not read: %w", err)
+		return fmt.Errorf("from line %d on it is not read: %w", n, err)
 	}
 	return nil
 }

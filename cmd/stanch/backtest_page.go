@@ -131,7 +131,7 @@ func listed(t rehearse.Tried) pageIncident {
 		Severity: terminal.OneLine(t.Severity), Because: terminal.OneLine(t.Because),
 	}
 	for _, r := range t.Runs {
-		run := pageRun{Status: r.Status, Note: terminal.OneLine(r.Reason)}
+		run := pageRun{Status: r.Came(), Note: terminal.OneLine(r.Reason)}
 		if r.Error != nil {
 			run.Note = terminal.OneLine(faultText(*r.Error))
 		}

@@ -24,6 +24,7 @@ type backtestReport struct {
 	Summary   rehearse.Summary `json:"summary"`
 	Against   *againstReport   `json:"against,omitempty"`
 	Unread    []notRead        `json:"unread"`
+	Repeated  int              `json:"repeated"`  // times that an export had an incident again: the first is taken
 	Incidents []rehearse.Tried `json:"incidents"` // all that were looked at, in the order in which they were opened
 }
 
@@ -38,11 +39,12 @@ type againstReport struct {
 func (t *trial) report(tried [][]rehearse.Tried) backtestReport {
 	r := backtestReport{
 		Playbook: sideOf(t.books[0].Book), Since: momentOf(t.opened.since), Until: momentOf(t.opened.until), Input: t.o.input,
-		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]notRead{}, t.unread...), Incidents: tried[0],
+		Reads: t.o.reads, As: t.o.as, Summary: rehearse.Sum(tried[0]), Unread: append([]notRead{}, t.unread...), Repeated: t.repeated, Incidents: tried[0],
 	}
 	if len(tried) > 1 {
 		d := rehearse.Compare(tried[0], tried[1])
-		r.Against = &againstReport{sideOf(t.books[1].Book), headline(d), rehearse.Sum(tried[1]), d}
+		was := rehearse.Sum(tried[1])
+		r.Against = &againstReport{sideOf(t.books[1].Book), headline(d, r.Summary.Partly+was.Partly > 0), was, d}
 	}
 	return r
 }
@@ -61,10 +63,14 @@ func (r backtestReport) fails() bool {
 }
 
 // headline says in one sentence what a playbook would do more and fewer than the
-// other.
-func headline(d rehearse.Difference) string {
+// other, and if so, that not all could be judged.
+func headline(d rehearse.Difference, partly bool) string {
+	far := ""
+	if partly {
+		far = ", as far as could be judged"
+	}
 	if d.Same {
-		return "both would have done the same"
+		return "both would have done the same" + far
 	}
 	var parts []string
 	if d.Matches.More+d.Matches.Fewer > 0 {
@@ -81,7 +87,7 @@ func headline(d rehearse.Difference) string {
 	if len(parts) == 0 {
 		parts = append(parts, fmt.Sprintf("ends or asks otherwise about %s; no effect differs", plural(len(d.Changed), "incident")))
 	}
-	return "this edit: " + strings.Join(parts, "; ")
+	return "this edit: " + strings.Join(parts, "; ") + far
 }
 
 // moreOf says how many there are more and fewer of what a noun names.
@@ -181,6 +187,9 @@ func (r backtestReport) facts() terminal.Table {
 	}
 	if s.Assumed > 0 {
 		t.Add("assumed", fmt.Sprintf("%s: nobody has looked what would change; one is counted on each thing acted upon", plural(s.Assumed, "effect")))
+	}
+	if r.Repeated > 0 {
+		t.Add("repeated", fmt.Sprintf("%d: the first of each incident is taken", r.Repeated))
 	}
 	if len(r.Unread) > 0 {
 		t.Add("not read", strconv.Itoa(len(r.Unread))+": named below")

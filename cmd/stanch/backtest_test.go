@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -43,7 +46,7 @@ func hostileReport(text string) backtestReport {
 	return backtestReport{
 		Playbook: diffSide{text, text, text}, Input: text, Reads: "recorded", As: "opened", Summary: rehearse.Sum(is), Incidents: is,
 		Unread:  []notRead{{text, text}},
-		Against: &againstReport{diffSide{text, text, text}, headline(d), rehearse.Sum(was), d},
+		Against: &againstReport{diffSide{text, text, text}, headline(d, false), rehearse.Sum(was), d},
 	}
 }
 
@@ -148,5 +151,51 @@ func TestBacktestChangesNothing(t *testing.T) {
 	again, err := tr.run(t.Context())
 	if err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("the same store gives another report: %v", err)
+	}
+}
+
+// A value of an export that is too large is named before it is all in memory, and
+// those before it are taken.
+func TestAnExportIsReadWithinBounds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large.json")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(`{"id":"1"} {"id":"2"} {"id":"`)
+	for part := bytes.Repeat([]byte("a"), 1<<20); err == nil && len(part) > 0; {
+		if at, _ := f.Seek(0, io.SeekCurrent); at > mostValue+1<<20 {
+			break
+		}
+		_, err = f.Write(part)
+	}
+	if _, also := f.WriteString(`"} {"id":"4"}`); err != nil || also != nil || f.Close() != nil {
+		t.Fatal(err, also)
+	}
+	var seen []string
+	err = eachExported(t.Context(), file, func(_ string, raw []byte) error {
+		seen = append(seen, string(raw))
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "the rest, from incident 3 on, ") || !strings.Contains(err.Error(), "one value has more than 67108864 bytes") {
+		t.Errorf("it says %v", err)
+	}
+	if want := []string{`{"id":"1"}`, `{"id":"2"}`}; !slices.Equal(seen, want) {
+		t.Errorf("%d values were visited", len(seen))
+	}
+}
+
+// Of what was not judged nobody says that it is the same, or how it ends.
+func TestABacktestSaysWhatItCouldNotJudge(t *testing.T) {
+	is := rehearse.Tried{Incident: "defender/1", Verdict: rehearse.Matched, Runs: []rehearse.Would{{Status: "succeeded", Unjudged: []rehearse.Gap{{Step: "a", Why: "no recorded answer", Count: 1}}}}}
+	d := rehearse.Compare([]rehearse.Tried{is}, []rehearse.Tried{is})
+	if text := headline(d, true); text != "both would have done the same, as far as could be judged" {
+		t.Error(text)
+	}
+	if got := listed(is).Runs[0].Status; got != "judged in part" {
+		t.Errorf("the page calls the run %s", got)
+	}
+	if d = rehearse.Compare([]rehearse.Tried{is}, []rehearse.Tried{{Incident: "defender/1", Verdict: rehearse.NotMatched}}); d.Changed[0].Status[0] != "judged in part" {
+		t.Errorf("the difference calls the run %s", d.Changed[0].Status[0])
 	}
 }

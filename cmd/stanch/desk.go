@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
-	"runtime/debug"
 	"sync"
 
 	"stanch/actions"
@@ -201,15 +200,6 @@ func budgets(cfg *config.Config) map[string]engine.Budget {
 		all[class] = b
 	}
 	return all
-}
-
-// roomyHeap lets the heap of a process that works grow to five times what is in
-// use before it is swept, unless the operator says otherwise by GOGC: that is some
-// tens of megabytes, and a tenth of the processor time of every step.
-func roomyHeap() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
 }
 
 // working runs do while the engine works, if this process is a worker, and

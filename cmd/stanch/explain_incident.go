@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"stanch/cmd/stanch/internal/terminal"
+	"stanch/engine"
 	"stanch/triggers"
 )
 
@@ -104,7 +105,7 @@ func (sh *shell) showDecided(rec triggers.Decided) {
 // showRules tells what rules said of a revision, and what came of what they do.
 func (sh *shell) showRules(r triggers.RulesDecided) {
 	if r.Run != "" {
-		sh.out.Line("run ", r.Run, " of rules: ", orUnknown(r.Status))
+		sh.out.Line("run ", r.Run, " of rules", map[bool]string{true: " in shadow"}[r.Mode == engine.ModeShadow], ": ", orUnknown(r.Status))
 	}
 	if r.Refused != "" {
 		sh.out.Line(terminal.Text{Style: terminal.Red, Text: "what rules do was refused: "}, shortText(r.Refused, 240))

@@ -40,7 +40,8 @@ func runCommand(sh *shell) *cobra.Command {
 state before and after (the plan). With --live it is done, durably: the command
 stays until the run has ended, and if it is interrupted, the run goes on when the
 next worker starts. With --shadow it is planned as a trigger would in shadow, and
-kept: stanch runs shadow compares it with what was done.
+kept: stanch runs shadow compares it with what was done. It is refused where live
+runs wait in a store in a file that nobody works on: they would go on.
 
 PLAYBOOK is a file, or the id of a playbook in the configuration's folders. It
 runs even if its trigger would not start it for this incident, and says so.
@@ -117,10 +118,29 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return err
 	}
 	defer d.close()
-	if !o.live && !o.shadow {
+	switch {
+	case o.shadow:
+		if err := d.wakesNobody(ctx); err != nil {
+			return err
+		}
+	case !o.live:
 		return sh.plan(ctx, d, start)
 	}
 	return sh.runLive(ctx, d, start, o.noWait)
+}
+
+// wakesNobody refuses to work in shadow on a file in which live runs wait for a
+// worker: they would go on here, with effects.
+func (d *desk) wakesNobody(ctx context.Context) error {
+	if !d.worker || d.at.Redis != nil { // whoever works there goes on with them anyway
+		return nil
+	}
+	waiting, _, err := d.runs(ctx, runFilter{status: "live", mode: engine.ModeLive})
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s in %s, such as %s, would go on here and have effects: let `stanch serve` work on it, end them, or give another store with --store",
+		plural(len(waiting), "live run"), d.at, waiting[0].ID)
 }
 
 // openMemory gives a plan a store that leaves nothing behind.

@@ -38,7 +38,8 @@ with status: test, of stanch serve --shadow and stanch run --shadow) with
 
 Effects are counted by action, and changes of an incident by field: in both, only
 in shadow, only in the other. An effect is the same if it is on the same thing and
-leaves it alike; what comments and messages say is not compared.
+leaves it alike; what comments and messages say is not compared. What was taken
+back later was done.
 
 Not known is what nobody can tell, and counts as no agreement: what people do to
 files, devices, mails and accounts; what an incident that is still open may yet

@@ -154,7 +154,7 @@ func (t things) changed(is, was Tried) (Changed, bool) {
 func statuses(t Tried) []string {
 	all := []string{}
 	for _, r := range t.Runs {
-		all = append(all, r.Status)
+		all = append(all, r.Came())
 	}
 	return all
 }

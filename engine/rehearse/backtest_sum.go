@@ -140,7 +140,7 @@ func (s *sums) tried(t Tried) {
 	}
 	for _, r := range t.Runs {
 		s.Runs++
-		s.statuses[r.came()]++
+		s.statuses[r.Came()]++
 		day.Effects += len(r.Effects)
 		s.ran(t.Incident, r)
 	}

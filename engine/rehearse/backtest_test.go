@@ -267,6 +267,47 @@ func TestBacktestTellsWhatGuardrailsStop(t *testing.T) {
 	}
 }
 
+const around = `
+playbook: around
+title: Counts what is around a file
+status: stable
+owner: dlp@contoso.example
+on: {incident: {events: [created]}}
+steps:
+  - uses: things.count_around
+    with: {id: guarded}
+`
+
+// Of a step that a guardrail stops, what comes before is sent, and what stands
+// behind is not.
+func TestBacktestCountsWhatIsSentBeforeARefusal(t *testing.T) {
+	b := backtest(t, map[string]int{}, around)
+	b.Practice = true
+	b.Guardrails.Protect = map[string][]string{"files": {"guarded"}}
+	one := run(t, b, past(1, 0, "high"))[0][0].Runs[0]
+	if one.Status != "failed" || len(one.Effects) != 1 || one.Effects[0].Target.ID != "guarded-first" || len(one.Stops) != 1 {
+		t.Errorf("%+v", one)
+	}
+}
+
+const waiting = `
+playbook: waiting
+title: Waits for a word
+status: stable
+owner: dlp@contoso.example
+on: {incident: {events: [created]}}
+steps:
+  - wait: {event: go-on, key: "${{ incident.id }}", timeout: 1h}
+`
+
+// A step that waits for an event is a gap of its own: it follows from no other.
+func TestBacktestOfAWaitForAnEvent(t *testing.T) {
+	one := run(t, backtest(t, nil, waiting), past(1, 0, "high"))[0][0].Runs[0]
+	if g := one.Unjudged; len(g) != 1 || g[0].Follows || g[0].Why != engine.NoEvent {
+		t.Errorf("%+v", g)
+	}
+}
+
 const byAlert = `
 playbook: by-alert
 title: Counts for each alert

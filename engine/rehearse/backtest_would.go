@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -74,8 +75,8 @@ type Planned struct {
 // inPart is what came of a run of which nobody knows the whole.
 const inPart = "judged in part"
 
-// came is what came of the run, as far as it is known.
-func (w Would) came() string {
+// Came is what came of the run, as far as it is known.
+func (w Would) Came() string {
 	if len(w.Unjudged) > 0 && w.Status != "failed" {
 		return inPart
 	}
@@ -126,12 +127,20 @@ func (s *side) would(r engine.Run) Would {
 	for _, step := range r.Steps {
 		for _, e := range step.Effects {
 			w.effect(step, e, s.assumed[step.Path])
+			if e.Status == actions.Refused { // the step fails there: those behind are not sent
+				break
+			}
 		}
 		if a := step.Approval; a != nil {
 			w.Approvals = append(w.Approvals, Question{Step: step.Path, Ask: a.Ask, Approvers: append([]string{}, a.Approvers...), Quorum: a.Quorum, Targets: len(a.Targets)})
 		}
 		if why, is := strings.CutPrefix(step.Why, engine.NeedsLive+": "); is && step.Status == "skipped" {
-			w.gap(Gap{Step: static(step.Path), Why: why, Count: 1, Follows: !s.b.Practice && !strings.HasPrefix(why, noAnswerOf)})
+			w.gap(Gap{Step: static(step.Path), Why: why, Count: 1, Follows: !s.b.Practice && why != engine.NoEvent && !strings.HasPrefix(why, noAnswerOf)})
+		}
+	}
+	if !slices.ContainsFunc(w.Unjudged, func(g Gap) bool { return !g.Follows }) { // there is nothing that they follow from
+		for i := range w.Unjudged {
+			w.Unjudged[i].Follows = false
 		}
 	}
 	w.without(r.ID)
@@ -145,7 +154,7 @@ func (w *Would) effect(step engine.Step, e engine.StepEffect, assumed bool) {
 		stop.Guardrail = StopRefused
 		w.Stops = append(w.Stops, stop)
 		return
-	case e.Status != actions.Planned || step.Status == "failed": // another effect of the step is refused
+	case e.Status != actions.Planned:
 		return
 	case e.Why != "":
 		stop.Guardrail = StopCap

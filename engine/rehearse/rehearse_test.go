@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,14 @@ func catalog(world map[string]int) *actions.Catalog {
 			return actions.Finding{Answer: actions.CannotTell}, nil
 		},
 	}
-	return actions.Of(map[string]actions.Action{"things.get": read.Action(), "things.count": count.Action()})
+	both := count
+	both.Plan = func(ctx context.Context, c actions.Call, p thing) ([]actions.Effect, seen, error) {
+		first, out, err := count.Plan(ctx, c, thing{ID: p.ID + "-first"})
+		second, _, also := count.Plan(ctx, c, p)
+		third, _, last := count.Plan(ctx, c, thing{ID: p.ID + "-last"})
+		return slices.Concat(first, second, third), out, errors.Join(err, also, last)
+	}
+	return actions.Of(map[string]actions.Action{"things.get": read.Action(), "things.count": count.Action(), "things.count_around": both.Action()})
 }
 
 func options() rehearse.Options {

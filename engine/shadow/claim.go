@@ -28,6 +28,9 @@ func claimsOf(r engine.Run, counts func(actions.Status) bool) []claim {
 	var all []claim
 	for _, s := range r.Steps {
 		for _, e := range s.Effects {
+			if e.Status == actions.Refused && r.Mode != engine.ModeLive { // the step fails there: those behind are not sent
+				break
+			}
 			if !counts(e.Status) {
 				continue
 			}
@@ -58,9 +61,11 @@ func find(all []claim, what string) int {
 // planned reports whether an effect would have been done.
 func planned(s actions.Status) bool { return s == actions.Planned }
 
-// done reports whether the world is as the effect makes it. Of what is open or
-// unknown nobody can tell.
-func done(s actions.Status) bool { return s == actions.Done || s == actions.AlreadySo }
+// done reports whether the world is, or was until it was taken back, as the effect
+// makes it. Of what is open or unknown nobody can tell.
+func done(s actions.Status) bool {
+	return s == actions.Done || s == actions.AlreadySo || s == actions.Undone
+}
 
 // claims are what one effect comes to. Of an incident each field is one, and of
 // tags each tag.

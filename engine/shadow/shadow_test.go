@@ -203,3 +203,24 @@ func TestRunsOnOneIncidentAreOneCase(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Of a step that a guardrail stops, what comes before is sent, and what stands
+// behind is not.
+func TestWhatStandsBehindARefusalWouldNotBeDone(t *testing.T) {
+	trial := run("shadow", "failed", 0, onFile("files.unshare", "a", "null", actions.Planned))
+	trial.Steps[0].Status = "failed"
+	trial.Steps[0].Effects = append(trial.Steps[0].Effects, onFile("files.unshare", "b", "null", actions.Refused), onFile("files.unshare", "c", "null", actions.Planned))
+	live := run("live", "failed", time.Minute, onFile("files.unshare", "a", "null", actions.Done))
+	r := shadow.Compare("p", []shadow.Case{{Subject: "defender/1", Shadow: []engine.Run{trial}, Live: []engine.Run{live}}})
+	check(t, "live", r.Live, 1, shadow.Tally{Both: 1})
+}
+
+// What the live version did for a while, or what was undone, it did.
+func TestWhatWasTakenBackWasDone(t *testing.T) {
+	r := shadow.Compare("p", []shadow.Case{{
+		Subject: "defender/1",
+		Shadow:  []engine.Run{run("shadow", "succeeded", 0, onFile("devices.isolate", "d", "null", actions.Planned))},
+		Live:    []engine.Run{run("live", "succeeded", time.Minute, onFile("devices.isolate", "d", "null", actions.Undone))},
+	}})
+	check(t, "live", r.Live, 1, shadow.Tally{Both: 1})
+}

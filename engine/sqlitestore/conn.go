@@ -42,14 +42,13 @@ func dsn(path string, readOnly bool) (string, error) {
 	q := []string{
 		"_pragma=busy_timeout(" + fmt.Sprint(busyWait.Milliseconds()) + ")",
 		"_pragma=synchronous(FULL)",
-		"_pragma=cache_size(-65536)",
 		"_pragma=temp_store(MEMORY)",
 		"_pragma=trusted_schema(0)",
 	}
 	if readOnly {
-		q = append(q, "mode=ro", "_pragma=query_only(1)")
+		q = append(q, "mode=ro", "_pragma=query_only(1)", "_pragma=cache_size(-2048)")
 	} else {
-		q = append(q, "_pragma=journal_mode(WAL)", "_pragma=wal_autocheckpoint(4000)", "_pragma=journal_size_limit(67108864)")
+		q = append(q, "_pragma=cache_size(-8192)", "_pragma=journal_mode(WAL)", "_pragma=wal_autocheckpoint(4000)", "_pragma=journal_size_limit(67108864)")
 	}
 	return u.String() + "?" + strings.Join(q, "&"), nil
 }
