@@ -12,9 +12,12 @@ import (
 	"stanch/engine"
 )
 
-// mostOwn is how many of our writings to one incident are looked at. Sentinel
-// takes 100 comments, and there are eight fields.
-const mostOwn = 200
+// How many of our writings to one incident are looked at, in all and at once: they
+// are kept for a month, and each comment is one.
+const (
+	mostOwn = 5000
+	someOwn = 200
+)
 
 // ownWrite is one writing of ours to an incident.
 type ownWrite struct {
@@ -26,29 +29,40 @@ type ownWrite struct {
 
 // writes reads what is told of our writings to an incident, by their keys.
 func (r *reading) writes(ctx context.Context, kind, id string) (map[string]ownWrite, error) {
-	prefix := id + "/"
-	docs, err := r.feed.Docs.Each(ctx, kind, prefix, mostOwn)
-	if err != nil {
-		return nil, fmt.Errorf("own writes: %w", err)
-	}
-	all := map[string]ownWrite{}
-	for _, d := range docs {
-		key, is := strings.CutPrefix(d.Key, prefix)
-		if !is {
+	prefix, all := id+"/", map[string]ownWrite{}
+	for after := prefix; len(all) < mostOwn; {
+		docs, err := r.feed.Docs.Each(ctx, kind, after, someOwn)
+		if err != nil {
+			return nil, fmt.Errorf("own writes: %w", err)
+		}
+		for _, d := range docs {
+			key, is := strings.CutPrefix(d.Key, prefix)
+			if !is {
+				return all, nil
+			}
+			if all[key], err = readOwn(key, d); err != nil {
+				return nil, err
+			}
+			after = d.Key
+		}
+		if len(docs) < someOwn {
 			break
 		}
-		w := ownWrite{at: d.At}
-		w.field, _, _ = strings.Cut(key, "/")
-		err := json.Unmarshal(d.Body, &w.OwnWrite)
-		if err == nil {
-			err = json.Unmarshal(w.Value, &w.value)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("own write to %s: %w", key, err)
-		}
-		all[key] = w
 	}
 	return all, nil
+}
+
+func readOwn(key string, d engine.Document) (ownWrite, error) {
+	w := ownWrite{at: d.At}
+	w.field, _, _ = strings.Cut(key, "/")
+	err := json.Unmarshal(d.Body, &w.OwnWrite)
+	if err == nil {
+		err = json.Unmarshal(w.Value, &w.value)
+	}
+	if err != nil {
+		return w, fmt.Errorf("own write to %s: %w", key, err)
+	}
+	return w, nil
 }
 
 // own answers what Stanch itself last wrote to an incident, without what others

@@ -3,6 +3,7 @@ package triggers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -179,5 +180,26 @@ func TestWhatOthersDoBeforeUsIsTheirs(t *testing.T) {
 				t.Errorf("what others did is no news: %+v", p)
 			}
 		})
+	}
+}
+
+// However many comments we wrote to an incident, what else we wrote is known.
+func TestManyCommentsOfOursHideNoOtherWriting(t *testing.T) {
+	d := newDesk(t, counting)
+	d.poll()
+	put := func(key, value string) {
+		t.Helper()
+		body := fmt.Appendf(nil, `{"value":%s,"effect":"e"}`, value)
+		if _, err := d.store.Put(t.Context(), engine.Document{Kind: engine.DocOwn, Key: "defender/40213/" + key, Body: body, Version: engine.AnyVersion}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 450 {
+		put(fmt.Sprintf("comments/e%d", i), `["ours"]`)
+	}
+	put("title", `"written by us"`)
+	d.amend("40213", `{"displayName":"written by us"}`)
+	if p := d.poll(); p.Changed != 0 {
+		t.Errorf("our own writing is news: %+v", p)
 	}
 }
