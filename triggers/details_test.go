@@ -230,8 +230,12 @@ func TestAnAlertWithDetailsStartsAPlaybookOnce(t *testing.T) {
 // A crash at any act of a poll, and another node that goes on: details are filled
 // once and begin a run once.
 func TestDetailsComeOnceWhereverANodeCrashes(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
 	for _, how := range []string{"before", "after", "away"} {
-		for at := 1; ; at++ {
+		for at := 1; ; at += step {
 			m := office(t)
 			one, two := m.nodes[0], m.nodes[1]
 			m.polled(one)
