@@ -23,7 +23,7 @@ type looked struct {
 
 // tell keeps how a round went.
 func (l *looking) tell(ctx context.Context, failure error) error {
-	was, err := l.feed.loadLooked(ctx)
+	was, err := lookedIn(ctx, l.feed.Docs)
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,6 @@ func (l *looking) tell(ctx context.Context, failure error) error {
 	}
 	return nil
 }
-
-func (f *Feed) loadLooked(ctx context.Context) (looked, error) { return lookedIn(ctx, f.Docs) }
 
 func lookedIn(ctx context.Context, docs engine.Documents) (looked, error) {
 	var l looked

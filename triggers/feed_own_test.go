@@ -29,6 +29,19 @@ func (b *between) Settle(ctx context.Context, s engine.Settlement) (engine.Settl
 	return b.memory.Settle(ctx, s)
 }
 
+// working lets an engine work until stop is called.
+func working(t *testing.T, e *engine.Engine) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Work(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
 // A poll between a writing of ours and the record of its result knows whose it is,
 // in a field that has a value and in one that takes more and more.
 func TestAPollBeforeTheResultIsKeptKnowsOurWriting(t *testing.T) {
@@ -46,15 +59,7 @@ func TestAPollBeforeTheResultIsKeptKnowsOurWriting(t *testing.T) {
 			d.feed.Engine, d.feed.Store, d.feed.Docs = e, b.memory, b.memory
 			d.feed.Books = nil
 			d.feed.Books = append(d.feed.Books, d.book("playbook: writing\ntitle: t\nstatus: stable\non:\n  incident: {events: [created], if: 'incident.title == \"fresh\"'}\nsteps:\n  - "+step+"\n"))
-			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			go func() { done <- e.Work(ctx) }()
-			defer func() {
-				stop()
-				if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-					t.Error(err)
-				}
-			}()
+			defer working(t, e)()
 			d.poll()
 			id := d.inject(`{"displayName":"fresh"}`)
 			polled, begun := make(chan triggers.Polled, 1), make(chan struct{})
@@ -138,15 +143,7 @@ func TestWhatOthersDoBeforeUsIsTheirs(t *testing.T) {
 			d.store, d.engine = store.memory, e
 			d.feed.Engine, d.feed.Store, d.feed.Docs = e, store.memory, store.memory
 			d.feed.Books = append(d.feed.Books[:0:0], d.book("playbook: writing\ntitle: t\nstatus: stable\non:\n  incident: {events: [created], if: 'incident.title == \"fresh\"'}\nsteps:\n  - "+c.step+"\n"))
-			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan error, 1)
-			go func() { done <- e.Work(ctx) }()
-			defer func() {
-				stop()
-				if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-					t.Error(err)
-				}
-			}()
+			defer working(t, e)()
 			d.poll()
 			id := d.inject(`{"displayName":"fresh"}`)
 			d.faults(c.fault)

@@ -120,9 +120,14 @@ func (d *desk) shadows(ctx context.Context, playbook string, since time.Time) (m
 		if found[r.Playbook] == nil {
 			found[r.Playbook] = map[string][]string{}
 		}
-		found[r.Playbook][r.Subject] = append([]string{r.ID}, found[r.Playbook][r.Subject]...)
+		found[r.Playbook][r.Subject] = append(found[r.Playbook][r.Subject], r.ID)
 		return true
 	})
+	for _, subjects := range found {
+		for _, runs := range subjects {
+			slices.Reverse(runs) // the newest came first
+		}
+	}
 	return found, err
 }
 
@@ -132,15 +137,17 @@ func (d *desk) shadowCase(ctx context.Context, playbook, subject string, runs []
 	var live, others []string
 	err := d.eachRun(ctx, runFilter{subject: subject, mode: engine.ModeLive}, func(r view.Run) bool {
 		if r.Playbook == playbook {
-			live = append([]string{r.ID}, live...)
+			live = append(live, r.ID)
 		} else {
-			others = append([]string{r.ID}, others...)
+			others = append(others, r.ID)
 		}
 		return true
 	})
 	if err != nil {
 		return c, err
 	}
+	slices.Reverse(live) // the newest came first
+	slices.Reverse(others)
 	for _, list := range []struct {
 		ids []string
 		to  *[]engine.Run

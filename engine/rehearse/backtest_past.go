@@ -90,11 +90,7 @@ func (p *past) ofAlerts() ([]*playbooks.Offer, error) {
 		if a.CreatedAt.After(ev.At) {
 			ev.At = shown(a.CreatedAt, ev.At)
 		}
-		var err error
-		if ev.Alert, err = json.Marshal(a); err != nil {
-			return nil, err
-		}
-		if ev.Evidence, err = json.Marshal(p.then.Evidence.Of(a.ID)); err != nil {
+		if err := giveAlert(&ev, a, p.then.Evidence.Of(a.ID)); err != nil {
 			return nil, err
 		}
 		p.alerts = append(p.alerts, playbooks.NewOffer(ev))

@@ -343,11 +343,16 @@ func (p *play) alertOf(s *scene, file string, id any) error {
 	return fmt.Errorf("fixture %s has no alert %v", file, id)
 }
 
-func (s *scene) fromAlert(about incident.Incident, a incident.Alert, evidence incident.Evidence) (err error) {
+func (s *scene) fromAlert(about incident.Incident, a incident.Alert, evidence incident.Evidence) error {
 	s.at(latest(about))
-	if s.event.Alert, err = json.Marshal(a); err != nil {
+	return giveAlert(&s.event, a, evidence)
+}
+
+// giveAlert gives an event its alert, and the evidence that goes with it.
+func giveAlert(ev *playbooks.Event, a incident.Alert, evidence incident.Evidence) (err error) {
+	if ev.Alert, err = json.Marshal(a); err != nil {
 		return err
 	}
-	s.event.Evidence, err = json.Marshal(evidence)
+	ev.Evidence, err = json.Marshal(evidence)
 	return err
 }
