@@ -99,7 +99,7 @@ func checkCard(t judge, m Message) {
 	if actions, is := content["actions"].([]any); is != (m.Link != "") || is && (len(actions) != 1 || actions[0].(map[string]any)["url"] != m.Link) {
 		t.Fatalf("actions %v for %q", content["actions"], m.Link)
 	}
-	if len(m.Text) < 1000 && len(m.Title) < maxTitle && len(m.Facts) == 0 {
+	if len(m.Text) < 1000 && len(m.Title) < maxTitle && utf8.RuneCountInString(oneLine(m.Title)) <= maxTitle && len(m.Facts) == 0 {
 		sameText(t, m.Title+"\n"+m.Text, strings.ReplaceAll(strings.Join(runs, " "), "\u200b", ""))
 	}
 }
