@@ -26,6 +26,9 @@ type Options struct {
 	// where that is certain. A change of another kind, or of another one, leaves
 	// it as it is. Nil: nobody knows. See Reads.
 	Thing func(path string) (kind, id string)
+	// Found answers which one of its kind the answer to a GET is about, where the
+	// path is only an address of it; empty: that is not certain. Nil: it never is.
+	Found func(path string, answer []byte) (id string)
 }
 
 func (o *Options) filled() Options {
@@ -45,7 +48,7 @@ func (o *Options) filled() Options {
 	if o.UserAgent != "" {
 		out.UserAgent = o.UserAgent
 	}
-	out.Batching, out.Thing = o.Batching, o.Thing
+	out.Batching, out.Thing, out.Found = o.Batching, o.Thing, o.Found
 	return out
 }
 

@@ -84,18 +84,34 @@ func strandOf(step string) string { return step[:strings.LastIndexByte(step, ']'
 type thing struct{ kind, id string }
 
 func (c *Client) thing(r Request) *thing {
+	plain, err := c.below(r)
+	if c.options.Thing == nil || err != nil {
+		return &thing{}
+	}
+	kind, id := c.options.Thing(plain)
+	return &thing{kind, strings.ToLower(id)}
+}
+
+// found is what the answer to a request about a thing turned out to be about.
+func (c *Client) found(r Request, about thing, answer []byte) thing {
+	if about.id != "" || answer == nil || c.options.Found == nil {
+		return about
+	}
+	if plain, err := c.below(r); err == nil {
+		about.id = strings.ToLower(c.options.Found(plain, answer))
+	}
+	return about
+}
+
+// below is the path of a request below the API's base, unescaped.
+func (c *Client) below(r Request) (string, error) {
 	path := r.Path.text
 	if r.Path.link != "" {
 		if u, err := url.Parse(r.Path.link); err == nil {
 			path = strings.TrimPrefix(u.EscapedPath(), c.base.EscapedPath())
 		}
 	}
-	plain, err := url.PathUnescape(path)
-	if c.options.Thing == nil || err != nil {
-		return &thing{}
-	}
-	kind, id := c.options.Thing(plain)
-	return &thing{kind, strings.ToLower(id)}
+	return url.PathUnescape(path)
 }
 
 // runReads is what one run has read, and when it changed what.
@@ -119,6 +135,7 @@ type node struct {
 
 // kept is one answer, or one that is under way.
 type kept struct {
+	what  thing     // what the path is about, or the answer when it is there
 	begun int64     // changes that had ended when it was asked for
 	now   time.Time // the run's time then
 	at    time.Time
@@ -257,7 +274,8 @@ func (at *reading) shares(r Request, out any) bool {
 // read answers a GET from what the run has read a moment ago, else by ask.
 func (at *reading) read(ctx context.Context, c *Client, r Request, ask func(out any) (Reply, error)) (Reply, json.RawMessage, error) {
 	key := at.key(c, r)
-	k, mine := at.s.join(at, key, *c.thing(r))
+	about := *c.thing(r)
+	k, mine := at.s.join(at, key, about)
 	if !mine {
 		select {
 		case <-k.done:
@@ -275,7 +293,7 @@ func (at *reading) read(ctx context.Context, c *Client, r Request, ask func(out 
 	if err != nil {
 		body = nil
 	}
-	at.s.keep(at.Run, key, k, reply, body)
+	at.s.keep(at.Run, key, k, kept{what: c.found(r, about, body), reply: reply, body: body})
 	return reply, body, err
 }
 
@@ -297,13 +315,13 @@ func (s *Reads) join(at *reading, key string, what thing) (k *kept, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.run(at.Run)
-	if k := r.kept[key]; k != nil && k.begun >= r.floor(at.strand, what) && time.Since(k.at) <= s.lasting && at.Now.Sub(k.now).Abs() <= s.lasting {
+	if k := r.kept[key]; k != nil && k.begun >= r.floor(at.strand, k.what) && time.Since(k.at) <= s.lasting && at.Now.Sub(k.now).Abs() <= s.lasting {
 		return k, false
 	}
 	if old := r.kept[key]; old != nil {
 		s.size -= len(old.body)
 	}
-	k = &kept{begun: s.count, now: at.Now, at: time.Now(), done: make(chan struct{})}
+	k = &kept{what: what, begun: s.count, now: at.Now, at: time.Now(), done: make(chan struct{})}
 	r.kept[key] = k
 	return k, true
 }
@@ -328,18 +346,18 @@ func (c *Client) shaped(r Request, reply Reply, body json.RawMessage, out any) e
 }
 
 // keep tells those who wait for an answer; a failure is not kept.
-func (s *Reads) keep(run, key string, k *kept, reply Reply, body json.RawMessage) {
+func (s *Reads) keep(run, key string, k *kept, came kept) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k.reply, k.body = reply, body
+	k.what, k.reply, k.body = came.what, came.reply, came.body
 	close(k.done)
 	r := s.runs[run]
 	if r == nil || r.kept[key] != k {
 		return // a newer one has taken its place
 	}
-	if body == nil {
+	if k.body == nil {
 		delete(r.kept, key)
 		return
 	}
-	s.size += len(body)
+	s.size += len(k.body)
 }

@@ -18,7 +18,8 @@ import (
 )
 
 // shelf is a service with things that have versions: GET /x/NAME answers that of
-// the thing and that of the folder above all, POST /x/NAME makes a new one.
+// the thing and that of the folder above all, POST /x/NAME makes a new one. GET
+// /at/NAME answers the same: an address, of which only the answer tells whose.
 type shelf struct {
 	service *service
 	client  *connectors.Client
@@ -45,19 +46,35 @@ func newShelf(t *testing.T) *shelf {
 			reply(w, 503, `{}`)
 			return
 		}
-		reply(w, 200, fmt.Sprintf(`{"v":%d,"folder":%d}`, s.versions[name], s.versions["folder"]))
+		reply(w, 200, fmt.Sprintf(`{"name":%q,"v":%d,"folder":%d}`, name, s.versions[name], s.versions["folder"]))
 	})
-	s.client = s.service.client(t, &connectors.Options{Thing: func(path string) (string, string) {
-		return "thing", strings.TrimPrefix(path, "/x/")
-	}})
+	s.client = s.service.client(t, &connectors.Options{
+		Thing: func(path string) (string, string) {
+			name, is := strings.CutPrefix(path, "/x/")
+			if !is {
+				return "thing", ""
+			}
+			return "thing", name
+		},
+		Found: func(path string, answer []byte) string {
+			var out struct{ Name string }
+			if !strings.HasPrefix(path, "/at/") || json.Unmarshal(answer, &out) != nil {
+				return ""
+			}
+			return out.Name
+		},
+	})
 	return s
 }
 
 type seen struct{ V, Folder int }
 
-func (s *shelf) read(ctx context.Context, name string) (seen, error) {
+func (s *shelf) read(ctx context.Context, name string) (seen, error) { return s.readAt(ctx, "x", name) }
+
+// readAt reads a thing by its name, at "x", or by its address, at "at".
+func (s *shelf) readAt(ctx context.Context, at, name string) (seen, error) {
 	var out seen
-	_, err := s.client.Read(ctx, connectors.Request{Op: "read " + name, Path: connectors.To("x", name)}, &out)
+	_, err := s.client.Read(ctx, connectors.Request{Op: "read " + name, Path: connectors.To(at, name)}, &out)
 	return out, err
 }
 
@@ -133,6 +150,25 @@ func TestSimultaneousReadsAreOne(t *testing.T) {
 	}
 }
 
+// What an address led to is read anew when that has changed, not when something
+// else has.
+func TestAnAddressIsSharedUntilItsThingChanges(t *testing.T) {
+	s := newShelf(t)
+	reads := connectors.NewReads(time.Hour)
+	ctx := reads.By(t.Context(), connectors.Reader{Run: "r", Step: "each[1]/a"})
+	beside := reads.By(t.Context(), connectors.Reader{Run: "r", Step: "each[2]/a"})
+	for i, x := range []struct{ changed, want int }{{0, 1}, {0, 1}, {1, 2}} {
+		name := []string{"two", "two", "one"}[i]
+		if err := s.change(beside, name); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.readAt(ctx, "at", "one")
+		if err != nil || got.V != x.changed || s.times("one") != x.want {
+			t.Errorf("after a change of %s: %+v, asked %d times, want version %d and %d; %v", name, got, s.times("one"), x.changed, x.want, err)
+		}
+	}
+}
+
 // A failure is not shared, and what is over not kept.
 func TestAFailureIsNotShared(t *testing.T) {
 	s := newShelf(t)
@@ -181,7 +217,8 @@ func TestNoStrandReadsWhatItHasChanged(t *testing.T) {
 		read := func(st *strand) {
 			n++
 			name := string(rune('a' + dice.IntN(3)))
-			got, err := s.read(reads.By(t.Context(), connectors.Reader{Run: "r", Step: st.path + "step"}), name)
+			at := []string{"x", "at"}[dice.IntN(2)]
+			got, err := s.readAt(reads.By(t.Context(), connectors.Reader{Run: "r", Step: st.path + "step"}), at, name)
 			if err != nil {
 				t.Fatal(err)
 			}

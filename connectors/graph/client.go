@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,7 +47,7 @@ func together(o *connectors.Options) *connectors.Options {
 	if out.Batching == nil {
 		out.Batching = Batches()
 	}
-	out.Thing = thingOf
+	out.Thing, out.Found = thingOf, foundOf
 	return &out
 }
 
@@ -108,6 +109,23 @@ func thingOf(path string) (kind, id string) {
 		return "security", ""
 	}
 	return "", ""
+}
+
+// foundOf answers which file the address of one led to.
+func foundOf(path string, answer []byte) (id string) {
+	if !strings.HasPrefix(path, "/shares/") || !strings.HasSuffix(path, "/driveItem") {
+		return ""
+	}
+	var item struct {
+		ID     string `json:"id"`
+		Parent struct {
+			DriveID string `json:"driveId"`
+		} `json:"parentReference"`
+	}
+	if json.Unmarshal(answer, &item) != nil || item.ID == "" || item.Parent.DriveID == "" {
+		return ""
+	}
+	return item.Parent.DriveID + "/" + item.ID
 }
 
 // Least application permissions (devx-content permissions/new/permissions.json).
