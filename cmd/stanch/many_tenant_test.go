@@ -24,6 +24,7 @@ const asTenant = "STANCH_TENANT_OF_A_BENCHMARK"
 type manyOptions struct {
 	Company  json.RawMessage
 	Latency  time.Duration
+	AtOnce   int // calls that the latency passes for at once
 	Throttle float64
 }
 
@@ -96,7 +97,7 @@ func serveMany() error {
 	}
 	var calls, refused, requests atomic.Int64
 	tenant, err := practice.New(practice.Options{
-		Company: in.Company, Latency: in.Latency, Throttle: in.Throttle, TokenLife: time.Hour,
+		Company: in.Company, Latency: in.Latency, AtOnce: in.AtOnce, Throttle: in.Throttle, TokenLife: time.Hour,
 		Observe: func(x practice.Exchange) {
 			if !x.Batched {
 				requests.Add(1)

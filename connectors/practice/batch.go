@@ -65,6 +65,17 @@ func (t *Tenant) batch(c *call) reply {
 	return ok(object{"responses": slices.DeleteFunc(out, func(o object) bool { return o == nil })})
 }
 
+// batchSize is how many requests a batch holds; 0 where it cannot be read.
+func batchSize(body []byte) int {
+	var in struct {
+		Requests []json.RawMessage `json:"requests"`
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return 0
+	}
+	return len(in.Requests)
+}
+
 // openBatch reads and judges a batch as a whole.
 func (t *Tenant) openBatch(c *call) ([]*batchRequest, error) {
 	c.now, c.api = t.o.Now(), apiOf(c.r.URL.Path)

@@ -49,6 +49,10 @@ type Options struct {
 	StaleReads int
 	// Latency delays each answer.
 	Latency time.Duration
+	// AtOnce is how many calls of the cloud's protocols the latency passes for at
+	// once; the others wait until one of these has its answer, in the order of
+	// their coming. A batch is as many as its requests. 0: no limit.
+	AtOnce int
 	// Now is the tenant's clock; nil means time.Now.
 	Now func() time.Time
 	// MachineActionTime is how long a machine action takes from Pending to
@@ -106,6 +110,9 @@ type Tenant struct {
 	world   *world
 	changes []Change
 	faults  []*fault
+	tokens  map[string]claims // that were read before
+	places  chan struct{}     // of the calls that the latency passes for; nil: no limit
+	queue   chan struct{}     // whose place is next
 	limits  limiter
 	stale   map[string]*version
 	outbox  []notice
@@ -127,8 +134,8 @@ func New(o Options) (*Tenant, error) {
 	if o.Notify == nil {
 		o.Notify = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	if o.Throttle < 0 || o.StaleReads < 0 || o.Latency < 0 {
-		return nil, fmt.Errorf("practice tenant: throttle, stale reads and latency are not negative")
+	if o.Throttle < 0 || o.StaleReads < 0 || o.Latency < 0 || o.AtOnce < 0 {
+		return nil, fmt.Errorf("practice tenant: throttle, stale reads, latency and calls at once are not negative")
 	}
 	c := Contoso(o.Seed)
 	if len(o.Company) > 0 {
@@ -145,11 +152,15 @@ func New(o Options) (*Tenant, error) {
 	// guards nothing: the client secrets are public too.
 	mac := hmac.New(sha256.New, []byte("practice token key"))
 	fmt.Fprintf(mac, "%s/%d", w.company.TenantID, o.Seed)
-	return &Tenant{
+	t := &Tenant{
 		o: o, key: mac.Sum(nil), graph: graphRoutes(), machines: defenderRoutes(), sharePoint: sharePointRoutes(), azure: sentinelRoutes(), logs: logRoutes(), feed: feedRoutes(), world: w,
 		limits: limiter{scale: o.Throttle, windows: map[string]*window{}, spent: map[string]int64{}, serving: map[string]int{}},
-		stale:  map[string]*version{},
-	}, nil
+		stale:  map[string]*version{}, tokens: map[string]claims{},
+	}
+	if o.AtOnce > 0 {
+		t.places, t.queue = make(chan struct{}, o.AtOnce), make(chan struct{}, 1)
+	}
+	return t, nil
 }
 
 func setDefault(d *time.Duration, v time.Duration) {

@@ -76,7 +76,13 @@ func (c *call) route(path string) (*route, error) {
 
 // match compares segments with a pattern like drives/{drive}/items/{item}.
 func match(pattern string, segments []string) (map[string]string, bool) {
-	args := map[string]string{}
+	var args map[string]string // made for a first part that stands for something
+	take := func(name, value string) {
+		if args == nil {
+			args = map[string]string{}
+		}
+		args[name] = value
+	}
 	n := 0
 	for part := range strings.SplitSeq(pattern, "/") {
 		if n == len(segments) {
@@ -88,9 +94,9 @@ func match(pattern string, segments []string) (map[string]string, bool) {
 			if s == "" {
 				return nil, false
 			}
-			args[strings.Trim(part, "{}")] = s
+			take(strings.Trim(part, "{}"), s)
 		} else if name, value, is := indexed(part, s); is {
-			args[name] = value
+			take(name, value)
 		} else if !strings.EqualFold(part, s) {
 			return nil, false
 		}

@@ -69,7 +69,7 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 	f := t.fault(r)
 	t.enter(c)
 	defer t.leave(c)
-	delay(t.o.Latency + f.delay())
+	t.hold(c, t.o.Latency+f.delay())
 	if f.cuts(cutBefore) {
 		panic(http.ErrAbortHandler)
 	}
@@ -91,6 +91,25 @@ func (t *Tenant) serveCloud(w http.ResponseWriter, r *http.Request) {
 		t.o.Observe(c.exchange(answer, f, false))
 	}
 	answer.write(w, f)
+}
+
+// hold holds a call up for the latency, and before that until it has a place.
+func (t *Tenant) hold(c *call, latency time.Duration) {
+	if t.places == nil {
+		delay(latency)
+		return
+	}
+	n := 1
+	if isBatch(c.r.URL.Path) {
+		n = batchSize(c.body)
+	}
+	t.queue <- struct{}{}
+	for range n {
+		t.places <- struct{}{}
+		time.AfterFunc(latency, func() { <-t.places })
+	}
+	<-t.queue
+	delay(latency)
 }
 
 // delay holds a request up, also for a client that has gone: it is on its way.

@@ -222,21 +222,40 @@ func (t *Tenant) signature(text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// claims answers what a token that the tenant has issued says, or what is wrong
+// with it. Those that it has read before are known; the lock is held.
+func (t *Tenant) claims(token string) (who claims, wrong string) {
+	if who, known := t.tokens[token]; known {
+		return who, ""
+	}
+	at := strings.LastIndexByte(token, '.')
+	if at < 0 || !hmac.Equal([]byte(t.signature(token[:at])), []byte(token[at+1:])) {
+		return who, "Access token validation failure. Invalid signature."
+	}
+	_, body, _ := strings.Cut(token[:at], ".")
+	raw, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil || json.Unmarshal(raw, &who) != nil {
+		return who, "IDX14100: JWT is not well formed."
+	}
+	if len(t.tokens) >= tokensKnown {
+		clear(t.tokens)
+	}
+	t.tokens[token] = who
+	return who, ""
+}
+
+// tokensKnown bounds how many tokens a tenant knows without reading them.
+const tokensKnown = 64
+
 // authenticate reads the bearer token and answers its roles.
 func (c *call) authenticate() ([]string, error) {
 	token, is := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
 	if !is || token == "" {
 		return nil, c.unauthorized("Access token is empty.")
 	}
-	at := strings.LastIndexByte(token, '.')
-	if at < 0 || !hmac.Equal([]byte(c.t.signature(token[:at])), []byte(token[at+1:])) {
-		return nil, c.unauthorized("Access token validation failure. Invalid signature.")
-	}
-	var who claims
-	_, body, _ := strings.Cut(token[:at], ".")
-	raw, err := base64.RawURLEncoding.DecodeString(body)
-	if err != nil || json.Unmarshal(raw, &who) != nil {
-		return nil, c.unauthorized("IDX14100: JWT is not well formed.")
+	who, wrong := c.t.claims(token)
+	if wrong != "" {
+		return nil, c.unauthorized(wrong)
 	}
 	if c.now.Unix() >= who.Expires {
 		return nil, c.unauthorized("Lifetime validation failed, the token is expired.")
