@@ -194,11 +194,36 @@ func (x *call) body(res *http.Response) ([]byte, error) {
 		return nil, err
 	}
 	limit := x.client.options.MaxBody
-	b, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	said := min(max(res.ContentLength, leastRoom), mostRoom)
+	b, err := readAll(io.LimitReader(res.Body, limit+1), int(said))
 	if err == nil && int64(len(b)) > limit {
 		return nil, tooLargeError(limit)
 	}
 	return b, err
+}
+
+// What is made ready for a body of which only the head has come, in bytes.
+const (
+	leastRoom = 512
+	mostRoom  = 64 << 10 // the length that its head says may be untrue
+)
+
+// readAll is io.ReadAll of what is probably so long: bodies that are kept for a
+// while take no more room than they need.
+func readAll(r io.Reader, long int) ([]byte, error) {
+	b := make([]byte, 0, long+1)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF: // not what wraps it, which may mean that the body was cut
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			b = append(b, 0)[:len(b)]
+		}
+	}
 }
 
 // plainEncoding refuses a body in an encoding that the transport did not undo.

@@ -187,10 +187,11 @@ func (a answerInBatch) response(outer *http.Response) *http.Response {
 	if string(body) == "null" && kind == "" { // so a batch writes that there is none
 		body = nil
 	}
-	var text string
 	switch {
 	case len(body) == 0:
-	case json.Unmarshal(body, &text) == nil && !strings.HasSuffix(kind, "json"), len(body) > 0 && body[0] == '"':
+	case body[0] == '"', string(body) == "null" && !strings.HasSuffix(kind, "json"):
+		var text string
+		_ = json.Unmarshal(body, &text) // it is one
 		body = []byte(text)
 		if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
 			body = decoded
@@ -198,5 +199,5 @@ func (a answerInBatch) response(outer *http.Response) *http.Response {
 	case kind == "":
 		h.Set("Content-Type", "application/json")
 	}
-	return &http.Response{StatusCode: a.Status, Header: h, Body: io.NopCloser(bytes.NewReader(body))}
+	return &http.Response{StatusCode: a.Status, Header: h, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}
 }

@@ -142,7 +142,10 @@ func line(text string, limit int) string {
 	if len(text) > 4*limit { // what is cut below need not be searched
 		text = text[:4*limit]
 	}
-	text = tokenLike.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "${2}"+shown)
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if strings.ContainsAny(text, "=:jJ") { // without these there is none
+		text = tokenLike.ReplaceAllString(text, "${2}"+shown)
+	}
 	var b strings.Builder
 	space := false
 	for _, r := range text {

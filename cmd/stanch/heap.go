@@ -9,8 +9,8 @@ import (
 
 // roomy is how far a heap grows beyond what is in use before it is swept: to five
 // times of little, which saves a tenth of the processor time of every step, but by
-// no more than so many bytes, unless it has to double.
-const roomy = 32 << 20
+// no more than so many bytes, or two thirds of what is in use.
+const roomy = 24 << 20
 
 // roomyHeap gives the heap of a process that works that room, unless the operator
 // says otherwise by GOGC.
@@ -23,7 +23,7 @@ func roomyHeap() {
 
 // room is the growth, in percent, of a heap with so much in use.
 func room(used uint64) int {
-	return int(min(400, max(100, 100*roomy/max(used, 1))))
+	return int(min(400, max(67, 100*roomy/max(used, 1))))
 }
 
 // inUse is what the last sweep has left, in bytes.

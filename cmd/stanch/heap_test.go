@@ -6,7 +6,7 @@ import (
 )
 
 func TestTheHeapGrowsByABoundedRoom(t *testing.T) {
-	for used, want := range map[uint64]int{0: 400, 1 << 20: 400, 8 << 20: 400, 16 << 20: 200, 32 << 20: 100, 4 << 30: 100} {
+	for used, want := range map[uint64]int{0: 400, 1 << 20: 400, 6 << 20: 400, 12 << 20: 200, 24 << 20: 100, 4 << 30: 67} {
 		if got := room(used); got != want {
 			t.Errorf("%d MB in use may grow by %d %%, want %d", used>>20, got, want)
 		}
