@@ -117,16 +117,17 @@ func thingOf(path string) (kind, id string) {
 //
 // Source: learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.
 func costOf(method, path string) (class string, units int64) {
-	if kind, _ := thingOf(path); kind != "files" {
+	begin, _, _ := strings.Cut(path, "(") // a link to the next page may write drives('d') for drives/d
+	if kind, _ := thingOf(begin); kind != "files" {
 		return "", 0
 	}
 	path, _, _ = strings.Cut(path, "?")
-	parts := strings.Split(path, "/")
-	last := parts[len(parts)-1]
+	parts := strings.Split("/"+strings.Trim(path, "/"), "/")
+	before, last := parts[len(parts)-2], parts[len(parts)-1]
 	switch {
-	case last == "permissions", parts[len(parts)-2] == "permissions", last == "createLink", last == "invite":
+	case last == "permissions", before == "permissions", last == "createLink", last == "invite":
 		return connectors.ClassSharePoint, 5
-	case method != http.MethodGet, last == "children", last == "drives", last == "retentionLabel", strings.HasPrefix(last, "search("):
+	case method != http.MethodGet, last == "children", last == "drives", last == "retentionLabel", strings.Contains(last, "search("):
 		return connectors.ClassSharePoint, 2
 	}
 	return connectors.ClassSharePoint, 1
