@@ -10,10 +10,14 @@ import (
 )
 
 // Draw draws from a budget: see engine.Store. It needs no kept answer: a call
-// that is counted twice makes a budget a little too strict.
+// that is counted twice makes a budget a little too strict. What is given back is
+// not tried again, for twice would be too loose.
 func (s *Store) Draw(ctx context.Context, d engine.Draw) (drawn engine.Drawn, err error) {
 	if err := d.Check(); err != nil {
 		return drawn, err
+	}
+	if d.Back > 0 {
+		ctx = hastily(ctx)
 	}
 	const back = float64(engine.PaceBack) / float64(time.Minute/time.Microsecond)
 	drawnAt := int64(0)
