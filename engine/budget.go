@@ -15,11 +15,13 @@ type Budget struct {
 	Name    string
 	Windows []Window
 	// Told says that calls tell what they use of it (actions.Call.Spent): what a
-	// step has drawn and does not use is given back.
+	// step has drawn and does not use is given back, and what it uses beyond that
+	// counts, too.
 	Told bool
 }
 
-// Draw asks for the units of a call, or tells what the API has said.
+// Draw asks for the units of a call, or tells what the API has said or what was
+// used.
 type Draw struct {
 	Budget  string   // the tenant and the class of calls
 	Request string   // of who asks: who was told to wait keeps a place by it
@@ -39,6 +41,10 @@ type Draw struct {
 	// are 0 then.
 	Back int64
 	At   time.Time
+
+	// Used says that the Units have been used, without having been drawn: they
+	// count, also where that is more than may be used, and nobody waits.
+	Used bool
 }
 
 // Window is that so many units may be used in any time of that length.
@@ -67,7 +73,7 @@ func (d *Draw) Check() error {
 	switch {
 	case d.Budget == "":
 		return errors.New("draw: Budget is empty")
-	case d.Request == "" && d.Units > 0:
+	case d.Request == "" && d.Units > 0 && !d.Used:
 		return fmt.Errorf("draw of %s: Request is empty", d.Budget)
 	case d.Lane < 0 || d.Lane >= Lanes:
 		return fmt.Errorf("draw of %s: Lane is %d, it must be 0 to %d", d.Budget, d.Lane, Lanes-1)
@@ -75,6 +81,8 @@ func (d *Draw) Check() error {
 		return fmt.Errorf("draw of %s: Units are %d, Back is %d and Pause is %s, they must not be negative", d.Budget, d.Units, d.Back, d.Pause)
 	case d.Back > 0 && (d.Units > 0 || d.At.IsZero()):
 		return fmt.Errorf("draw of %s: what is given Back needs the time At which it was drawn, and no Units", d.Budget)
+	case d.Used && d.Units == 0:
+		return fmt.Errorf("draw of %s: it says that Units were Used, and they are 0", d.Budget)
 	case (d.Units > 0 || d.Back > 0) && (len(d.Windows) == 0 || len(d.Windows) > MaxWindows):
 		return fmt.Errorf("draw of %s: there are %d Windows, there must be 1 to %d", d.Budget, len(d.Windows), MaxWindows)
 	}
@@ -84,7 +92,7 @@ func (d *Draw) Check() error {
 			return fmt.Errorf("draw of %s: a window of %s, it must be of 1 ms to 31 days", d.Budget, w.Per)
 		case w.Units < 1 || w.Units > 1e12:
 			return fmt.Errorf("draw of %s: a window of %d units, it must be of 1 to 1e12", d.Budget, w.Units)
-		case w.Units < d.Units:
+		case w.Units < d.Units && !d.Used:
 			return fmt.Errorf("draw of %s: the call costs %d units, and all that may be used in %s are %d: it would wait for ever", d.Budget, d.Units, w.Per, w.Units)
 		}
 	}

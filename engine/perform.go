@@ -15,8 +15,9 @@ import (
 
 // perform does one task and takes in what came of it.
 func (h *holding) perform(hard, work context.Context, t *task) error {
+	h.drew, h.spent = nil, &actions.Spent{}
+	defer h.square(work)
 	if action := h.calls(t); action != "" {
-		h.drew, h.spent = nil, &actions.Spent{}
 		if waits, err := h.room(work, t, action); err != nil || waits {
 			return err
 		}
@@ -24,10 +25,7 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		if err != nil {
 			return err
 		}
-		defer func() {
-			free()
-			h.giveBack(work)
-		}()
+		defer free()
 	}
 	switch t.kind {
 	case tRead:

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -100,7 +101,7 @@ func (h *holding) draw(work context.Context, t *task, a actions.Action, uses []a
 				return false, ErrLeaseLost
 			}
 		case drawn.Go:
-			h.drew = append(h.drew, drew{use.Class, b, d.Units, drawn.At})
+			h.drew = append(h.drew, drew{use.Class, d.Units, drawn.At})
 			return false, nil
 		case drawn.Wait > shortWait:
 			return true, h.waitTurn(t, use.Class, drawn, h.stillDrawn(uses[:i], drawn.Wait))
@@ -112,21 +113,32 @@ func (h *holding) draw(work context.Context, t *task, a actions.Action, uses []a
 
 // drew is what a task has drawn of a budget, and when.
 type drew struct {
-	class  string
-	budget Budget
-	units  int64
-	at     time.Time
+	class string
+	units int64
+	at    time.Time
 }
 
-// giveBack gives back what the task under way has drawn and not used, where its
-// calls tell what they use. Who is lost before has used all of it.
-func (h *holding) giveBack(ctx context.Context) {
-	for _, d := range h.drew {
-		unused := d.units - h.spent.Of(d.class)
-		if !d.budget.Told || unused <= 0 {
+// square makes what the task under way has drawn what its calls have used, where
+// they tell: the rest is given back, and what they used beyond it counts, such as
+// the looks at what a question shows. Who is lost before has used what it has drawn.
+func (h *holding) square(ctx context.Context) {
+	for class, b := range h.e.o.Budgets {
+		if !b.Told {
 			continue
 		}
-		if _, err := h.e.store.Draw(ctx, Draw{Budget: d.budget.Name, Windows: d.budget.Windows, Back: unused, At: d.at}); err != nil && ctx.Err() == nil {
+		d := Draw{Budget: b.Name, Windows: b.Windows, Units: h.spent.Of(class)}
+		if i := slices.IndexFunc(h.drew, func(of drew) bool { return of.class == class }); i >= 0 {
+			d.Units, d.At = d.Units-h.drew[i].units, h.drew[i].at
+		}
+		switch {
+		case d.Units == 0:
+			continue
+		case d.Units < 0:
+			d.Units, d.Back = 0, -d.Units
+		default:
+			d.Used = true
+		}
+		if _, err := h.e.store.Draw(ctx, d); err != nil && ctx.Err() == nil {
 			h.e.silent(err)
 		}
 	}
@@ -135,6 +147,7 @@ func (h *holding) giveBack(ctx context.Context) {
 // waitTurn lets go of a task until its turn has come, with what it has drawn of so
 // many budgets. It uses up no attempt.
 func (h *holding) waitTurn(t *task, class string, drawn Drawn, kept int) error {
+	h.drew = nil
 	why := fmt.Sprintf("the turn at %s, with %d before it,", class, drawn.Ahead)
 	p := h.st.at(t.path)
 	if t.kind == tCheck {

@@ -61,9 +61,9 @@ func TestNoMoreIsAskedThanAnAPIAllows(t *testing.T) {
 	}
 }
 
-// What a step has drawn and its calls did not use is there for others, where they
-// tell what they use.
-func TestWhatWasDrawnAndNotUsedIsGivenBack(t *testing.T) {
+// What a step has drawn and its calls did not use is there for others, and what they
+// used beyond that is not, where they tell what they use.
+func TestWhatIsUsedCountsNotWhatWasDrawn(t *testing.T) {
 	for _, x := range []struct {
 		why   string
 		told  bool
@@ -72,7 +72,8 @@ func TestWhatWasDrawnAndNotUsedIsGivenBack(t *testing.T) {
 		most  time.Duration
 	}{
 		{"all is used", true, 4, 2 * time.Minute, 4 * time.Minute},
-		{"more is used than was drawn", true, 5, 2 * time.Minute, 4 * time.Minute},
+		{"more is used than was drawn", true, 5, 3 * time.Minute, 5 * time.Minute},
+		{"three times as much is used", true, 12, 8 * time.Minute, 12 * time.Minute},
 		{"a quarter is used", true, 1, 0, time.Minute},
 		{"nothing is used", true, 0, 0, time.Minute},
 		{"nobody tells", false, 0, 2 * time.Minute, 4 * time.Minute},
@@ -93,6 +94,47 @@ func TestWhatWasDrawnAndNotUsedIsGivenBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a question shows is looked at when it is asked and again before each effect:
+// nothing is drawn for that, and it counts all the same.
+func TestWhatAQuestionShowsCounts(t *testing.T) {
+	const covered = "steps:\n  - id: gate\n    approve: {ask: Well, targets: evidence.files, approvers: [officers], covers: [each]}\n" +
+		"  - id: each\n    for_each: evidence.files\n    steps:\n      - uses: things.put\n        with: {thing: \"${{ item }}\", value: b}\n"
+	w := newWorld(map[string]string{"f0": "a"})
+	w.uses = 9
+	o := aMinute(60)
+	o.Groups = officers.Groups
+	things := o.Budgets["things"]
+	things.Told = true
+	o.Budgets["things"] = things
+	rehearse(t, w, o, func(b *bench) {
+		counted := func(when string) {
+			t.Helper()
+			<-time.After(time.Second) // virtual
+			used := 60
+			for ; ; used-- {
+				drawn, err := b.store.Draw(b.t.Context(), engine.Draw{Budget: things.Name, Request: "probe", Units: 1, Windows: things.Windows})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !drawn.Go {
+					break
+				}
+			}
+			if used != 9 {
+				t.Errorf("%s: %d units count, 9 were used", when, used)
+			}
+			<-time.After(2 * time.Minute) // all is free again
+		}
+		id := b.start(covered, 1)
+		counted("the question is asked")
+		b.decide(b.waiting().ID, "dana@c.example", true)
+		counted("the effect is sent")
+		if r := b.await(id); r.Status != "succeeded" || w.changes()["f0"] != 1 {
+			t.Errorf("the run is %s (%v), changes %v", r.Status, r.Error, w.changes())
+		}
+	})
 }
 
 // A call that costs more than the operator lets be used goes when nothing else

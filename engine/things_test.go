@@ -161,6 +161,7 @@ func (w *world) undo(_ context.Context, _ actions.Call, e actions.Effect) (actio
 	return actions.Inverse{Effect: &actions.Effect{Target: e.Target, Before: e.After, After: e.Before, Request: e.Before}, Widens: true}, nil
 }
 
-func (w *world) state(_ context.Context, _ actions.Call, p thingParams) (any, error) {
+func (w *world) state(_ context.Context, c actions.Call, p thingParams) (any, error) {
+	c.Spent.Add("things", w.uses)
 	return w.read(p.name())
 }

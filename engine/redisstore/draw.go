@@ -29,7 +29,7 @@ func (s *Store) Draw(ctx context.Context, d engine.Draw) (drawn engine.Drawn, er
 		micros(engine.CutEvery), engine.CutTo, engine.LeastPace, strconv.FormatFloat(back, 'g', -1, 64),
 		micros(engine.GraceLeast), micros(engine.GraceMost),
 	}
-	args = append(args, micros(d.Step()), engine.Parts, d.Back, drawnAt)
+	args = append(args, micros(d.Step()), engine.Parts, d.Back, drawnAt, flag(d.Used))
 	for _, w := range d.Windows {
 		args = append(args, micros(w.Per), d.Most(w), w.Units)
 	}

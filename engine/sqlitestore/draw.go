@@ -43,6 +43,10 @@ func (t *tx) drawOf(d *engine.Draw) (drawn engine.Drawn, err error) {
 			return drawn, err
 		}
 	}
+	if d.Used {
+		drawn.Go, drawn.Wait = true, 0
+		return drawn, t.spend(d)
+	}
 	if d.Units == 0 {
 		drawn.Ahead, _, err = t.ahead(d, 1<<62)
 		return drawn, err
