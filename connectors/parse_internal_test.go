@@ -228,6 +228,21 @@ func TestLinesHoldNoTokens(t *testing.T) {
 	}
 }
 
+// Every text that holds what looks like a token loses it, in whatever case it is
+// written and whatever stands around it.
+func TestNoTokenPassesALine(t *testing.T) {
+	tokens := rapid.StringMatching(strings.ReplaceAll(tokenLike.String(), `\b`, ""))
+	around := rapid.StringMatching(`[ -~]{0,20}`)
+	rapid.Check(t, func(t *rapid.T) {
+		token := tokens.Draw(t, "token")
+		text := around.Draw(t, "before") + " " + token + " " + around.Draw(t, "after")
+		want := tokenLike.ReplaceAllString(text, "${2}"+shown)
+		if got := line(text, 1<<16); got != line(want, 1<<16) || tokenLike.MatchString(token) && !strings.Contains(got, shown) {
+			t.Fatalf("%q became %q", text, got)
+		}
+	})
+}
+
 func TestSharePointIsTheCloudsOwn(t *testing.T) {
 	global, _ := CloudNamed("global")
 	practice := PracticeCloud("https://127.0.0.1:8910", nil)

@@ -28,6 +28,8 @@ type shelf struct {
 	versions map[string]int
 	asked    map[string]int
 	fails    bool
+	// slowly is called before a change is made, and when what was read is on its way.
+	slowly func(method string)
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -35,18 +37,14 @@ func newShelf(t *testing.T) *shelf {
 	s := &shelf{versions: map[string]int{}, asked: map[string]int{}}
 	s.service = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if r.Method != http.MethodGet {
-			s.versions[name]++
-		} else {
-			s.asked[name]++
+		if s.slowly != nil && r.Method != http.MethodGet {
+			s.slowly(r.Method)
 		}
-		if s.fails {
-			reply(w, 503, `{}`)
-			return
+		status, body := s.serve(r.Method, name)
+		if s.slowly != nil && r.Method == http.MethodGet {
+			s.slowly(r.Method)
 		}
-		reply(w, 200, fmt.Sprintf(`{"name":%q,"v":%d,"folder":%d}`, name, s.versions[name], s.versions["folder"]))
+		reply(w, status, body)
 	})
 	s.client = s.service.client(t, &connectors.Options{
 		Thing: func(path string) (string, string) {
@@ -65,6 +63,20 @@ func newShelf(t *testing.T) *shelf {
 		},
 	})
 	return s
+}
+
+func (s *shelf) serve(method, name string) (status int, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if method != http.MethodGet {
+		s.versions[name]++
+	} else {
+		s.asked[name]++
+	}
+	if s.fails {
+		return 503, `{}`
+	}
+	return 200, fmt.Sprintf(`{"name":%q,"v":%d,"folder":%d}`, name, s.versions[name], s.versions["folder"])
 }
 
 type seen struct{ V, Folder int }
@@ -165,6 +177,44 @@ func TestAnAddressIsSharedUntilItsThingChanges(t *testing.T) {
 		got, err := s.readAt(ctx, "at", "one")
 		if err != nil || got.V != x.changed || s.times("one") != x.want {
 			t.Errorf("after a change of %s: %+v, asked %d times, want version %d and %d; %v", name, got, s.times("one"), x.changed, x.want, err)
+		}
+	}
+}
+
+// What was read while the thing was changed may be from before: it is not shared,
+// nor what an address led to then, of which only the answer tells what it is.
+func TestWhatWasReadDuringAChangeIsNotShared(t *testing.T) {
+	for _, at := range []string{"x", "at"} {
+		for _, outer := range []string{http.MethodGet, http.MethodPost} {
+			s := newShelf(t)
+			reads := connectors.NewReads(time.Hour)
+			ctx := reads.By(t.Context(), connectors.Reader{Run: "r", Step: "each[1]/a"})
+			beside := reads.By(t.Context(), connectors.Reader{Run: "r", Step: "each[2]/a"})
+			acts := map[string]func() error{
+				http.MethodGet: func() error {
+					got, err := s.readAt(ctx, at, "one")
+					if got.V != 0 {
+						t.Errorf("%s within %s: version %d is read before it is made", at, outer, got.V)
+					}
+					return err
+				},
+				http.MethodPost: func() error { return s.change(beside, "one") },
+			}
+			var within error
+			var once sync.Once
+			s.slowly = func(method string) {
+				for other, act := range acts {
+					if method == outer && other != outer {
+						once.Do(func() { within = act() })
+					}
+				}
+			}
+			if err := acts[outer](); err != nil || within != nil {
+				t.Fatal(err, within)
+			}
+			if got, err := s.readAt(ctx, at, "one"); err != nil || got.V != 1 {
+				t.Errorf("%s, during a %s: after the change version %d is read; %v", at, outer, got.V, err)
+			}
 		}
 	}
 }

@@ -29,8 +29,8 @@ type Store interface {
 	// Take reserves targets under a cap.
 	Take(ctx context.Context, t Take) (Taken, error)
 	// Draw asks for a call's part of a budget of an API, which all workers
-	// share, or tells what the API has said of it. Budgets are not moved to
-	// another store: they fill up by themselves.
+	// share, or tells what the API has said of it or how much was used in the end.
+	// Budgets are not moved to another store: they fill up by themselves.
 	Draw(ctx context.Context, d Draw) (Drawn, error)
 	// Freeze stops every effect that has not begun, or lets them go on; with
 	// an empty Change it only answers the present state.

@@ -44,8 +44,8 @@ const (
 
 // throttle is SharePoint's allowance. Costs are its resource units: 1 to get an
 // item, 2 to list, create, change or delete, 5 for anything about permissions;
-// what a file's address needs more, where it is no share, comes rarely and is left
-// out (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
+// what a file's address needs more, where it is no share, comes rarely and is not
+// drawn before (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
 const throttle = connectors.ClassSharePoint
 
 // What SharePoint allows fewer of than units: calls that change who has access to
