@@ -15,7 +15,7 @@ func (h *holding) gather(work context.Context, t *task) error {
 	f := h.st.frames[len(h.st.frames)-1]
 	backoff := pause()
 	for range maxGathers {
-		u, err := h.e.rollbackOf(work, h.st.run.id, f.of.path)
+		u, err := h.e.rollbackOf(work, actions.Call{Run: h.st.run.id, Step: f.of.path, Spent: h.spent})
 		if err == nil {
 			return h.record(fact{Kind: kUndoing, Path: t.path, Undo: &u})
 		}
@@ -32,8 +32,9 @@ func (h *holding) gather(work context.Context, t *task) error {
 // a minute: about a minute and a half.
 const maxGathers = 25
 
-func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error) {
-	record, err := e.store.Run(ctx, run)
+// rollbackOf answers what is to be undone of the step that the call names.
+func (e *Engine) rollbackOf(ctx context.Context, c actions.Call) (undo, error) {
+	record, err := e.store.Run(ctx, c.Run)
 	if err != nil {
 		return undo{}, err
 	}
@@ -41,8 +42,8 @@ func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error)
 	if err != nil {
 		return undo{}, err
 	}
-	u := undoOf(states, run, step)
-	if err := e.undoKept(ctx, states, &u, step); err != nil {
+	u := undoOf(states, c.Run, c.Step)
+	if err := e.undoKept(ctx, states, &u, c.Step); err != nil {
 		return u, err
 	}
 	known := map[string]bool{}
@@ -56,7 +57,7 @@ func (e *Engine) rollbackOf(ctx context.Context, run, step string) (undo, error)
 		return u, nil
 	}
 	for _, eff := range u.Effects {
-		inv, err := e.inverse(ctx, actions.Call{Run: run, Step: step}, eff)
+		inv, err := e.inverse(ctx, c, eff)
 		u.Asks = u.Asks || err != nil || inv.Widens // what cannot be read may widen access
 	}
 	return u, ctx.Err()

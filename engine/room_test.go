@@ -17,6 +17,36 @@ func aMinute(units int64) engine.Options {
 	}}
 }
 
+// told is aMinute where calls tell what they use.
+func told(units int64) engine.Options {
+	o := aMinute(units)
+	things := o.Budgets["things"]
+	things.Told = true
+	o.Budgets["things"] = things
+	return o
+}
+
+// counted holds how many units of a budget count now against what was used, and
+// waits until none does.
+func (b *bench) counted(when string, of engine.Budget, want int64) {
+	b.t.Helper()
+	<-time.After(time.Second) // virtual
+	used := of.Windows[0].Units
+	for ; ; used-- {
+		drawn, err := b.store.Draw(b.t.Context(), engine.Draw{Budget: of.Name, Request: "probe", Units: 1, Windows: of.Windows})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if !drawn.Go {
+			break
+		}
+	}
+	if used != want {
+		b.t.Errorf("%s: %d units count, %d were used", when, used, want)
+	}
+	<-time.After(2 * of.Windows[0].Per)
+}
+
 // second is the head of another playbook, whose runs do not wait for those of the first.
 const second = "playbook: other\ntitle: Other\nstatus: stable\non:\n  incident: {events: [created]}\n"
 
@@ -82,9 +112,9 @@ func TestWhatIsUsedCountsNotWhatWasDrawn(t *testing.T) {
 			w := newWorld(map[string]string{"x": "a"})
 			w.uses = x.uses
 			o := aMinute(60)
-			things := o.Budgets["things"]
-			things.Told = x.told
-			o.Budgets["things"] = things
+			if x.told {
+				o = told(60)
+			}
 			rehearse(t, w, o, func(b *bench) {
 				begun := time.Now()
 				r := b.await(b.start(strings.ReplaceAll(looks("45"), "things.get", "things.search"), 0))
@@ -103,36 +133,34 @@ func TestWhatAQuestionShowsCounts(t *testing.T) {
 		"  - id: each\n    for_each: evidence.files\n    steps:\n      - uses: things.put\n        with: {thing: \"${{ item }}\", value: b}\n"
 	w := newWorld(map[string]string{"f0": "a"})
 	w.uses = 9
-	o := aMinute(60)
+	o := told(60)
 	o.Groups = officers.Groups
 	things := o.Budgets["things"]
-	things.Told = true
-	o.Budgets["things"] = things
 	rehearse(t, w, o, func(b *bench) {
-		counted := func(when string) {
-			t.Helper()
-			<-time.After(time.Second) // virtual
-			used := 60
-			for ; ; used-- {
-				drawn, err := b.store.Draw(b.t.Context(), engine.Draw{Budget: things.Name, Request: "probe", Units: 1, Windows: things.Windows})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !drawn.Go {
-					break
-				}
-			}
-			if used != 9 {
-				t.Errorf("%s: %d units count, 9 were used", when, used)
-			}
-			<-time.After(2 * time.Minute) // all is free again
-		}
 		id := b.start(covered, 1)
-		counted("the question is asked")
+		b.counted("the question is asked", things, 9)
 		b.decide(b.waiting().ID, "dana@c.example", true)
-		counted("the effect is sent")
+		b.counted("the effect is sent", things, 9)
 		if r := b.await(id); r.Status != "succeeded" || w.changes()["f0"] != 1 {
 			t.Errorf("the run is %s (%v), changes %v", r.Status, r.Error, w.changes())
+		}
+	})
+}
+
+// What a rollback would undo is looked at before it asks, and counts, too.
+func TestWhatARollbackLooksAtCounts(t *testing.T) {
+	const book = "steps:\n  - id: both\n    steps:\n      - uses: things.put\n        with: {thing: x, value: b}\n      - uses: things.put\n        with: {thing: z, value: b}\n      - wait: 5m\n      - fail: Bad\n    on_error: rollback\n"
+	w := newWorld(map[string]string{"x": "a", "z": "a"})
+	w.uses = 9
+	o := told(60)
+	o.Groups, o.UndoAsks = officers.Groups, true
+	rehearse(t, w, o, func(b *bench) {
+		id := b.start(book, 0)
+		<-time.After(5 * time.Minute)
+		b.counted("the question is asked", o.Budgets["things"], 18)
+		b.decide(b.waiting().ID, "dana@c.example", true)
+		if r := b.await(id); r.Status != "failed" || w.get("x") != "a" || w.get("z") != "a" {
+			t.Errorf("the run is %s (%v), the world %v", r.Status, r.Error, w.values)
 		}
 	})
 }

@@ -149,7 +149,8 @@ func (w *world) check(_ context.Context, _ actions.Call, e actions.Effect) (acti
 	return actions.Finding{Answer: actions.CannotTell, Why: "it is neither as before nor as after"}, nil
 }
 
-func (w *world) undo(_ context.Context, _ actions.Call, e actions.Effect) (actions.Inverse, error) {
+func (w *world) undo(_ context.Context, c actions.Call, e actions.Effect) (actions.Inverse, error) {
+	c.Spent.Add("things", w.uses)
 	v, err := w.read(e.Target.ID)
 	if err != nil {
 		return actions.Inverse{}, err
