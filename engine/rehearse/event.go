@@ -322,7 +322,8 @@ func (p *play) alert(s *scene, given any) error {
 	return s.fromAlert(about, about.Alerts[0], about.Evidence)
 }
 
-// alertOf takes an alert of an incident's file, the first unless its id is given.
+// alertOf takes an alert of an incident's file, the first unless its id is given,
+// with the evidence that it names.
 func (p *play) alertOf(s *scene, file string, id any) error {
 	about, graph, err := p.fixture(file)
 	if err != nil {
@@ -337,7 +338,7 @@ func (p *play) alertOf(s *scene, file string, id any) error {
 	}
 	for _, a := range about.Alerts {
 		if id == nil || a.ID == id {
-			return s.fromAlert(about, a, about.Evidence)
+			return s.fromAlert(about, a, about.Evidence.Of(a.ID))
 		}
 	}
 	return fmt.Errorf("fixture %s has no alert %v", file, id)
