@@ -150,7 +150,7 @@ type trial struct {
 	books  []rehearse.Candidate
 	past   *pastRuns
 	unread []notRead
-	// repeated is how many times an export had an incident again.
+	// repeated is how many times an incident came again.
 	repeated int
 	// recorded answers what past runs on an incident read; nil if there are none.
 	recorded func(ctx context.Context, incident string) ([]engine.Answer, error)
@@ -313,7 +313,7 @@ func (t *trial) run(ctx context.Context) (backtestReport, error) {
 	}
 	progress := t.sh.err.Progress("trying, incidents done", 0)
 	defer progress.End()
-	b.Done = progress.Done
+	b.Done, b.Repeated = progress.Done, func(string) { t.repeated++ }
 	tried, err := b.Run(ctx, t.incidents(ctx))
 	if err != nil {
 		return backtestReport{}, err

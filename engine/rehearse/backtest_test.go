@@ -123,6 +123,8 @@ func TestBacktestOnAWorldThatAnswers(t *testing.T) {
 	world := map[string]int{"f2-1": 7}
 	b := backtest(t, world, counting)
 	b.Practice = true
+	var again []string
+	b.Repeated = func(id string) { again = append(again, id) }
 	tried := run(t, b, past(2, 3, "high"), past(1, 1, "high"), past(3, 5, "low"), past(1, 9, "high"))[0]
 	var told []string
 	for _, x := range tried {
@@ -145,6 +147,9 @@ func TestBacktestOnAWorldThatAnswers(t *testing.T) {
 	}
 	if !slices.Equal(told, want) {
 		t.Errorf("told\n%s", strings.Join(told, "\n"))
+	}
+	if !slices.Equal(again, []string{"defender/1"}) {
+		t.Errorf("%v came again", again)
 	}
 	if len(world) != 1 || world["f2-1"] != 7 {
 		t.Errorf("the world was changed: %v", world)
