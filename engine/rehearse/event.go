@@ -86,6 +86,12 @@ func (p *play) incident(s *scene, given any) error {
 		return err
 	}
 	s.at(latest(about))
+	return s.in(about, graph)
+}
+
+// in gives the event its incident, and the practice tenant its body, made of the
+// model where there is none.
+func (s *scene) in(about incident.Incident, graph []byte) (err error) {
 	if s.graph = graph; graph == nil {
 		if s.graph, err = graphOf(about); err != nil {
 			return err
@@ -329,11 +335,7 @@ func (p *play) alertOf(s *scene, file string, id any) error {
 	if err != nil {
 		return err
 	}
-	s.graph = graph
-	if _, s.id, err = incident.ParseID(about.ID); err != nil {
-		return err
-	}
-	if s.event.Incident, err = json.Marshal(about); err != nil {
+	if err := s.in(about, graph); err != nil {
 		return err
 	}
 	for _, a := range about.Alerts {
