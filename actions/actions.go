@@ -121,6 +121,7 @@ type Call struct {
 	Attempt int       // counted from 1
 	Now     time.Time // the run's recorded time
 	Sending Sending   // zero outside Do
+	Spent   *Spent    // counts what its calls use; nil: nobody wants to know
 }
 
 // Outcome is what Do says of a request that was answered.

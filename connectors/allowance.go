@@ -8,6 +8,9 @@ type Allowance struct {
 	Per   time.Duration
 }
 
+// ClassSharePoint is the throttling class of files, in SharePoint's resource units.
+const ClassSharePoint = "sharepoint"
+
 // Allowances are what Microsoft publishes of its APIs, by the throttling class that
 // actions name, for the smallest tenants; units are calls where nothing else is
 // said.
@@ -32,7 +35,7 @@ func Allowances() map[string][]Allowance {
 		"graph.identity_protection": {{1, time.Second}},
 		"graph.hunting":             {{45, time.Minute}},
 		"graph.mail":                {{10_000, 10 * time.Minute}},
-		"sharepoint":                {{1250, time.Minute}, {1_200_000, day}},
+		ClassSharePoint:             {{1250, time.Minute}, {1_200_000, day}},
 		"sharepoint.sharing":        {{300, 5 * time.Minute}},
 		"sharepoint.label":          {{100, 5 * time.Minute}},
 		"defender":                  {{100, time.Minute}, {1500, time.Hour}},

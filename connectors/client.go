@@ -29,6 +29,10 @@ type Options struct {
 	// Found answers which one of its kind the answer to a GET is about, where the
 	// path is only an address of it; empty: that is not certain. Nil: it never is.
 	Found func(path string, answer []byte) (id string)
+	// Cost answers as how many units of which throttling class the service counts a
+	// request for a path below the base, unescaped; no class: nobody knows. Nil:
+	// of none.
+	Cost func(method, path string) (class string, units int64)
 }
 
 func (o *Options) filled() Options {
@@ -48,7 +52,7 @@ func (o *Options) filled() Options {
 	if o.UserAgent != "" {
 		out.UserAgent = o.UserAgent
 	}
-	out.Batching, out.Thing, out.Found = o.Batching, o.Thing, o.Found
+	out.Batching, out.Thing, out.Found, out.Cost = o.Batching, o.Thing, o.Found, o.Cost
 	return out
 }
 
@@ -236,6 +240,7 @@ func (c *Client) attempt(ctx context.Context, r Request, change *Change, out any
 		return Reply{}, c.refused(r, err)
 	}
 	x.host = req.Raw().URL.Host
+	c.spends(ctx, r)
 	res, err := c.send(x, req)
 	if err != nil {
 		if res != nil && res.Body != nil {

@@ -49,6 +49,9 @@ type Reader struct {
 	Now  time.Time // the run's time
 	// Fresh: what is read is not shared, for something is judged by it.
 	Fresh bool
+	// Spends is told what each request costs that is about to be sent; see
+	// Options.Cost. Nil: nobody wants to know.
+	Spends func(class string, units int64)
 }
 
 // By marks what is asked within ctx as the reader's.
@@ -90,6 +93,21 @@ func (c *Client) thing(r Request) *thing {
 	}
 	kind, id := c.options.Thing(plain)
 	return &thing{kind, strings.ToLower(id)}
+}
+
+// spends tells who asks what a request costs.
+func (c *Client) spends(ctx context.Context, r Request) {
+	at := readingOf(ctx)
+	if at == nil || at.Spends == nil || c.options.Cost == nil {
+		return
+	}
+	plain, err := c.below(r)
+	if err != nil {
+		return
+	}
+	if class, units := c.options.Cost(r.method(), plain); class != "" {
+		at.Spends(class, units)
+	}
 }
 
 // found is what the answer to a request about a thing turned out to be about.

@@ -14,6 +14,9 @@ import (
 type Budget struct {
 	Name    string
 	Windows []Window
+	// Told says that calls tell what they use of it (actions.Call.Spent): what a
+	// step has drawn and does not use is given back.
+	Told bool
 }
 
 // Draw asks for the units of a call, or tells what the API has said.
@@ -30,6 +33,12 @@ type Draw struct {
 	// faster again.
 	Pause   time.Duration
 	Refused bool
+
+	// Back is how many units of what was drawn at the time At were not used, and
+	// count no more. What a window holds no more of is not given back to it. Units
+	// are 0 then.
+	Back int64
+	At   time.Time
 }
 
 // Window is that so many units may be used in any time of that length.
@@ -62,9 +71,11 @@ func (d *Draw) Check() error {
 		return fmt.Errorf("draw of %s: Request is empty", d.Budget)
 	case d.Lane < 0 || d.Lane >= Lanes:
 		return fmt.Errorf("draw of %s: Lane is %d, it must be 0 to %d", d.Budget, d.Lane, Lanes-1)
-	case d.Units < 0 || d.Pause < 0:
-		return fmt.Errorf("draw of %s: Units are %d and Pause is %s, they must not be negative", d.Budget, d.Units, d.Pause)
-	case d.Units > 0 && (len(d.Windows) == 0 || len(d.Windows) > MaxWindows):
+	case d.Units < 0 || d.Pause < 0 || d.Back < 0:
+		return fmt.Errorf("draw of %s: Units are %d, Back is %d and Pause is %s, they must not be negative", d.Budget, d.Units, d.Back, d.Pause)
+	case d.Back > 0 && (d.Units > 0 || d.At.IsZero()):
+		return fmt.Errorf("draw of %s: what is given Back needs the time At which it was drawn, and no Units", d.Budget)
+	case (d.Units > 0 || d.Back > 0) && (len(d.Windows) == 0 || len(d.Windows) > MaxWindows):
 		return fmt.Errorf("draw of %s: there are %d Windows, there must be 1 to %d", d.Budget, len(d.Windows), MaxWindows)
 	}
 	for _, w := range d.Windows {

@@ -26,6 +26,9 @@ type holding struct {
 	dirty bool // facts hold the result of work: settle before the next
 	aim   aim
 
+	drew  []drew         // what the task under way has drawn of budgets
+	spent *actions.Spent // and what its calls have used
+
 	at    time.Time // of the last act, the store's
 	atOwn time.Time // and ours
 }
@@ -317,5 +320,5 @@ func safely[T any](h *holding, action string, call func() (T, error)) (v T, err 
 
 // call is what an action may know of the run.
 func (h *holding) call(t *task) actions.Call {
-	return actions.Call{Run: h.st.run.id, Step: t.path, Attempt: t.attempt, Now: h.st.now}
+	return actions.Call{Run: h.st.run.id, Step: t.path, Attempt: t.attempt, Now: h.st.now, Spent: h.spent}
 }

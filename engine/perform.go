@@ -16,6 +16,7 @@ import (
 // perform does one task and takes in what came of it.
 func (h *holding) perform(hard, work context.Context, t *task) error {
 	if action := h.calls(t); action != "" {
+		h.drew, h.spent = nil, &actions.Spent{}
 		if waits, err := h.room(work, t, action); err != nil || waits {
 			return err
 		}
@@ -23,7 +24,10 @@ func (h *holding) perform(hard, work context.Context, t *task) error {
 		if err != nil {
 			return err
 		}
-		defer free()
+		defer func() {
+			free()
+			h.giveBack(work)
+		}()
 	}
 	switch t.kind {
 	case tRead:

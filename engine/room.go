@@ -100,11 +100,34 @@ func (h *holding) draw(work context.Context, t *task, a actions.Action, uses []a
 				return false, ErrLeaseLost
 			}
 		case drawn.Go:
+			h.drew = append(h.drew, drew{use.Class, b, d.Units, drawn.At})
 			return false, nil
 		case drawn.Wait > shortWait:
 			return true, h.waitTurn(t, use.Class, drawn, h.stillDrawn(uses[:i], drawn.Wait))
 		case !sleep(work, drawn.Wait):
 			return false, ErrLeaseLost
+		}
+	}
+}
+
+// drew is what a task has drawn of a budget, and when.
+type drew struct {
+	class  string
+	budget Budget
+	units  int64
+	at     time.Time
+}
+
+// giveBack gives back what the task under way has drawn and not used, where its
+// calls tell what they use. Who is lost before has used all of it.
+func (h *holding) giveBack(ctx context.Context) {
+	for _, d := range h.drew {
+		unused := d.units - h.spent.Of(d.class)
+		if !d.budget.Told || unused <= 0 {
+			continue
+		}
+		if _, err := h.e.store.Draw(ctx, Draw{Budget: d.budget.Name, Windows: d.budget.Windows, Back: unused, At: d.at}); err != nil && ctx.Err() == nil {
+			h.e.silent(err)
 		}
 	}
 }

@@ -61,6 +61,40 @@ func TestNoMoreIsAskedThanAnAPIAllows(t *testing.T) {
 	}
 }
 
+// What a step has drawn and its calls did not use is there for others, where they
+// tell what they use.
+func TestWhatWasDrawnAndNotUsedIsGivenBack(t *testing.T) {
+	for _, x := range []struct {
+		why   string
+		told  bool
+		uses  int64
+		least time.Duration // of 45 looks of 4 units, 60 a minute
+		most  time.Duration
+	}{
+		{"all is used", true, 4, 2 * time.Minute, 4 * time.Minute},
+		{"more is used than was drawn", true, 5, 2 * time.Minute, 4 * time.Minute},
+		{"a quarter is used", true, 1, 0, time.Minute},
+		{"nothing is used", true, 0, 0, time.Minute},
+		{"nobody tells", false, 0, 2 * time.Minute, 4 * time.Minute},
+	} {
+		t.Run(x.why, func(t *testing.T) {
+			w := newWorld(map[string]string{"x": "a"})
+			w.uses = x.uses
+			o := aMinute(60)
+			things := o.Budgets["things"]
+			things.Told = x.told
+			o.Budgets["things"] = things
+			rehearse(t, w, o, func(b *bench) {
+				begun := time.Now()
+				r := b.await(b.start(strings.ReplaceAll(looks("45"), "things.get", "things.search"), 0))
+				if took := time.Since(begun); r.Status != "succeeded" || took < x.least || took > x.most {
+					t.Errorf("it is %s after %s, not within %s to %s", r.Status, took, x.least, x.most)
+				}
+			})
+		})
+	}
+}
+
 // A call that costs more than the operator lets be used goes when nothing else
 // does: it does not wait for ever.
 func TestACallThatCostsMoreThanThereIs(t *testing.T) {

@@ -71,6 +71,14 @@ func (w *world) catalog() *actions.Catalog {
 				return thingResult{v, len(v)}, err
 			},
 		}.Action(),
+		"things.search": actions.Spec[thingParams, thingResult]{
+			Doc: "Get a thing, which costs four units at most.", Class: actions.Reads, Throttle: "things", Cost: actions.Cost{Look: 4},
+			Read: func(_ context.Context, c actions.Call, p thingParams) (thingResult, error) {
+				c.Spent.Add("things", w.uses)
+				v, err := w.read(p.name())
+				return thingResult{v, len(v)}, err
+			},
+		}.Action(),
 		"things.put":  put.Action(),
 		"things.same": same.Action(),
 		"things.slow": slow.Action(),

@@ -32,6 +32,7 @@ type world struct {
 	reading func(thing string) error // called by every read
 	blind   bool                     // a look cannot tell
 	takes   time.Duration            // how long things.slow goes on after it was accepted
+	uses    int64                    // units that things.search turns out to use
 	// incident is one that every effect writes to; empty: none
 	incident string
 }

@@ -46,7 +46,7 @@ const (
 // item, 2 to list, create, change or delete, 5 for anything about permissions;
 // what a file's address needs more, where it is no share, comes rarely and is left
 // out (learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
-const throttle = "sharepoint"
+const throttle = connectors.ClassSharePoint
 
 // What SharePoint allows fewer of than units: calls that change who has access to
 // an item, of the app, and those that label one, of the whole tenant.

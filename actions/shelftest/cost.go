@@ -62,16 +62,20 @@ func (d *Desk) countEffect(tally map[string]*held, a actions.Action, e actions.E
 
 // count adds to the tally what the tenant counts while do runs, of the API that it
 // counts most of where a class has several. It fails the test where what is counted
-// is none of the uses.
+// is none of the uses, and where the calls themselves tell something else.
 func (d *Desk) count(tally map[string]*held, what string, whole bool, uses []actions.Use, do func()) {
 	d.t.Helper()
 	before := d.Tenant.server.Tenant.Spent()
+	d.spent = &actions.Spent{}
 	do()
 	spent := map[string]int64{}
 	for counted, n := range d.Tenant.server.Tenant.Spent() {
 		if class, _, _ := strings.Cut(counted, "/"); n > before[counted] {
 			spent[class] = max(spent[class], n-before[counted])
 		}
+	}
+	if told := d.spent.Of(connectors.ClassSharePoint); told != spent[connectors.ClassSharePoint] {
+		d.t.Errorf("%s: the calls tell %d units of %s, the tenant counted %d", what, told, connectors.ClassSharePoint, spent[connectors.ClassSharePoint])
 	}
 	for _, u := range uses {
 		key := what + " as " + u.Class

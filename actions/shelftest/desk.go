@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stanch/actions"
+	"stanch/connectors"
 	"stanch/connectors/practice"
 )
 
@@ -24,6 +25,7 @@ type Desk struct {
 	// Meanwhile, where set, is called before every look at work that goes on.
 	Meanwhile func()
 	t         testing.TB
+	spent     *actions.Spent // of what calls tell; see count
 }
 
 // Open answers a desk for the shelves.
@@ -33,6 +35,10 @@ func (x *Tenant) Open(shelves ...any) *Desk {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	reads := connectors.NewReads(0)
+	catalog.Around(func(ctx context.Context, call actions.Call, _ bool) context.Context {
+		return reads.By(ctx, connectors.Reader{Run: call.Run, Step: call.Step, Now: call.Now, Fresh: true, Spends: call.Spent.Add})
+	})
 	return &Desk{Tenant: x, Catalog: catalog, t: x.t}
 }
 
@@ -67,7 +73,7 @@ func (d *Desk) action(name string) actions.Action {
 }
 
 func (d *Desk) call() actions.Call {
-	return actions.Call{Run: "r1", Step: "step", Attempt: 0, Now: d.Tenant.Now()}
+	return actions.Call{Run: "r1", Step: "step", Attempt: 0, Now: d.Tenant.Now(), Spent: d.spent}
 }
 
 func (d *Desk) params(v any) json.RawMessage {

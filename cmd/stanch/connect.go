@@ -67,7 +67,7 @@ func catalogOf(c clients, ownDomains []string) (*actions.Catalog, error) {
 	}
 	reads := connectors.NewReads(readsShared)
 	catalog.Around(func(ctx context.Context, call actions.Call, fresh bool) context.Context {
-		return reads.By(ctx, connectors.Reader{Run: call.Run, Step: call.Step, Now: call.Now, Fresh: fresh})
+		return reads.By(ctx, connectors.Reader{Run: call.Run, Step: call.Step, Now: call.Now, Fresh: fresh, Spends: call.Spent.Add})
 	})
 	return catalog, nil
 }

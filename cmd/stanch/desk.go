@@ -190,7 +190,7 @@ func budgets(cfg *config.Config) map[string]engine.Budget {
 		if cfg.Tenant.Cloud == config.Practice && !told {
 			continue
 		}
-		b := engine.Budget{Name: cfg.Tenant.ID + "/" + class}
+		b := engine.Budget{Name: cfg.Tenant.ID + "/" + class, Told: class == connectors.ClassSharePoint}
 		for _, l := range limits {
 			b.Windows = append(b.Windows, engine.Window{Units: l.Units, Per: l.Per})
 		}

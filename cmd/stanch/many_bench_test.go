@@ -216,7 +216,7 @@ func BenchmarkAThrottledTenant(b *testing.B) {
 		m := &many{tenant: startMany(b, manyOptions{Company: company, Latency: 5 * time.Millisecond, Throttle: scale})}
 		budgets := map[string]engine.Budget{}
 		for class, limits := range connectors.Allowances() {
-			budget := engine.Budget{Name: class}
+			budget := engine.Budget{Name: class, Told: class == connectors.ClassSharePoint}
 			for _, l := range limits {
 				budget.Windows = append(budget.Windows, engine.Window{Units: l.Units * scale, Per: l.Per})
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ func together(o *connectors.Options) *connectors.Options {
 	if out.Batching == nil {
 		out.Batching = Batches()
 	}
-	out.Thing, out.Found = thingOf, foundOf
+	out.Thing, out.Found, out.Cost = thingOf, foundOf, costOf
 	return &out
 }
 
@@ -109,6 +110,26 @@ func thingOf(path string) (kind, id string) {
 		return "security", ""
 	}
 	return "", ""
+}
+
+// costOf answers the resource units of a request for files: 1 to get an item, 2 to
+// list, create, change or delete, 5 for anything about permissions.
+//
+// Source: learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.
+func costOf(method, path string) (class string, units int64) {
+	if kind, _ := thingOf(path); kind != "files" {
+		return "", 0
+	}
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(path, "/")
+	last := parts[len(parts)-1]
+	switch {
+	case last == "permissions", parts[len(parts)-2] == "permissions", last == "createLink", last == "invite":
+		return connectors.ClassSharePoint, 5
+	case method != http.MethodGet, last == "children", last == "drives", last == "retentionLabel", strings.HasPrefix(last, "search("):
+		return connectors.ClassSharePoint, 2
+	}
+	return connectors.ClassSharePoint, 1
 }
 
 // foundOf answers which file the address of one led to.

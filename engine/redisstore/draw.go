@@ -16,12 +16,16 @@ func (s *Store) Draw(ctx context.Context, d engine.Draw) (drawn engine.Drawn, er
 		return drawn, err
 	}
 	const back = float64(engine.PaceBack) / float64(time.Minute/time.Microsecond)
+	drawnAt := int64(0)
+	if !d.At.IsZero() {
+		drawnAt = d.At.UnixMicro()
+	}
 	args := []any{
 		d.Budget, d.Request, d.Units, micros(d.Lag()), d.By, micros(d.Pause), flag(d.Refused),
 		micros(engine.CutEvery), engine.CutTo, engine.LeastPace, strconv.FormatFloat(back, 'g', -1, 64),
 		micros(engine.GraceLeast), micros(engine.GraceMost),
 	}
-	args = append(args, micros(d.Step()), engine.Parts)
+	args = append(args, micros(d.Step()), engine.Parts, d.Back, drawnAt)
 	for _, w := range d.Windows {
 		args = append(args, micros(w.Per), d.Most(w), w.Units)
 	}

@@ -38,6 +38,11 @@ func (t *tx) drawOf(d *engine.Draw) (drawn engine.Drawn, err error) {
 		return drawn, err
 	}
 	drawn = engine.Drawn{At: at(t.now), Wait: time.Duration(max(0, b.paused-t.now)), Pace: float64(b.pace) / fullPace}
+	if d.Back > 0 {
+		if err := t.unspend(d); err != nil {
+			return drawn, err
+		}
+	}
 	if d.Units == 0 {
 		drawn.Ahead, _, err = t.ahead(d, 1<<62)
 		return drawn, err
@@ -170,6 +175,18 @@ func (t *tx) spend(d *engine.Draw) error {
 	for _, w := range d.Windows {
 		_, err := t.exec("INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT(budget, per, part) DO UPDATE SET units = units + excluded.units",
 			d.Budget, int64(w.Per), t.now/(int64(w.Per)/engine.Parts), d.Units)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unspend lets units that were drawn and not used count no more.
+func (t *tx) unspend(d *engine.Draw) error {
+	for _, w := range d.Windows {
+		_, err := t.exec("UPDATE spent SET units = max(0, units - ?) WHERE budget = ? AND per = ? AND part = ?",
+			d.Back, d.Budget, int64(w.Per), d.At.UnixNano()/(int64(w.Per)/engine.Parts))
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ func budgetLaws() []law {
 		{name: "DrawPauses", promise: "while the API wants no calls nobody goes on, whoever told it", judge: drawPauses},
 		{name: "DrawSlowsDown", promise: "what the API refuses slows everybody down, once in a while, and by and by it is forgotten", judge: drawSlowsDown},
 		{name: "DrawForgets", promise: "who does not come when it is its turn keeps nobody waiting for long", judge: drawForgets},
+		{name: "DrawGivesBack", promise: "what was drawn and not used can be drawn by others, as long as it counts", judge: drawGivesBack},
 		{name: "DrawRefusesNonsense", promise: "a draw that could never go on is refused", judge: drawRefusesNonsense},
 	}
 }
@@ -93,6 +94,7 @@ func budgetIsExact(e *env) {
 	}
 	var all []spent
 	var waits []*waiting
+	var backs []func()
 	begun := e.clock.Now()
 	for n := 0; e.clock.Now().Sub(begun) < 20*time.Minute; n++ {
 		for len(waits) < 8 {
@@ -109,10 +111,20 @@ func budgetIsExact(e *env) {
 			drawn := e.draw(w.d)
 			if w.next = e.clock.Now().Add(drawn.Wait); drawn.Go {
 				all = append(all, spent{e.clock.Now(), w.d.Units})
+				if unused := dice.Int64N(w.d.Units); unused > 0 { // and given back later, or at once
+					backs = append(backs, func() {
+						e.draw(calls("", func(d *engine.Draw) { d.Windows, d.Units, d.Back, d.At = windows, 0, unused, drawn.At }))
+					})
+					all[len(all)-1].units -= unused
+				}
 				waits = append(waits[:i], waits[i+1:]...)
 			}
 		}
 		e.clock.Advance(time.Duration(dice.IntN(800)) * time.Millisecond)
+		for len(backs) > dice.IntN(5) {
+			backs[0]()
+			backs = backs[1:]
+		}
 	}
 	for _, w := range windows {
 		first, sum, total := 0, int64(0), int64(0)
@@ -127,6 +139,53 @@ func budgetIsExact(e *env) {
 		}
 		if allowed := int64(float64(w.Units) * 20 * float64(time.Minute) / float64(w.Per)); w.Per > time.Minute && total*100 < allowed*95 {
 			e.Errorf("%d units are drawn in 20 minutes, of %d that may be", total, allowed)
+		}
+	}
+}
+
+func drawGivesBack(e *env) {
+	const part = time.Minute / engine.Parts
+	type act struct {
+		after time.Duration
+		draw  int64
+		back  int64
+		of    int           // which draw
+		off   time.Duration // another time than that of the draw
+	}
+	for i, x := range []struct {
+		why  string
+		acts []act
+		free int
+	}{
+		{"all is drawn", []act{{draw: 40}, {after: 10 * time.Second, draw: 60}}, 0},
+		{"some was not used", []act{{draw: 40}, {after: 10 * time.Second, draw: 60}, {back: 25, of: 1}}, 25},
+		{"of two draws", []act{{draw: 50}, {draw: 50}, {back: 10, of: 0}, {back: 20, of: 1}}, 30},
+		{"more than was drawn then", []act{{draw: 40}, {after: 10 * time.Second, draw: 60}, {back: 1000, of: 0}}, 40},
+		{"late, as long as it counts", []act{{draw: 100}, {after: 59 * time.Second, back: 30}}, 30},
+		{"what counts no more", []act{{draw: 60}, {after: 2 * time.Minute, draw: 100}, {back: 60, of: 0}}, 0},
+		{"what nobody drew", []act{{draw: 100}, {back: 5, off: -part}, {back: 5, off: part}}, 0},
+	} {
+		budget := fmt.Sprint("budget", i)
+		with := func(request string, units int64) engine.Draw {
+			return calls(request, func(d *engine.Draw) { d.Budget, d.Units = budget, units })
+		}
+		var drawn []engine.Drawn
+		for n, a := range x.acts {
+			e.clock.Advance(a.after)
+			if a.draw > 0 {
+				drawn = append(drawn, e.draw(with(fmt.Sprint("a", n), a.draw)))
+				continue
+			}
+			d := with("", 0)
+			d.Back, d.At = a.back, drawn[a.of].At.Add(a.off)
+			e.draw(d)
+		}
+		free := 0
+		for e.draw(with(fmt.Sprint("b", free), 1)).Go {
+			free++
+		}
+		if free != x.free {
+			e.Errorf("%s: %d units are free, not %d", x.why, free, x.free)
 		}
 	}
 }
@@ -343,6 +402,10 @@ func drawRefusesNonsense(e *env) {
 		"an endless window":   func(d *engine.Draw) { d.Windows[0].Per = 1 << 62 },
 		"a window of no time": func(d *engine.Draw) { d.Windows[0].Per = 0 },
 		"more than there is":  func(d *engine.Draw) { d.Units = 101 },
+		"back below none":     func(d *engine.Draw) { d.Units, d.Back, d.At = 0, -1, e.clock.Now() },
+		"back of no time":     func(d *engine.Draw) { d.Units, d.Back = 0, 1 },
+		"back and more":       func(d *engine.Draw) { d.Back, d.At = 1, e.clock.Now() },
+		"back to no window":   func(d *engine.Draw) { d.Units, d.Back, d.At, d.Windows = 0, 1, e.clock.Now(), nil },
 	} {
 		if drawn, err := e.s.Draw(e.Context(), calls("x", change)); err == nil {
 			e.Errorf("%s: it answers %+v, it must be refused", what, drawn)

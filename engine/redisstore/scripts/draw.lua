@@ -6,8 +6,9 @@
 -- ARGV 3 name 4 request 5 units or '0' 6 lag of its lane 7 who 8 pause 9 '1': one
 --      was refused 10 how often the pace is cut 11 to what part 12 its least
 --      13 what comes back each µs 14 grace at least 15 at most 16 what it takes of
---      a window, as time 17 parts of a window 18.. of each window: its length, the
---      most that may be used before the call's turn has come, and at all. Times in µs.
+--      a window, as time 17 parts of a window 18 units to be given back 19 of what
+--      was drawn then 20.. of each window: its length, the most that may be used
+--      before the call's turn has come, and at all. Times in µs.
 -- Answers {now, '1': go on, wait, how many are ahead, pace}.
 --@head
 local name, request, units, who = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[7]
@@ -25,7 +26,7 @@ end
 for _, r in ipairs(redis.call('ZRANGEBYSCORE', bx, '-inf', now, 'LIMIT', 0, 100)) do leave(r) end
 
 local want = { 'u', 'p', 'c', 's', 'y' .. who }
-for i = 18, #ARGV, 3 do want[#want + 1] = 't' .. ARGV[i] end
+for i = 20, #ARGV, 3 do want[#want + 1] = 't' .. ARGV[i] end
 local s = redis.call('HMGET', b, unpack(want))
 local paused, cut = tonumber(s[1] or '0'), tonumber(s[3] or '0')
 local pace = math.min(1, tonumber(s[2] or '1') + (now - cut) * tonumber(ARGV[13]))
@@ -39,6 +40,18 @@ if ARGV[9] == '1' and now - cut >= tonumber(ARGV[10]) then
 end
 if touch then redis.call('HSET', KEYS[1], 't', when) end
 local tell = string.format('%.6f', pace)
+
+-- A window's use is 'part units part units …', the oldest part first.
+local back, parts = tonumber(ARGV[18]), tonumber(ARGV[17])
+if back > 0 then
+  for i = 20, #ARGV, 3 do
+    local drawn = string.format('%.0f', math.floor(tonumber(ARGV[19]) / (tonumber(ARGV[i]) / parts)))
+    local log = string.gsub(s[6 + (i - 20) / 3] or '', '(%d+) (%d+)', function(part, n)
+      if part == drawn then return part .. ' ' .. string.format('%.0f', math.max(0, tonumber(n) - back)) end
+    end)
+    if log ~= '' then redis.call('HSET', b, 't' .. ARGV[i], log) end
+  end
+end
 if units == 0 then return { when, '', math.max(0, paused - now), redis.call('ZCARD', bq), tell } end
 
 local turn = tonumber(redis.call('ZSCORE', bq, request) or nil)
@@ -48,14 +61,13 @@ local all = redis.call('ZCARD', bq)
 local ahead = all > 0 and redis.call('ZCOUNT', bq, '-inf', '(' .. string.format('%.0f', turn)) or 0
 local before = all > 0 and ahead * tonumber(s[4] or '0') / all or 0
 
--- A window's use is 'part units part units …', the oldest part first.
-local wait, used, parts = paused - now, {}, tonumber(ARGV[17])
-for i = 18, #ARGV, 3 do
+local wait, used = paused - now, {}
+for i = 20, #ARGV, 3 do
   local per = tonumber(ARGV[i])
   local most = math.max(units, math.floor((turn > now and ARGV[i + 1] or ARGV[i + 2]) * pace))
   local length = per / parts
   local this, sum, log = math.floor(now / length), 0, {}
-  for part, n in string.gmatch(s[6 + (i - 18) / 3] or '', '(%d+) (%d+)') do
+  for part, n in string.gmatch(s[6 + (i - 20) / 3] or '', '(%d+) (%d+)') do
     part, n = tonumber(part), tonumber(n)
     if (part + 1) * length + per > now then
       sum = sum + n
