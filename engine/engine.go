@@ -81,6 +81,9 @@ type Start struct {
 	Mode   string
 	By     string // who or what started it: a trigger, operator:alice
 	Lane   int
+	// Key names a person's wish, for 180 days: the same under the same key begins
+	// no second run, and another is refused. Empty: every event is one of its own.
+	Key string
 
 	again *Head // of a resubmission: what its head says of the run before
 }
@@ -88,10 +91,13 @@ type Start struct {
 // ErrRefused says that a run may not be started so.
 var ErrRefused = errors.New("refused")
 
-// Start begins a run unless its event began one before. The edition is kept
-// before the run exists.
+// Start begins a run unless its event, or its key, began one before. The edition is
+// kept before the run exists.
 func (e *Engine) Start(ctx context.Context, s Start) (Begun, error) {
 	b, head, err := e.asked(ctx, s)
+	if err == nil && s.Key != "" {
+		err = e.wished(ctx, s, head.Params, &b)
+	}
 	if err != nil {
 		return Begun{}, err
 	}

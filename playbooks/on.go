@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -95,4 +96,14 @@ type Event struct {
 	Body      json.RawMessage `json:"body,omitempty"`     // of a webhook
 	Subject   json.RawMessage `json:"subject,omitempty"`  // of a manual event: the entity it was started on
 	Scheduled time.Time       `json:"scheduled_at,omitzero"`
+}
+
+// SubjectName is what people know the entity by that a person started a run on;
+// empty where the event has none, or no name for it.
+func (ev Event) SubjectName() string {
+	var about struct{ Name, UPN, Address string }
+	if len(ev.Subject) == 0 || json.Unmarshal(ev.Subject, &about) != nil {
+		return ""
+	}
+	return cmp.Or(about.Name, about.UPN, about.Address)
 }

@@ -57,6 +57,30 @@ func TestABadContentHoldsNoOtherUp(t *testing.T) {
 	}
 }
 
+// One content that is never handed out, and is all that there is, holds the log up
+// for days, not for ever.
+func TestWhatIsNeverHandedOutIsGivenUp(t *testing.T) {
+	m := office(t)
+	n := m.nodes[0]
+	m.polled(n)
+	bad := m.raise(m.dlpAlert("dl-bad", "bad.xlsx", time.Minute))
+	m.polled(n)
+	m.faults(`[{"method":"GET","path":"/api/v1.0/*/activity/feed/audit/*","status":500}]`)
+	m.pass(time.Hour)
+	for range 3 {
+		if _, err := n.poll(); err == nil {
+			t.Fatal("nobody tells that the log does not hand it out")
+		}
+		m.pass(20 * time.Hour)
+	}
+	m.pass(30 * time.Hour)
+	m.polled(n)
+	if d := m.stored(bad).Alerts[0].Details; d != nil {
+		t.Errorf("it has details: %+v", d)
+	}
+	m.polled(n)
+}
+
 // An entry of the list that leads elsewhere, lacks what it must have, or is dated
 // in the future, holds up no other and hides nothing that comes later.
 func TestABadEntryOfTheListHoldsNoOtherUp(t *testing.T) {

@@ -61,14 +61,15 @@ func (l *looking) pass(ctx context.Context) error {
 }
 
 // miss deals with content that could not be read: that one alone holds nothing
-// up. What is wrong with itself is counted as unreadable. What the service does not
-// hand out now is asked for again by the next look.
+// up. What is wrong with itself is counted as unreadable, and so is what was not to
+// be had for days. What the service does not hand out now is asked for again by the
+// next look.
 func (l *looking) miss(ctx context.Context, x activity.Content, err error) (activity.Events, error) {
 	e, answered := errors.AsType[*connectors.Error](err)
 	switch {
 	case !answered || ctx.Err() != nil || !single(err) || activity.NoSubscription(err):
 		return activity.Events{}, askedOf(classActivity, err)
-	case garbled(e) || e.Code == connectors.Refused:
+	case garbled(e) || e.Code == connectors.Refused || l.now.Sub(x.Created) > longUnserved:
 		return activity.Events{Unreadable: 1}, nil
 	}
 	if l.missed++; l.missed > mostUnserved {

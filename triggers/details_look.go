@@ -27,8 +27,9 @@ const (
 	leastSpan = time.Minute    // which is not divided
 
 	longestRound = 5 * time.Minute
-	longestReads = 3 * time.Minute // of a round; what was read by then is taken
-	mostUnserved = 3               // contents of a round that the service does not hand out: with more, it is the service
+	longestReads = 3 * time.Minute    // of a round; what was read by then is taken
+	longUnserved = 3 * 24 * time.Hour // that content is not handed out: by then the service is in order again, and it is not
+	mostUnserved = 3                  // contents of a round that the service does not hand out: with more, it is the service
 )
 
 // looking is one round of looking for details: what is due is looked for in the

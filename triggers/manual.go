@@ -44,8 +44,9 @@ type Asking struct {
 	By     string            // who asks, such as operator:alice
 	Reason string            // why, in their words; may be empty
 	Mode   string            // engine.ModePlan, engine.ModeShadow or engine.ModeLive
-	// Key names the wish: asked again with the same key, on the same thing, it
-	// begins no second run. Empty: every time is one of its own.
+	// Key names the wish: asked again with the same key it begins no second run, and
+	// engine.Start refuses another wish, with other params or on another thing,
+	// under it. Empty: every time is one of its own.
 	Key string
 }
 
@@ -129,7 +130,7 @@ func (m Manual) Start(ctx context.Context, a Asking) (engine.Start, error) {
 	if err := m.about(ctx, ref, &ev); err != nil {
 		return engine.Start{}, err
 	}
-	return engine.Start{Book: a.Book, Event: ev, Params: params, Mode: a.Mode, By: a.By}, nil
+	return engine.Start{Book: a.Book, Event: ev, Params: params, Mode: a.Mode, By: a.By, Key: a.Key}, nil
 }
 
 // fits finds a playbook that cannot be started on such a thing.

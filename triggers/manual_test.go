@@ -92,31 +92,71 @@ func TestAWishIsAboutWhatTheTenantHas(t *testing.T) {
 	}
 }
 
-// Every time is a run of its own; asked again under one key, on one thing, there
-// is one.
+// Every time is a run of its own; asked again under one key there is one, and
+// something else under that key is refused.
 func TestAKeyBeginsOneRun(t *testing.T) {
 	d, m := manualDesk(t)
 	book := d.book(signOut)
-	begin := func(on, key string) engine.Begun {
+	const petra, jonas = "user:petra.novak@contoso.example", "user:jonas.weber@contoso.example"
+	ask := func(a triggers.Asking) (engine.Begun, error) {
 		t.Helper()
-		start, err := m.Start(t.Context(), triggers.Asking{Book: book, On: on, Key: key, By: "operator:alice", Mode: engine.ModeLive})
+		if a.By = "operator:alice"; a.Mode == "" {
+			a.Mode = engine.ModeLive
+		}
+		if a.Book == nil {
+			a.Book = book
+		}
+		start, err := m.Start(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		begun, err := d.engine.Start(t.Context(), start)
+		return d.engine.Start(t.Context(), start)
+	}
+	begin := func(a triggers.Asking) engine.Begun {
+		t.Helper()
+		begun, err := ask(a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return begun
 	}
-	const petra, jonas = "user:petra.novak@contoso.example", "user:jonas.weber@contoso.example"
-	first, second := begin(petra, ""), begin(petra, "")
+	first, second := begin(triggers.Asking{On: petra}), begin(triggers.Asking{On: petra})
 	if !first.New || !second.New || first.Run == second.Run {
 		t.Errorf("without a key: %+v, %+v", first, second)
 	}
-	first, second, other := begin(petra, "k1"), begin(petra, "k1"), begin(jonas, "k1")
-	if !first.New || second.New || first.Run != second.Run || other.Run == first.Run {
-		t.Errorf("with one: %+v, %+v; on another %+v", first, second, other)
+	first = begin(triggers.Asking{On: petra, Key: "k1"})
+	for _, again := range []triggers.Asking{
+		{On: petra, Key: "k1"}, {On: "user:PETRA.novak@contoso.example", Key: "k1", Reason: "again"}, {On: petra, Key: "k1", Params: map[string]string{"times": "1"}},
+	} {
+		if second = begin(again); second.New || second.Run != first.Run {
+			t.Errorf("%+v: %+v, and the first %+v", again, second, first)
+		}
+	}
+	other := begin(triggers.Asking{On: jonas, Key: "k2", Params: map[string]string{"times": "2"}})
+	if !other.New {
+		t.Errorf("under another key: %+v", other)
+	}
+	const one, two = "alert:dl15effcd2-1182-413a-9650-108df60f45d8", "alert:dl95e0e07d-36e3-4986-86c4-e57808d85944"
+	said := d.book(alertBook)
+	if begun := begin(triggers.Asking{Book: said, On: one, Key: "k1"}); !begun.New {
+		t.Errorf("of another playbook: %+v", begun)
+	}
+	for _, c := range []struct {
+		asked triggers.Asking
+		want  string
+	}{
+		{triggers.Asking{On: petra, Key: "k1", Params: map[string]string{"times": "3"}}, "the key k1 was given for another run of out before: params.times was 1 and is now 3; give another key for this one"},
+		{triggers.Asking{On: jonas, Key: "k1"}, "what it is about was user/petra.novak@contoso.example and is now user/jonas.weber@contoso.example; give another key"},
+		{triggers.Asking{On: petra, Key: "k1", Mode: engine.ModeShadow}, "the mode was live and is now shadow"},
+		{triggers.Asking{Book: said, On: two, Key: "k1"}, "what it is about was alert/" + strings.TrimPrefix(one, "alert:") + " and is now alert/"},
+	} {
+		begun, err := ask(c.asked)
+		if !errors.Is(err, engine.ErrRefused) || !strings.Contains(err.Error(), c.want) || begun.Run != "" {
+			t.Errorf("%+v: %+v, %v", c.asked, begun, err)
+		}
+	}
+	if begun := begin(triggers.Asking{On: petra, Key: "k1"}); begun.Run != first.Run {
+		t.Errorf("the first, after others were refused: %+v", begun)
 	}
 }
 

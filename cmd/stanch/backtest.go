@@ -43,9 +43,11 @@ given and are listed, and guardrails are judged. The tenant is not asked, the st
 is not changed: a backtest needs no network but that to a store in Redis.
 
 Incidents are taken as they were opened: active, assigned to nobody, not classified,
-without tags and comments. That is computed from the newest revision, which is all
-that is kept; --as kept takes that itself. A playbook that listens to changes only is
-offered each incident once, as changed in all that it listens to. Rules are not asked.
+without tags and comments; an alert that is new has no details of the audit log, and
+is offered with them as detailed. That is computed from the newest revision, which is
+all that is kept; --as kept takes that itself. A playbook that listens to changes only
+is offered each incident once, as changed in all that it listens to. Rules are not
+asked.
 
 What actions read is answered, with --reads recorded, as it was in past runs on the
 same incident (runs that did something, and shadows). What no run has asked is not
@@ -148,7 +150,7 @@ type trial struct {
 	books  []rehearse.Candidate
 	past   *pastRuns
 	unread []notRead
-	// repeated is how many times an export had an incident again.
+	// repeated is how many times an incident came again.
 	repeated int
 	// recorded answers what past runs on an incident read; nil if there are none.
 	recorded func(ctx context.Context, incident string) ([]engine.Answer, error)
@@ -311,7 +313,7 @@ func (t *trial) run(ctx context.Context) (backtestReport, error) {
 	}
 	progress := t.sh.err.Progress("trying, incidents done", 0)
 	defer progress.End()
-	b.Done = progress.Done
+	b.Done, b.Repeated = progress.Done, func(string) { t.repeated++ }
 	tried, err := b.Run(ctx, t.incidents(ctx))
 	if err != nil {
 		return backtestReport{}, err

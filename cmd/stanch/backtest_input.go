@@ -55,20 +55,14 @@ func (t *trial) exported(ctx context.Context) iter.Seq2[incident.Incident, error
 			yield(incident.Incident{}, err)
 			return
 		}
-		seen := map[string]bool{}
 		for _, file := range files {
 			err := eachExported(ctx, file, func(where string, raw []byte) error {
 				in, err := rehearse.ReadIncident(raw)
 				switch {
 				case err != nil:
 					t.cannotRead(where, err)
-				case seen[in.ID]:
-					t.repeated++
-				default:
-					seen[in.ID] = true
-					if t.opened.holds(in.CreatedAt) && !yield(in, nil) {
-						return errEnough
-					}
+				case t.opened.holds(in.CreatedAt) && !yield(in, nil):
+					return errEnough
 				}
 				return nil
 			})

@@ -24,7 +24,7 @@ type backtestReport struct {
 	Summary   rehearse.Summary `json:"summary"`
 	Against   *againstReport   `json:"against,omitempty"`
 	Unread    []notRead        `json:"unread"`
-	Repeated  int              `json:"repeated"`  // times that an export had an incident again: the first is taken
+	Repeated  int              `json:"repeated"`  // times that an incident came again: the first is taken
 	Incidents []rehearse.Tried `json:"incidents"` // all that were looked at, in the order in which they were opened
 }
 

@@ -117,31 +117,12 @@ func (o *occurrence) events(book *playbooks.Playbook, about incident.Incident, a
 		if alert.Alert, err = json.Marshal(a); err != nil {
 			return nil, err
 		}
-		if alert.Evidence, err = evidenceOf(about.Evidence, a.ID); err != nil {
+		if alert.Evidence, err = json.Marshal(about.Evidence.Of(a.ID)); err != nil {
 			return nil, err
 		}
 		all = append(all, happening{alert, "alert " + a.ID})
 	}
 	return all, nil
-}
-
-// evidenceOf is the part of an incident's evidence that an alert names.
-func evidenceOf(all incident.Evidence, alert string) (json.RawMessage, error) {
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return nil, err
-	}
-	var lists map[string][]map[string]any
-	if err := json.Unmarshal(raw, &lists); err != nil {
-		return nil, err
-	}
-	for kind, items := range lists {
-		lists[kind] = slices.DeleteFunc(items, func(item map[string]any) bool {
-			alerts, _ := item["alerts"].([]any)
-			return !slices.Contains(alerts, any(alert))
-		})
-	}
-	return json.Marshal(lists)
 }
 
 // judgedData is an element of what `stanch explain PLAYBOOK --incident --output

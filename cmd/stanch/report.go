@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,8 @@ import (
 func (sh *shell) showRun(r engine.Run) {
 	sh.out.Line(terminal.Text{Style: terminal.Bold, Text: "run " + r.ID}, "  ", status(r.Status), fmt.Sprintf("  %s of %s", r.Mode, r.Playbook.ID))
 	t := table("", "")
-	if title := eventTitle(r); title != "" {
-		t.Add("incident", title)
+	for _, about := range eventTitles(r) {
+		t.Add(about[0], about[1])
 	}
 	t.Add("started", instant(r.StartedAt)+" by "+r.StartedBy)
 	if r.FinishedAt != nil {
@@ -60,13 +61,22 @@ func faultText(f engine.Fault) string {
 	return at + f.Code + ": " + f.Message
 }
 
-// eventTitle names the incident of a run.
-func eventTitle(r engine.Run) string {
-	var about struct{ ID, Title string }
-	if json.Unmarshal(r.Event.Incident, &about) != nil {
-		return ""
+// eventTitles names what a run is about: its incident, alert or entity.
+func eventTitles(r engine.Run) (titles [][2]string) {
+	add := func(kind string, raw json.RawMessage) {
+		var about struct{ ID, Title string }
+		if json.Unmarshal(raw, &about) == nil {
+			titles = append(titles, [2]string{kind, strings.TrimSpace(about.ID + "  " + about.Title)})
+		}
 	}
-	return strings.TrimSpace(about.ID + "  " + about.Title)
+	add("incident", r.Event.Incident)
+	add("alert", r.Event.Alert)
+	var entity struct{ ID string }
+	if json.Unmarshal(r.Event.Subject, &entity) == nil && entity.ID != "" {
+		kind := path.Base(strings.TrimSuffix(r.Subject, "/"+entity.ID)) // behind a tenant's name, where it has one
+		titles = append(titles, [2]string{kind, strings.TrimSpace(entity.ID + "  " + r.Event.SubjectName())})
+	}
+	return titles
 }
 
 func (sh *shell) showSteps(r engine.Run) {

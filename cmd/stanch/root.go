@@ -130,9 +130,16 @@ func argCount(cmd *cobra.Command, args []string, least, most int) error {
 		}
 		return misused("%s", msg)
 	case len(args) > most:
-		return misused("%s takes %d arguments, not %d: what is %q?", cmd.CommandPath(), most, len(args), args[most])
+		takes := plural(most, "argument")
+		switch {
+		case most == 0:
+			takes = "no arguments"
+		case least < most:
+			takes = "at most " + takes
+		}
+		return misused("%s takes %s, not %d: what is %q?", cmd.CommandPath(), takes, len(args), args[most])
 	case len(args) < least:
-		return misused("%s needs %d arguments, not %d", cmd.CommandPath(), least, len(args))
+		return misused("%s needs %s, not %d", cmd.CommandPath(), plural(least, "argument"), len(args))
 	}
 	if i := slices.IndexFunc(args, func(a string) bool { return a == "" }); i >= 0 {
 		return misused("argument %d of %s is empty", i+1, cmd.CommandPath())

@@ -24,6 +24,7 @@ type runOptions struct {
 	on       string
 	params   []string
 	reason   string
+	key      string
 	live     bool
 	shadow   bool
 	noWait   bool
@@ -77,6 +78,7 @@ approval was rejected.`,
 	f.StringVar(&o.on, "on", "", "what to run on, as `KIND:NAME`: user:, file:, device:, mailbox:, alert:, incident:, or none")
 	f.StringArrayVar(&o.params, "param", nil, "parameter of the playbook as `NAME=VALUE`; may be repeated")
 	f.StringVar(&o.reason, "reason", "", "why, for the record: a `TEXT`")
+	f.StringVar(&o.key, "key", "", "a `KEY` for what is asked: asked again so, it begins no second run; another run under it is refused")
 	f.BoolVar(&o.live, "live", false, "do it; without, only plan")
 	f.BoolVar(&o.shadow, "shadow", false, "plan as a trigger would in shadow, and keep the run in the store, for stanch runs shadow")
 	f.BoolVar(&o.noWait, "no-wait", false, "with --live: begin the run and leave it to `stanch serve`")
@@ -93,6 +95,8 @@ func (sh *shell) runPlaybook(ctx context.Context, o runOptions) error {
 		return misused("--incident is missing: a file with a Graph incident, or an id such as defender/1234; or --on, such as --on user:ann@contoso.example")
 	case o.live && o.shadow:
 		return misused("--live does it and --shadow does not: give one")
+	case o.key != "" && !o.live && !o.shadow:
+		return misused("--key means nothing without --live or --shadow: a plan is kept nowhere")
 	case o.noWait && !o.live:
 		return misused("--no-wait means nothing without --live: a plan is made at once")
 	}
@@ -183,7 +187,7 @@ func (sh *shell) startOf(ctx context.Context, d *desk, o runOptions, given map[s
 		return engine.Start{}, &exitError{exitFailed, fmt.Errorf("%s is started by the clock, not for incidents: `stanch schedules run %s` starts it now", book.File, o.playbook)}
 	}
 	asked := triggers.Asking{
-		Book: book, On: o.on, Params: given, By: operator(), Reason: o.reason, Mode: engine.ModePlan,
+		Book: book, On: o.on, Params: given, By: operator(), Reason: o.reason, Mode: engine.ModePlan, Key: o.key,
 	}
 	if o.incident != "" {
 		asked.On = "incident:" + o.incident
@@ -317,7 +321,11 @@ func (sh *shell) runLive(ctx context.Context, d *desk, start engine.Start, noWai
 	case begun.Busy:
 		return &exitError{exitFailed, fmt.Errorf("%s is at work on this already, and its when_busy is %s: no run was begun", start.Book.ID, start.Book.Concurrency.WhenBusy)}
 	}
-	sh.err.Printf("run %s of %s begins\n", begun.Run, start.Book.ID)
+	if begun.New {
+		sh.err.Printf("run %s of %s begins\n", begun.Run, start.Book.ID)
+	} else {
+		sh.err.Printf("run %s of %s was begun before, with the key %s\n", begun.Run, start.Book.ID, start.Key)
+	}
 	if noWait {
 		run, err := d.engine.Run(ctx, begun.Run)
 		if err != nil {

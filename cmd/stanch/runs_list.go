@@ -19,6 +19,7 @@ type runLine struct {
 	Mode       string     `json:"mode"`
 	Status     string     `json:"status"`
 	Subject    string     `json:"subject"`
+	Name       string     `json:"name,omitempty"` // of the entity that it was started on, as people know it
 	StartedAt  time.Time  `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
 	WaitsFor   []string   `json:"waits_for"`
@@ -140,9 +141,17 @@ func (sh *shell) runTable(lines []runLine) {
 		if l.Mode != engine.ModeLive {
 			note = strings.TrimSpace(l.Mode + " " + note)
 		}
-		t.Add(l.ID, l.Playbook, status(l.Status), l.Subject, instant(l.StartedAt), note)
+		t.Add(l.ID, l.Playbook, status(l.Status), l.about(), instant(l.StartedAt), note)
 	}
 	sh.out.Table(t)
+}
+
+// about is what a run is about, with a name where its id says nothing to people.
+func (l runLine) about() string {
+	if l.Name == "" || strings.Contains(l.Subject, "@") || strings.Contains(l.Subject, "://") {
+		return l.Subject
+	}
+	return l.Subject + " " + l.Name
 }
 
 // runs answers the runs that the filter selects, the newest first, and whether
@@ -191,7 +200,7 @@ func (d *desk) eachRun(ctx context.Context, f runFilter, visit func(view.Run) bo
 
 func lineOf(r view.Run) runLine {
 	l := runLine{
-		ID: r.ID, Playbook: r.Playbook, Mode: r.Mode, Status: r.Status, Subject: r.Subject, StartedAt: r.BegunAt,
+		ID: r.ID, Playbook: r.Playbook, Mode: r.Mode, Status: r.Status, Subject: r.Subject, Name: r.Name, StartedAt: r.BegunAt,
 		WaitsFor: append([]string{}, r.WaitsFor...), Unknown: append([]string{}, r.Unknown...),
 	}
 	if !r.EndedAt.IsZero() {

@@ -34,6 +34,8 @@ type Backtest struct {
 	AsKept bool
 	Lanes  int       // incidents at once; default: as many as processors
 	Done   func(int) // is told how many incidents are done
+	// Repeated is told the id of an incident each time that it comes again.
+	Repeated func(incident string)
 }
 
 // Candidate is a checked playbook with its params as BindParams gives them.
@@ -88,7 +90,7 @@ func (b Backtest) Run(ctx context.Context, past iter.Seq2[incident.Incident, err
 			}
 		})
 	}
-	err := hand(ctx, past, next)
+	err := b.hand(ctx, past, next)
 	close(next)
 	wg.Wait()
 	switch {
@@ -103,13 +105,16 @@ func (b Backtest) Run(ctx context.Context, past iter.Seq2[incident.Incident, err
 }
 
 // hand gives the lanes each incident once.
-func hand(ctx context.Context, past iter.Seq2[incident.Incident, error], next chan<- incident.Incident) error {
+func (b Backtest) hand(ctx context.Context, past iter.Seq2[incident.Incident, error], next chan<- incident.Incident) error {
 	seen := map[string]bool{}
 	for in, err := range past {
 		if err != nil {
 			return err
 		}
 		if seen[in.ID] {
+			if b.Repeated != nil {
+				b.Repeated(in.ID)
+			}
 			continue
 		}
 		seen[in.ID] = true

@@ -123,6 +123,8 @@ func TestBacktestOnAWorldThatAnswers(t *testing.T) {
 	world := map[string]int{"f2-1": 7}
 	b := backtest(t, world, counting)
 	b.Practice = true
+	var again []string
+	b.Repeated = func(id string) { again = append(again, id) }
 	tried := run(t, b, past(2, 3, "high"), past(1, 1, "high"), past(3, 5, "low"), past(1, 9, "high"))[0]
 	var told []string
 	for _, x := range tried {
@@ -145,6 +147,9 @@ func TestBacktestOnAWorldThatAnswers(t *testing.T) {
 	}
 	if !slices.Equal(told, want) {
 		t.Errorf("told\n%s", strings.Join(told, "\n"))
+	}
+	if !slices.Equal(again, []string{"defender/1"}) {
+		t.Errorf("%v came again", again)
 	}
 	if len(world) != 1 || world["f2-1"] != 7 {
 		t.Errorf("the world was changed: %v", world)
@@ -342,6 +347,45 @@ func TestBacktestOfAlerts(t *testing.T) {
 	b.AsKept = true
 	if kept := run(t, b, in)[0][0]; len(kept.Runs) != 2 || len(kept.Runs[0].Effects) != 0 {
 		t.Errorf("as it is now it is resolved: %+v", kept)
+	}
+}
+
+// An alert of which the audit log told more is offered so, too, and starts a
+// playbook once; as new it is offered without that.
+func TestBacktestOfDetailedAlerts(t *testing.T) {
+	in := past(1, 0, "low")
+	in.Alerts = []incident.Alert{{ID: "a0", Severity: "high", CreatedAt: in.CreatedAt}, {ID: "a1", Severity: "high", CreatedAt: in.CreatedAt}}
+	in = in.With(map[string]incident.Found{"a1": {
+		Details: incident.Details{From: incident.AuditLog, FoundBy: "id", Events: 1, Complete: true}, Policy: incident.Policy{Rule: new("High volume")},
+	}})
+	for _, c := range []struct {
+		name, on string
+		asKept   bool
+		runs     []string // alert and kind
+		because  string
+	}{
+		{"detailed alone", `events: [detailed]`, false, []string{"a1 detailed"}, "the audit log tells more of the alert"},
+		{"detailed, by its rule", `events: [detailed], if: alert.policy.rule == "High volume"`, false, []string{"a1 detailed"}, "High volume"},
+		{"detailed, by another rule", `events: [detailed], if: alert.id == "a1" and alert.policy.rule == "Low"`, false, nil, "on.alert.events is detailed; this one was created"},
+		{"created alone, by what is not there yet", `if: 'alert.policy.rule != nil or any(incident?.alerts ?? [], .details != nil)'`, false, nil, "is false"},
+		{"either, by what comes late", `events: [created, detailed], if: alert.policy.rule != nil`, false, []string{"a1 detailed"}, "is true"},
+		{"either, once", `events: [created, detailed]`, false, []string{"a0 created", "a1 created"}, "the alert is new"},
+		{"created, as it is now", `if: alert.policy.rule != nil`, true, []string{"a1 created"}, "is true"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			book := strings.Replace(byAlert, `if: alert.severity == "high"`, c.on, 1)
+			at := strings.Index(book, "  - if: now()")
+			b := backtest(t, map[string]int{}, book[:at]+"  - uses: things.count\n    with: {id: \"${{ alert.id }} ${{ event.kind }}\"}\n")
+			b.Practice, b.AsKept = true, c.asKept
+			one := run(t, b, in)[0][0]
+			var runs []string
+			for _, r := range one.Runs {
+				runs = append(runs, r.Effects[0].Target.ID)
+			}
+			if !slices.Equal(runs, c.runs) || !strings.Contains(one.Because, c.because) {
+				t.Errorf("%v, because %s", runs, one.Because)
+			}
+		})
 	}
 }
 

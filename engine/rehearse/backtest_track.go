@@ -140,7 +140,7 @@ func (t *track) place() error {
 	if err != nil {
 		return err
 	}
-	graph, err := graphOf(t.past.then)
+	graph, err := graphOf(t.past.later.Incident)
 	if err != nil {
 		return err
 	}
@@ -151,12 +151,12 @@ func (t *track) place() error {
 func (s *side) try(ctx context.Context) (Tried, error) {
 	now := s.past.now
 	out := Tried{Incident: now.ID, Title: now.Title, Severity: string(now.Severity), CreatedAt: now.CreatedAt.UTC(), Verdict: NotMatched, Runs: []Would{}}
-	var offers []*playbooks.Offer
+	var offers [][]*playbooks.Offer // of each, one starts the playbook
 	if s.book.On.Incident != nil {
-		offers = append(offers, s.past.ofIncident(s.book.On.Incident))
+		offers = append(offers, []*playbooks.Offer{s.past.ofIncident(s.book.On.Incident)})
 	}
 	if s.book.On.Alert != nil {
-		alerts, err := s.past.ofAlerts()
+		alerts, err := s.past.ofAlerts(s.book.On.Alert)
 		if err != nil {
 			return out, err
 		}
@@ -165,9 +165,12 @@ func (s *side) try(ctx context.Context) (Tried, error) {
 	if len(offers) == 0 {
 		out.Because = "it has no alerts, and only alerts start the playbook"
 	}
-	for _, o := range offers {
-		if err := s.offer(ctx, o, &out); err != nil {
-			return out, err
+	for _, list := range offers {
+		runs := len(out.Runs)
+		for i := 0; i < len(list) && len(out.Runs) == runs; i++ {
+			if err := s.offer(ctx, list[i], &out); err != nil {
+				return out, err
+			}
 		}
 	}
 	return out, ctx.Err()

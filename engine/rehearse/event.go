@@ -86,6 +86,12 @@ func (p *play) incident(s *scene, given any) error {
 		return err
 	}
 	s.at(latest(about))
+	return s.in(about, graph)
+}
+
+// in gives the event its incident, and the practice tenant its body, made of the
+// model where there is none.
+func (s *scene) in(about incident.Incident, graph []byte) (err error) {
 	if s.graph = graph; graph == nil {
 		if s.graph, err = graphOf(about); err != nil {
 			return err
@@ -322,22 +328,19 @@ func (p *play) alert(s *scene, given any) error {
 	return s.fromAlert(about, about.Alerts[0], about.Evidence)
 }
 
-// alertOf takes an alert of an incident's file, the first unless its id is given.
+// alertOf takes an alert of an incident's file, the first unless its id is given,
+// with the evidence that it names.
 func (p *play) alertOf(s *scene, file string, id any) error {
 	about, graph, err := p.fixture(file)
 	if err != nil {
 		return err
 	}
-	s.graph = graph
-	if _, s.id, err = incident.ParseID(about.ID); err != nil {
-		return err
-	}
-	if s.event.Incident, err = json.Marshal(about); err != nil {
+	if err := s.in(about, graph); err != nil {
 		return err
 	}
 	for _, a := range about.Alerts {
 		if id == nil || a.ID == id {
-			return s.fromAlert(about, a, about.Evidence)
+			return s.fromAlert(about, a, about.Evidence.Of(a.ID))
 		}
 	}
 	return fmt.Errorf("fixture %s has no alert %v", file, id)

@@ -189,7 +189,7 @@ func (t *tx) goOn(id int64) error {
 func (t *tx) goOnInTime(limit int) error {
 	var due []int64
 	err := t.each(func(r row) error { due = append(due, r.int(0)); return nil },
-		"SELECT run FROM strands WHERE state = 0 AND due > 0 AND due <= ? ORDER BY due, id LIMIT ?", t.now, int64(max(2*limit, 64)))
+		"SELECT run FROM strands WHERE state = 0 AND due > 0 AND due <= +? ORDER BY due, id LIMIT +?", t.now, int64(max(2*limit, 64)))
 	for _, id := range due {
 		if err == nil {
 			err = t.goOn(id)

@@ -89,7 +89,7 @@ func (t *tx) fire(limit int) error {
 	err := t.each(func(r row) error {
 		due = append(due, append(row(nil), r...))
 		return nil
-	}, "SELECT id, state FROM strands WHERE state IN (2, 3) AND due > 0 AND due <= ? ORDER BY due, id LIMIT ?", t.now, int64(max(2*limit, 64)))
+	}, "SELECT id, state FROM strands WHERE state IN (2, 3) AND due > 0 AND due <= +? ORDER BY due, id LIMIT +?", t.now, int64(max(2*limit, 64)))
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (t *tx) draw(c *engine.Claim) (ids []int64, more bool, err error) {
 		err := t.each(func(r row) error {
 			due[lane] = append(due[lane], r.int(0))
 			return nil
-		}, "SELECT id FROM strands WHERE state = 1 AND lane = ? ORDER BY due, id LIMIT ?", int64(lane), int64(most))
+		}, "SELECT id FROM strands WHERE state = 1 AND lane = +? ORDER BY due, id LIMIT +?", int64(lane), int64(most))
 		if err != nil {
 			return nil, false, err
 		}

@@ -86,6 +86,10 @@ func (c *conn) close() error {
 	return told(c.c.Close())
 }
 
+// stmt answers a statement that is prepared once. What it plans by, such as a bound
+// LIMIT or a column beside that of a partial index, SQLite would prepare again for
+// each other value: written +? it cannot be planned by (sqlite.org/lang_expr.html,
+// sqlite.org/queryplanner-ng.html).
 func (c *conn) stmt(q string, args []any) (driver.Stmt, error) {
 	s := c.stmts[q]
 	if s == nil {

@@ -111,7 +111,7 @@ func (s *Store) Each(ctx context.Context, kind, after string, limit int) (docs [
 		return c.each(func(r row) error {
 			docs = append(docs, r.document(now))
 			return nil
-		}, "SELECT "+documentColumns+" FROM documents WHERE kind = ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key LIMIT ?",
+		}, "SELECT "+documentColumns+" FROM documents WHERE kind = ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key LIMIT +?",
 			kind, after, now, int64(max(limit, 0)))
 	})
 	if err != nil {

@@ -49,7 +49,7 @@ func (s *Store) page(c *conn, cursor string, limit int) (engine.Page, error) {
 		return nil
 	}, `SELECT l.seq, l.kind, l.at, l.ref, l.word, l.body, CASE l.kind WHEN 1 THEN l.seq WHEN 4 THEN l.ref WHEN 2 THEN s.run WHEN 3 THEN s.run END
 		FROM log l LEFT JOIN strands s ON s.id = CASE WHEN l.kind IN (2, 3) THEN l.ref END
-		WHERE l.seq > ? ORDER BY l.seq LIMIT ?`, after, int64(limit+1))
+		WHERE l.seq > +? ORDER BY l.seq LIMIT +?`, after, int64(limit+1))
 	if err != nil {
 		return page, err
 	}
@@ -155,5 +155,5 @@ func (c *conn) runEntry(id int64, rec *engine.Record) error {
 		}
 		return nil
 	}, `SELECT DISTINCT state, CASE WHEN state = 3 THEN what WHEN state = 0 AND due > 0 THEN ? WHEN state = 0 THEN ? ELSE '' END AS waits
-		FROM strands WHERE run = ? AND state < 4 ORDER BY waits`, waitsForTime, waitsForKey, id)
+		FROM strands WHERE run = +? AND state < 4 ORDER BY waits`, waitsForTime, waitsForKey, id)
 }

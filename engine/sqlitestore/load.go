@@ -169,7 +169,7 @@ func (c *conn) children(window int64) ([]engine.Ended, error) {
 	err := c.each(func(r row) error {
 		ended = append(ended, engine.Ended{Index: int(r.int(0)), Outcome: r.text(1), Result: r.bytes(2)})
 		return nil
-	}, "SELECT idx, outcome, result FROM strands WHERE win = ? AND win > 0 ORDER BY idx", window)
+	}, "SELECT idx, outcome, result FROM strands WHERE win = +? AND win > 0 ORDER BY idx", window)
 	return ended, err
 }
 

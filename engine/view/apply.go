@@ -82,8 +82,8 @@ func (b *batch) run(r *engine.Record) error {
 		}
 	}
 	h := r.Head
-	err := b.exec("INSERT OR REPLACE INTO view_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		h.ID, h.Playbook, h.Subject, h.Edition, h.Mode, head.StartedBy, head.Undoes, head.Event.Trigger, r.Status, string(r.Cancel), r.Active, stamp(h.BegunAt), stamp(r.EndedAt))
+	err := b.exec("INSERT OR REPLACE INTO view_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		h.ID, h.Playbook, h.Subject, head.Event.SubjectName(), h.Edition, h.Mode, head.StartedBy, head.Undoes, head.Event.Trigger, r.Status, string(r.Cancel), r.Active, stamp(h.BegunAt), stamp(r.EndedAt))
 	if err == nil {
 		err = b.exec("DELETE FROM view_waits WHERE run = ?", h.ID)
 	}

@@ -20,6 +20,7 @@ type Run struct {
 	Playbook  string
 	Edition   string
 	Subject   string
+	Name      string // of the entity that a person started it on, as people know it
 	Mode      string
 	StartedBy string
 	Undoes    string
@@ -160,10 +161,10 @@ func (v *View) Runs(ctx context.Context, f RunFilter) (runs []Run, next string, 
 		return nil, "", err
 	}
 	limit := size(f.Limit)
-	const columns = "id, playbook, edition, subject, mode, started_by, undoes, event, " + runStatus + ", cancel, begun, ended"
+	const columns = "id, playbook, edition, subject, name, mode, started_by, undoes, event, " + runStatus + ", cancel, begun, ended"
 	runs, err = list(ctx, v.db, q.sql(columns, "view_runs", "begun", limit), q.args, func(rows *sql.Rows) (r Run, err error) {
 		var begun, ended string
-		err = rows.Scan(&r.ID, &r.Playbook, &r.Edition, &r.Subject, &r.Mode, &r.StartedBy, &r.Undoes, &r.Event, &r.Status, &r.Cancel, &begun, &ended)
+		err = rows.Scan(&r.ID, &r.Playbook, &r.Edition, &r.Subject, &r.Name, &r.Mode, &r.StartedBy, &r.Undoes, &r.Event, &r.Status, &r.Cancel, &begun, &ended)
 		r.BegunAt, r.EndedAt = moment(begun), moment(ended)
 		return r, err
 	})

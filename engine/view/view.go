@@ -28,7 +28,7 @@ type View struct {
 
 // version is the version of the schema. A view of another version is built
 // anew: nothing in it is worth a migration.
-const version = 3
+const version = 4
 
 // perBatch is how many records one transaction takes. It bounds how long a
 // writer of the same file waits.
@@ -44,7 +44,7 @@ DROP TABLE IF EXISTS view_facets; DROP TABLE IF EXISTS view_words; DROP TABLE IF
 const schema = `
 CREATE TABLE view_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL);
 
-CREATE TABLE view_runs (id TEXT PRIMARY KEY, playbook TEXT NOT NULL, subject TEXT NOT NULL, edition TEXT NOT NULL, mode TEXT NOT NULL,
+CREATE TABLE view_runs (id TEXT PRIMARY KEY, playbook TEXT NOT NULL, subject TEXT NOT NULL, name TEXT NOT NULL, edition TEXT NOT NULL, mode TEXT NOT NULL,
   started_by TEXT NOT NULL, undoes TEXT NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL, cancel TEXT NOT NULL, active INTEGER NOT NULL, begun TEXT NOT NULL, ended TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX view_runs_begun ON view_runs(begun, id);
 CREATE INDEX view_runs_subject ON view_runs(subject, begun, id);

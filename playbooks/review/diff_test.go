@@ -184,6 +184,26 @@ func TestWhatAReviewerIsToldOfAChange(t *testing.T) {
 	}
 }
 
+// To listen to what the audit log tells of alerts, too, is to start more often.
+func TestTheEventsOfAlertsAreCompared(t *testing.T) {
+	of := func(alert string) *playbooks.Playbook {
+		return load(t, "a.yaml", "playbook: told\ntitle: Told\nstatus: stable\nowner: dlp@contoso.example\non: {alert: "+alert+"}\nsteps:\n  - stop: It is told.\n")
+	}
+	a, b, c := of("{}"), of("{events: [created, detailed]}"), of("{events: [detailed]}")
+	d := Compare(a, b)
+	if got := told(d); !slices.Equal(got, []string{"widens on.alert.events: events: created is now created, detailed"}) {
+		t.Errorf("%q", got)
+	}
+	if back := Compare(b, a); back.Severity != Narrows {
+		t.Errorf("going back is %s", back.Severity)
+	}
+	for want, p := range map[string]*playbooks.Playbook{"an alert is new": a, "an alert is new, or the audit log tells more of it": b, "the audit log tells more of an alert": c} {
+		if got := New(p).Starts; !slices.Contains(got, want) {
+			t.Errorf("it starts when %q, want %q", got, want)
+		}
+	}
+}
+
 // What does not change the meaning is no difference.
 func TestWhatIsNoDifference(t *testing.T) {
 	for name, edit := range map[string][]string{

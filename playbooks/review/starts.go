@@ -55,7 +55,14 @@ func triggers(p *playbooks.Playbook) []trigger {
 		}, t.If})
 	}
 	if t := p.On.Alert; t != nil {
-		all = append(all, trigger{"alert", "an alert is new", nil, t.If})
+		what := "an alert is new"
+		switch detailed := slices.Contains(t.Events, "detailed"); {
+		case detailed && slices.Contains(t.Events, "created"):
+			what += ", or the audit log tells more of it"
+		case detailed:
+			what = "the audit log tells more of an alert"
+		}
+		all = append(all, trigger{"alert", what, []setting{{"events", sorted(t.Events)}}, t.If})
 	}
 	if t := p.On.Schedule; t != nil {
 		all = append(all, trigger{"schedule", "at times: " + times(*t), timeSettings(*t), t.If})
