@@ -40,8 +40,9 @@ type manyTenant struct {
 // manyCounts are how its APIs were called.
 type manyCounts struct {
 	Calls, Refused int64
-	Requests       int64 // over the wire: a batch is one
-	SharePoint     int64 // units that were used
+	Requests       int64     // over the wire: a batch is one
+	SharePoint     int64     // units that were used
+	Last           time.Time // when the last call was answered
 }
 
 func startMany(b *testing.B, o manyOptions) *manyTenant {
@@ -95,7 +96,7 @@ func serveMany() error {
 	if err := asks.Decode(&in); err != nil {
 		return err
 	}
-	var calls, refused, requests atomic.Int64
+	var calls, refused, requests, last atomic.Int64
 	tenant, err := practice.New(practice.Options{
 		Company: in.Company, Latency: in.Latency, AtOnce: in.AtOnce, Throttle: in.Throttle, TokenLife: time.Hour,
 		Observe: func(x practice.Exchange) {
@@ -106,6 +107,7 @@ func serveMany() error {
 				return // its calls were told one by one
 			}
 			calls.Add(1)
+			last.Store(time.Now().UnixNano())
 			if x.Status == http.StatusTooManyRequests {
 				refused.Add(1)
 			}
@@ -136,7 +138,7 @@ func serveMany() error {
 		if asks.Decode(&what) != nil { // nobody asks any more
 			break
 		}
-		err = answers.Encode(manyCounts{calls.Load(), refused.Load(), requests.Load(), tenant.Spent()["sharepoint"]})
+		err = answers.Encode(manyCounts{calls.Load(), refused.Load(), requests.Load(), tenant.Spent()["sharepoint"], time.Unix(0, last.Load())})
 	}
 	stop()
 	if ended := <-done; err == nil {
