@@ -151,6 +151,9 @@ func benchFlags(c *cobra.Command, o *benchOptions) {
 	f.IntVar(&o.processes, "processes", 1, "measure one worker process against `N` on the same store")
 	f.DurationVar(&o.lease, "lease", 15*time.Second, "`TIME` that the lease of the lost worker lasts")
 	f.StringSliceVar(&o.only, "only", nil, "measure only this `LIST` of "+strings.Join(benchParts(), ", "))
+	for _, name := range []string{"concurrency", "fanout"} { // as they are written
+		f.Lookup(name).DefValue = strings.Trim(f.Lookup(name).DefValue, "[]")
+	}
 	f.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of the rates")
 	_ = f.MarkHidden("cpuprofile")
 	o.latencies, o.sized = 200, 3200
