@@ -35,6 +35,14 @@ type Options struct {
 	Cost func(method, path string) (class string, units int64)
 }
 
+// Copy answers options to be changed; of nil, the zero value.
+func (o *Options) Copy() Options {
+	if o == nil {
+		return Options{}
+	}
+	return *o
+}
+
 func (o *Options) filled() Options {
 	out := Options{Timeout: 30 * time.Second, MaxBody: 32 << 20, MaxPages: 1000, UserAgent: "NONISV|Stanch|Stanch/1.0"}
 	if o == nil {

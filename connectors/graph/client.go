@@ -41,10 +41,7 @@ func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Opti
 
 // together is o with batches.
 func together(o *connectors.Options) *connectors.Options {
-	var out connectors.Options
-	if o != nil {
-		out = *o
-	}
+	out := o.Copy()
 	if out.Batching == nil {
 		out.Batching = Batches()
 	}

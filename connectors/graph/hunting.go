@@ -19,10 +19,7 @@ const (
 
 // patient is o with time for a query.
 func patient(o *connectors.Options) *connectors.Options {
-	var out connectors.Options
-	if o != nil {
-		out = *o
-	}
+	out := o.Copy()
 	if out.Timeout == 0 {
 		out.Timeout = huntingTime + 10*time.Second
 	}

@@ -35,10 +35,7 @@ type Client struct{ api *connectors.Client }
 // New answers a client of the cloud's Log Analytics; nil options are the default
 // ones, with three minutes for a query.
 func New(cloud connectors.Cloud, cred azcore.TokenCredential, o *connectors.Options) (*Client, error) {
-	var own connectors.Options
-	if o != nil {
-		own = *o
-	}
+	own := o.Copy()
 	if own.Timeout == 0 {
 		own.Timeout = queryTime + 10*time.Second
 	}

@@ -185,10 +185,7 @@ func (c *Client) api(host string) (*connectors.Client, error) {
 	if !strings.HasPrefix(c.cloud.SharePoint, ".") { // one server is all hosts
 		at = c.cloud.SharePoint
 	}
-	var o connectors.Options
-	if c.options != nil {
-		o = *c.options
-	}
+	o := c.options.Copy()
 	o.Cost = func(string, string) (string, int64) { return connectors.ClassSharePoint, 2 } // as a list or a change
 	api, err := connectors.New(c.cloud, connectors.API{Name: "sharepoint", Base: "https://" + at, Scope: "https://" + host + "/.default"}, c.cred, &o)
 	if err != nil {
