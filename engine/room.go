@@ -147,7 +147,7 @@ func (h *holding) square(ctx context.Context) {
 // waitTurn lets go of a task until its turn has come, with what it has drawn of so
 // many budgets. It uses up no attempt.
 func (h *holding) waitTurn(t *task, class string, drawn Drawn, kept int) error {
-	h.drew = nil
+	h.drew = nil // it is kept: nothing of it is given back
 	why := fmt.Sprintf("the turn at %s, with %d before it,", class, drawn.Ahead)
 	p := h.st.at(t.path)
 	if t.kind == tCheck {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"stanch/cmd/stanch/internal/config"
 	"stanch/connectors"
 	"stanch/connectors/defender"
 	"stanch/connectors/graph"
@@ -214,13 +215,11 @@ func BenchmarkAThrottledTenant(b *testing.B) {
 	company, event := manyFiles(b, 700)
 	for b.Loop() {
 		m := &many{tenant: startMany(b, manyOptions{Company: company, Latency: 5 * time.Millisecond, Throttle: scale})}
-		budgets := map[string]engine.Budget{}
-		for class, limits := range connectors.Allowances() {
-			budget := engine.Budget{Name: class, Told: class == connectors.ClassSharePoint}
-			for _, l := range limits {
-				budget.Windows = append(budget.Windows, engine.Window{Units: l.Units * scale, Per: l.Per})
+		budgets := budgets(&config.Config{})
+		for _, budget := range budgets {
+			for i := range budget.Windows {
+				budget.Windows[i].Units *= scale
 			}
-			budgets[class] = budget
 		}
 		e := m.engine(b, engine.Options{Workers: 64, Budgets: budgets})
 		stop := working(b, e)
@@ -230,7 +229,7 @@ func BenchmarkAThrottledTenant(b *testing.B) {
 		c := m.tenant.counts(b)
 		b.ReportMetric(float64(c.Calls), "calls")
 		b.ReportMetric(100*float64(c.Refused)/float64(c.Calls), "%refused")
-		b.ReportMetric(100*float64(m.minute)/float64(budgets["sharepoint"].Windows[0].Units), "%used-of-the-first-minute")
+		b.ReportMetric(100*float64(m.minute)/float64(budgets[connectors.ClassSharePoint].Windows[0].Units), "%used-of-the-first-minute")
 	}
 }
 
