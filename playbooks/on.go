@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
+
+	"stanch/connectors/incident"
 )
 
 // On is what starts a playbook. A nil part is not listened to.
@@ -96,6 +98,15 @@ type Event struct {
 	Body      json.RawMessage `json:"body,omitempty"`     // of a webhook
 	Subject   json.RawMessage `json:"subject,omitempty"`  // of a manual event: the entity it was started on
 	Scheduled time.Time       `json:"scheduled_at,omitzero"`
+}
+
+// GiveAlert gives the event its alert, and the evidence that goes with it.
+func (ev *Event) GiveAlert(a incident.Alert, evidence incident.Evidence) (err error) {
+	if ev.Alert, err = json.Marshal(a); err != nil {
+		return err
+	}
+	ev.Evidence, err = json.Marshal(evidence)
+	return err
 }
 
 // SubjectName is what people know the entity by that a person started a run on;

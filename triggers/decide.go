@@ -68,10 +68,7 @@ func alertEvent(ev playbooks.Event, in incident.Incident, a incident.Alert) (pla
 		kind = "detailed"
 	}
 	about := playbooks.Event{ID: "alert/" + a.ID, Trigger: "alert", Kind: kind, At: ev.At, Incident: ev.Incident}
-	var err, also error
-	about.Alert, err = json.Marshal(a)
-	about.Evidence, also = json.Marshal(in.Evidence.Of(a.ID))
-	if err = errors.Join(err, also); err != nil {
+	if err := about.GiveAlert(a, in.Evidence.Of(a.ID)); err != nil {
 		return about, fmt.Errorf("%w: %w", errFaulty, err)
 	}
 	return about, nil

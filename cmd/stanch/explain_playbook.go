@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,10 +113,7 @@ func (o *occurrence) events(book *playbooks.Playbook, about incident.Incident, a
 			continue
 		}
 		alert := playbooks.Event{ID: a.ID, Trigger: "alert", Kind: kind, At: at, Incident: ev.Incident}
-		if alert.Alert, err = json.Marshal(a); err != nil {
-			return nil, err
-		}
-		if alert.Evidence, err = json.Marshal(about.Evidence.Of(a.ID)); err != nil {
+		if err := alert.GiveAlert(a, about.Evidence.Of(a.ID)); err != nil {
 			return nil, err
 		}
 		all = append(all, happening{alert, "alert " + a.ID})

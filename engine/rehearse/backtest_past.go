@@ -147,6 +147,6 @@ func (p *past) readAlerts() error {
 
 func (s state) ofAlert(kind string, a incident.Alert, at time.Time) (*playbooks.Offer, error) {
 	ev := playbooks.Event{ID: "alert/" + a.ID, Trigger: "alert", Kind: kind, At: at, Incident: s.raw}
-	err := giveAlert(&ev, a, s.Evidence.Of(a.ID))
+	err := ev.GiveAlert(a, s.Evidence.Of(a.ID))
 	return playbooks.NewOffer(ev), err
 }

@@ -348,14 +348,5 @@ func (p *play) alertOf(s *scene, file string, id any) error {
 
 func (s *scene) fromAlert(about incident.Incident, a incident.Alert, evidence incident.Evidence) error {
 	s.at(latest(about))
-	return giveAlert(&s.event, a, evidence)
-}
-
-// giveAlert gives an event its alert, and the evidence that goes with it.
-func giveAlert(ev *playbooks.Event, a incident.Alert, evidence incident.Evidence) (err error) {
-	if ev.Alert, err = json.Marshal(a); err != nil {
-		return err
-	}
-	ev.Evidence, err = json.Marshal(evidence)
-	return err
+	return s.event.GiveAlert(a, evidence)
 }
